@@ -1,0 +1,161 @@
+"""Cleaning one partition: typed columns, one joined text, rejected rows with their reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tasks.clean.numbers import parse_numbers
+from tasks.clean.text import clean_text
+from tasks.collect.assign import own_name, removed_rows, row_json
+from tasks.contracts import CATEGORY, NUMBER, RAW, TEXT
+from tasks.times import UTC_TIME, parse_times
+
+if TYPE_CHECKING:
+    from tasks.clean.settings import CleanSettings
+    from tasks.columns import Columns, LabelRule, TimeColumn
+
+POSITIVE, NEGATIVE = "positive", "negative"
+OURS = list(RAW.columns)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What is kept, what is rejected, and how many cells of each column could not be read."""
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    unreadable: dict[str, int]
+
+
+def clean(raw: pl.DataFrame, columns: Columns, settings: CleanSettings, timezone: str) -> Cleaned:
+    """Clean the raw rows of a partition.
+
+    Args:
+        raw: Rows by the contract `raw`.
+        columns: Roles of the columns.
+        settings: How cells are cleaned.
+        timezone: Zone of times that state none.
+    """
+    cells = {name: _cells(raw, name, settings) for name in _used(columns, settings)}
+    numbers = {name: parse_numbers(cells[name], settings.decimal) for name in columns.number}
+    texts = {name: cells[name].fill_null("") for name in columns.text}
+    table = pl.DataFrame(
+        {
+            "row_id": raw.get_column("row_id"),
+            "partition": raw.get_column("partition"),
+            "event_time": _times(raw, columns.time, timezone),
+            "known_at": _times(raw, columns.known_at, timezone),
+            "text": _joined(texts, raw.height, settings),
+            "label": _labels(cells, columns.label, raw.height),
+            **{TEXT + name: values for name, values in texts.items()},
+            **{CATEGORY + name: cells[name] for name in columns.category},
+            **{NUMBER + name: values for name, values in numbers.items()},
+        }
+    ).with_columns(has_text=pl.col("text") != "")
+    unreadable = {name: _unreadable(cells[name], numbers[name]) for name in columns.number}
+    rules = _rules(raw, cells, unreadable, settings)
+    return _split(table, raw, rules, {n: int(mask.sum()) for n, mask in unreadable.items()})
+
+
+def _used(columns: Columns, settings: CleanSettings) -> list[str]:
+    label = [columns.label.column] if columns.label else []
+    names = [*columns.text, *columns.category, *columns.number, *label, *settings.required]
+    return list(dict.fromkeys(names))
+
+
+def _cells(raw: pl.DataFrame, name: str, settings: CleanSettings) -> pl.Series:
+    """A column as cleaned text, empty cells as null; a column that the rows lack is all null."""
+    if own_name(name) not in raw.columns:
+        return pl.Series(name, [None] * raw.height, dtype=pl.String)
+    values = raw.get_column(own_name(name)).cast(pl.String)
+    distinct = values.drop_nulls().unique(maintain_order=True)
+    cut = settings.max_characters
+    cleaned = [clean_text(value[:cut]) for value in distinct]
+    nothing = {"", *settings.null_values}
+    mapped = [None if value in nothing else value for value in cleaned]
+    return values.replace_strict(
+        distinct, pl.Series(mapped, dtype=pl.String), default=None, return_dtype=pl.String
+    ).alias(name)
+
+
+def _joined(texts: dict[str, pl.Series], rows: int, settings: CleanSettings) -> pl.Series:
+    if not texts:
+        return pl.Series("text", [""] * rows, dtype=pl.String)
+    parts = zip(*texts.values(), strict=True)
+    return pl.Series("text", [settings.joiner.join(filter(None, p)) for p in parts], pl.String)
+
+
+def _times(raw: pl.DataFrame, column: TimeColumn | None, timezone: str) -> pl.Series:
+    if column is None or own_name(column.column) not in raw.columns:
+        return pl.Series([None] * raw.height, dtype=UTC_TIME)
+    return parse_times(raw.get_column(own_name(column.column)), column, timezone)
+
+
+def _labels(cells: dict[str, pl.Series], rule: LabelRule | None, rows: int) -> pl.Series:
+    if rule is None:
+        return pl.Series([None] * rows, dtype=pl.String)
+    values = cells[rule.column]
+    if rule.positive is None:
+        return values
+    if rule.positive == "present":
+        return _classes(values.is_not_null())
+    return _classes(values.is_in(list(rule.positive)))
+
+
+def _classes(positive: pl.Series) -> pl.Series:
+    """A Boolean column as class names; null stays null."""
+    return positive.replace_strict([True, False], [POSITIVE, NEGATIVE], return_dtype=pl.String)
+
+
+def _unreadable(cells: pl.Series, numbers: pl.Series) -> pl.Series:
+    return cells.is_not_null() & numbers.is_null()
+
+
+def _rules(
+    raw: pl.DataFrame,
+    cells: dict[str, pl.Series],
+    unreadable: dict[str, pl.Series],
+    settings: CleanSettings,
+) -> list[tuple[str, str, pl.Series]]:
+    """The rules in order, each with its reason and the rows that break it."""
+    empty = raw.drop(OURS).select(pl.all_horizontal(pl.all().is_null())).to_series()
+    rules = [("empty_row", "every cell is empty", empty)]
+    rules += [
+        ("required_missing", f"column {name!r} is empty", cells[name].is_null())
+        for name in settings.required
+    ]
+    if settings.invalid_number == "reject":
+        rules += [
+            ("invalid_number", f"column {name!r} holds no number", mask)
+            for name, mask in unreadable.items()
+        ]
+    return rules
+
+
+def _split(
+    table: pl.DataFrame,
+    raw: pl.DataFrame,
+    rules: list[tuple[str, str, pl.Series]],
+    unreadable: dict[str, int],
+) -> Cleaned:
+    kept = pl.Series([True] * table.height, dtype=pl.Boolean)
+    own = raw.drop(OURS)
+    rejected = []
+    for rule, reason, mask in rules:
+        broken = kept & mask
+        kept = kept & ~mask
+        rows = zip(
+            table.get_column("row_id").filter(broken), row_json(own.filter(broken)), strict=True
+        )
+        rejected += [(row_id, "clean", rule, reason, row) for row_id, row in rows]
+    return Cleaned(_mark_duplicates(table.filter(kept)), removed_rows(rejected), unreadable)
+
+
+def _mark_duplicates(table: pl.DataFrame) -> pl.DataFrame:
+    """Name for each row the first one that is like it in everything but its id."""
+    alike = [c for c in table.columns if c not in {"row_id", "partition", "known_at", "has_text"}]
+    first = pl.col("row_id").first().over(alike)
+    return table.with_columns(duplicate_of=pl.when(first != pl.col("row_id")).then(first))

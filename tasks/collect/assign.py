@@ -1,0 +1,158 @@
+"""Giving every row its id and its partition."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tasks.columns import check_columns
+from tasks.contracts import RAW
+from tasks.partitions import ALL, partition_keys
+from tasks.times import UTC_TIME, parse_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tasks.collect.read import FileRows, Malformed
+    from tasks.columns import Columns
+    from tasks.partitions import PartitionSettings
+
+REMOVED_SCHEMA = dict.fromkeys(("row_id", "stage", "rule", "reason", "row"), pl.String)
+_TIME, _NUMBER = "__event_time", "__row_number"
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """One partition's rows, as the source has them, and those whose id came twice."""
+
+    partition: str
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A source cut into partitions; `unassigned` are the records that belong to none."""
+
+    partitions: list[Assigned]
+    unassigned: pl.DataFrame
+
+
+def own_name(column: str) -> str:
+    """The name that a source's column has in a stored table, where ours come first."""
+    return f"{column}_" if column in RAW.columns else column
+
+
+def assign(
+    files: Iterable[FileRows], columns: Columns, by: PartitionSettings, repeated_id: str
+) -> Collected:
+    """Cut a source into partitions.
+
+    Args:
+        files: The source's files, in order.
+        columns: Roles of the columns.
+        by: How the table is cut.
+        repeated_id: `first` or `newest`: which row stays when an id comes twice in a partition.
+
+    Raises:
+        SettingsError: A role names a column that a file has not.
+    """
+    pieces: dict[str, list[pl.DataFrame]] = {}
+    removed: list[pl.DataFrame] = []
+    for file in files:
+        check_columns(columns, file.frame.columns, f"file {file.source!r}")
+        removed.append(_malformed(file.source, file.malformed))
+        for partition, frame in _cut(file, columns, by, removed):
+            pieces.setdefault(partition, []).append(frame)
+    partitions = [
+        _identify(key, pl.concat(pieces[key], how="diagonal_relaxed"), columns, repeated_id)
+        for key in sorted(pieces)
+    ]
+    return Collected(partitions, pl.concat(removed) if removed else removed_rows([]))
+
+
+def removed_rows(rows: list[tuple[str, str, str, str, str]]) -> pl.DataFrame:
+    """Rows of (row_id, stage, rule, reason, row as JSON) as a table."""
+    return pl.DataFrame(rows, schema=REMOVED_SCHEMA, orient="row")
+
+
+def row_json(frame: pl.DataFrame) -> pl.Series:
+    """Each row as JSON text."""
+    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+
+
+def _malformed(source: str, records: list[Malformed]) -> pl.DataFrame:
+    return removed_rows(
+        [
+            (f"{source}#{i}", "collect", m.rule, m.reason, json.dumps(m.record, ensure_ascii=False))
+            for i, m in enumerate(records)
+        ]
+    )
+
+
+def _cut(
+    file: FileRows, columns: Columns, by: PartitionSettings, removed: list[pl.DataFrame]
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The file's rows by partition; rows without a readable time go to `removed`."""
+    own = file.frame.rename({name: own_name(name) for name in file.frame.columns})
+    if columns.time is None:
+        times = pl.Series(_TIME, [None] * own.height, dtype=UTC_TIME)
+        keys = pl.Series([ALL] * own.height, dtype=pl.String)
+    else:
+        values = file.frame.get_column(columns.time.column)
+        times = parse_times(values, columns.time, by.timezone).alias(_TIME)
+        keys = partition_keys(times, by)
+        removed.append(_unreadable(file.source, own, values, keys))
+    frame = own.with_columns(times, partition=keys, source=pl.lit(file.source))
+    known = frame.filter(pl.col("partition").is_not_null())
+    for (key,), part in known.partition_by("partition", maintain_order=True, as_dict=True).items():
+        yield str(key), part
+
+
+def _unreadable(source: str, own: pl.DataFrame, values: pl.Series, keys: pl.Series) -> pl.DataFrame:
+    lost = keys.is_null()
+    bad = zip(lost.arg_true(), values.filter(lost), row_json(own.filter(lost)), strict=True)
+    return removed_rows([(f"{source}:{i}", "collect", *_why(value), row) for i, value, row in bad])
+
+
+def _why(value: object) -> tuple[str, str]:
+    if value is None:
+        return "time_missing", "the time column is empty"
+    return "time_unreadable", f"no format of the time column reads {str(value)[:40]!r}"
+
+
+def _identify(partition: str, frame: pl.DataFrame, columns: Columns, repeated_id: str) -> Assigned:
+    own = frame.drop("partition", "source", _TIME)
+    ids = _hashed_ids(own) if columns.id is None else own.get_column(own_name(columns.id))
+    if columns.id is not None and ids.null_count():
+        missing = _hashed_ids(own)  # a row without an id is still a row
+        ids = ids.cast(pl.String).zip_with(ids.is_not_null(), missing)
+    named = frame.with_columns(row_id=ids.cast(pl.String))
+    keep = _kept(named, repeated_id)
+    lost = named.filter(~keep)
+    bad = zip(lost.get_column("row_id"), row_json(own.filter(~keep)), strict=True)
+    reason = f"the id comes more than once in {partition}; kept the {repeated_id} row"
+    rejected = removed_rows([(i, "collect", "repeated_id", reason, row) for i, row in bad])
+    order = ["row_id", "partition", "source", *own.columns]
+    return Assigned(partition, named.filter(keep).select(order), rejected)
+
+
+def _kept(named: pl.DataFrame, repeated_id: str) -> pl.Series:
+    """Which rows stay, in the table's order."""
+    if repeated_id == "first":
+        return named.get_column("row_id").is_first_distinct()
+    by_time = named.with_row_index(_NUMBER).sort(_TIME, _NUMBER)
+    last = by_time.select(_NUMBER, pl.col("row_id").is_last_distinct())
+    return last.sort(_NUMBER).get_column("row_id")
+
+
+def _hashed_ids(own: pl.DataFrame) -> pl.Series:
+    """A hash of the row and, for rows that are all alike, the number of the occurrence."""
+    hashes = [hashlib.blake2b(row.encode(), digest_size=10).hexdigest() for row in row_json(own)]
+    frame = pl.DataFrame({"hash": hashes}, schema={"hash": pl.String})
+    nth = pl.int_range(pl.len()).over("hash")
+    return frame.select(pl.col("hash") + "-" + nth.cast(pl.String)).to_series()

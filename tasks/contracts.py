@@ -1,0 +1,209 @@
+"""The schema of every Parquet artifact, checked when it is written and when it is read.
+
+A contract speaks Arrow, because that is what a Parquet file holds; readers choose polars or
+NumPy. Columns that come from the user's table carry their role as a prefix (`category.sky`),
+so that no name of theirs can collide with one of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pyarrow as pa
+
+from tasks.errors import ContractError
+
+TEXT, CATEGORY, NUMBER, PROBABILITY = "text.", "category.", "number.", "probability."
+"""Prefixes of the columns that are named after the user's columns or classes."""
+
+
+class Kind(StrEnum):
+    """What a column holds, whatever width Arrow gives it."""
+
+    STRING = "string"
+    STRINGS = "list of strings"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    TIME = "timestamp"
+    VECTOR = "fixed-size binary"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it holds and whether it may be null."""
+
+    kind: Kind
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The columns that an artifact must have, and those that it may have by prefix."""
+
+    name: str
+    columns: dict[str, Column]
+    prefixes: dict[str, Column] = field(default_factory=dict)
+    open: bool = False
+    """Whether the source's own columns may stand beside ours."""
+
+    def check(self, table: pa.Table) -> None:
+        """Compare a table with the contract.
+
+        Raises:
+            ContractError: A column is missing, unknown, of another kind, or null where it
+                must not be.
+        """
+        missing = [name for name in self.columns if name not in table.column_names]
+        if missing:
+            raise self._broken(f"no column {', '.join(missing)}")
+        for name in table.column_names:
+            column = self._column(name)
+            if column is not None:
+                self._check_column(name, column, table.column(name))
+            elif not self.open:
+                raise self._broken(f"an unknown column {name!r}")
+
+    def _column(self, name: str) -> Column | None:
+        if name in self.columns:
+            return self.columns[name]
+        return next((c for prefix, c in self.prefixes.items() if name.startswith(prefix)), None)
+
+    def _check_column(self, name: str, column: Column, values: pa.ChunkedArray) -> None:
+        if kind_of(values.type) is not column.kind:
+            raise self._broken(f"column {name!r} of type {values.type}, not {column.kind}")
+        if not column.nullable and values.null_count:
+            raise self._broken(f"{values.null_count} nulls in column {name!r}")
+
+    def _broken(self, what: str) -> ContractError:
+        return ContractError(
+            got=f"a table for {self.name!r} with {what}",
+            expected=f"the columns {', '.join(self.columns)}",
+            fix="this is a fault in fusemine or a file changed by hand; remove it and run again",
+        )
+
+
+def kind_of(dtype: pa.DataType) -> Kind | None:
+    """The kind of an Arrow type, or None for one that no contract of ours uses."""
+    checks = (
+        (Kind.STRING, _is_string),
+        (Kind.STRINGS, lambda t: _is_list(t) and _is_string(t.value_type)),
+        (Kind.INTEGER, pa.types.is_integer),
+        (Kind.FLOAT, pa.types.is_floating),
+        (Kind.BOOLEAN, pa.types.is_boolean),
+        (Kind.TIME, pa.types.is_timestamp),
+        (Kind.VECTOR, pa.types.is_fixed_size_binary),
+    )
+    return next((kind for kind, matches in checks if matches(dtype)), None)
+
+
+def _is_string(dtype: pa.DataType) -> bool:
+    types = pa.types
+    checks = (types.is_string, types.is_large_string, types.is_string_view)
+    return any(check(dtype) for check in checks)
+
+
+def _is_list(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_list(dtype) or pa.types.is_large_list(dtype))
+
+
+def _string(nullable: bool = False) -> Column:
+    return Column(Kind.STRING, nullable)
+
+
+def _float(nullable: bool = False) -> Column:
+    return Column(Kind.FLOAT, nullable)
+
+
+_INTEGER, _BOOLEAN, _VECTOR = Column(Kind.INTEGER), Column(Kind.BOOLEAN), Column(Kind.VECTOR)
+_REMOVED = {name: _string() for name in ("row_id", "stage", "rule", "reason", "row")}
+
+RAW = Contract("raw", {"row_id": _string(), "partition": _string(), "source": _string()}, open=True)
+INVENTORY = Contract(
+    "inventory",
+    {"partition": _string(), "key": _string(), "rows": _INTEGER, "rejected": _INTEGER},
+)
+UNASSIGNED = Contract("unassigned", _REMOVED)
+REJECTED = Contract("rejected", _REMOVED)
+CLEAN = Contract(
+    "clean",
+    {
+        "row_id": _string(),
+        "partition": _string(),
+        "event_time": Column(Kind.TIME, nullable=True),
+        "known_at": Column(Kind.TIME, nullable=True),
+        "text": _string(),
+        "has_text": _BOOLEAN,
+        "label": _string(nullable=True),
+        "duplicate_of": _string(nullable=True),
+    },
+    prefixes={
+        TEXT: _string(),
+        CATEGORY: _string(nullable=True),
+        NUMBER: _float(nullable=True),
+    },
+)
+EMBEDDINGS = Contract("embeddings", {"row_id": _string(), "embedding": _VECTOR})
+STORE = Contract("store", {"text_hash": _string(), "embedding": _VECTOR})
+# One fixed-size vector per block; the schema's metadata names the features in it.
+FEATURES = Contract("features", {"row_id": _string()}, prefixes={"block.": _VECTOR})
+PREDICTIONS = Contract(
+    "predictions",
+    {
+        "row_id": _string(),
+        "split": _string(),
+        "label": _string(nullable=True),
+        "prediction": _string(),
+        "probability": _float(),
+    },
+    prefixes={PROBABILITY: _float()},
+)
+CLUSTERS = Contract(
+    "clusters",
+    {
+        "row_id": _string(),
+        "topic": _INTEGER,
+        "strength": _float(nullable=True),
+        "x": _float(nullable=True),
+        "y": _float(nullable=True),
+    },
+)
+TOPICS = Contract(
+    "topics",
+    {
+        "topic": _INTEGER,
+        "name": _string(),
+        "rows": _INTEGER,
+        "share": _float(),
+        "terms": Column(Kind.STRINGS),
+        "typical": Column(Kind.STRINGS),
+    },
+)
+ANOMALIES = Contract(
+    "anomalies",
+    {
+        "row_id": _string(),
+        "rank": _INTEGER,
+        "score": _float(),
+        "text_score": _float(nullable=True),
+        "table_score": _float(nullable=True),
+        "flagged": _BOOLEAN,
+        "reason": _string(nullable=True),
+    },
+)
+RESULTS = Contract(
+    "results",
+    {
+        "row_id": _string(),
+        "partition": _string(),
+        "label": _string(nullable=True),
+        "prediction": _string(nullable=True),
+        "probability": _float(nullable=True),
+        "split": _string(nullable=True),
+        "topic": _string(nullable=True),
+        "anomaly_score": _float(nullable=True),
+        "anomaly_reason": _string(nullable=True),
+    },
+    open=True,
+)

@@ -1,0 +1,60 @@
+"""Reading times as users write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from tasks.columns import TimeColumn
+
+UTC_TIME = pl.Datetime("us", "UTC")
+_ISO = (
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+)
+
+
+def parse_times(values: pl.Series, column: TimeColumn, timezone: str) -> pl.Series:
+    """Times in UTC; a value that no format reads becomes null.
+
+    Args:
+        values: The column as it came: text, dates or datetimes.
+        column: The formats to try, in order.
+        timezone: Zone of the times that state none.
+    """
+    if values.dtype == pl.Date:
+        return _in_utc(values.cast(pl.Datetime("us")), timezone)
+    if isinstance(values.dtype, pl.Datetime):
+        return _in_utc(values, timezone)
+    texts = values.cast(pl.String).str.strip_chars()
+    result = pl.Series(values.name, [None] * len(texts), dtype=UTC_TIME)
+    for pattern in column.formats or _ISO:
+        if result.null_count() == 0:
+            break
+        result = result.zip_with(result.is_not_null(), _parse(texts, pattern, timezone))
+    return result
+
+
+def _parse(texts: pl.Series, pattern: str, timezone: str) -> pl.Series:
+    if "%z" in pattern or "%#z" in pattern:
+        zoned = texts.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False)
+        return zoned.cast(UTC_TIME)
+    if not any(code in pattern for code in ("%H", "%I", "%T", "%R", "%s", "%c", "%X")):
+        days = texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
+        return _in_utc(days, timezone)
+    return _in_utc(texts.str.to_datetime(pattern, time_unit="us", strict=False), timezone)
+
+
+def _in_utc(times: pl.Series, timezone: str) -> pl.Series:
+    if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
+        # The hour that a clock repeats in autumn is taken as its first pass; the hour that it
+        # skips in spring does not exist, so such a time cannot be read.
+        times = times.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return times.dt.convert_time_zone("UTC").cast(UTC_TIME)
