@@ -26,12 +26,12 @@ class Stage:
 
     Args:
         name: Name of the stage and of its folder below the root.
-        module: The module of its pure work; what it imports from us counts as well.
+        modules: The modules of its pure work; what they import from us counts as well.
         libraries: Distributions whose version can change the result.
     """
 
     name: str
-    module: str
+    modules: tuple[str, ...]
     libraries: tuple[str, ...]
 
 
@@ -63,7 +63,7 @@ def recipe(
         model: Fingerprint of the model's files, where one is used.
     """
     versions = {name: version(name) for name in stage.libraries}
-    return Recipe(inputs, settings, versions, source_hash(stage.module), model)
+    return Recipe(inputs, settings, versions, source_hash(stage.modules), model)
 
 
 def digest(value: object) -> str:
@@ -79,23 +79,24 @@ def file_digest(path: Path) -> str:
 
 
 @cache
-def source_hash(module: str) -> str:
-    """Hash of a module and of all that it imports from its own top-level package.
+def source_hash(modules: tuple[str, ...]) -> str:
+    """Hash of modules and of all that they import from their own top-level package.
 
     Comments and layout do not count, because the syntax tree does not hold them.
     """
-    trees = _closure(module, {})
+    trees: dict[str, ast.Module] = {}
+    for module in modules:
+        _closure(module, trees)
     return digest({name: ast.dump(tree) for name, tree in trees.items()})
 
 
-def _closure(module: str, seen: dict[str, ast.Module]) -> dict[str, ast.Module]:
+def _closure(module: str, seen: dict[str, ast.Module]) -> None:
     spec = find_spec(module)
     if module in seen or spec is None or spec.origin is None:
-        return seen
+        return
     seen[module] = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     for name in sorted(_imports(seen[module], module.partition(".")[0])):
         _closure(name, seen)
-    return seen
 
 
 def _imports(tree: ast.Module, package: str) -> set[str]:

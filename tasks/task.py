@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
-from prefect import get_run_logger, runtime
+from prefect import get_run_logger, runtime, task
 from prefect.states import Completed
 
 from tasks.artifacts import ArtifactRef, Draft, Job, find, read_manifest
 
+Parameters = ParamSpec("Parameters")
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prefect import State
+
+def stage_task(
+    name: str, run_name: str | None = None
+) -> Callable[[Callable[Parameters, ArtifactRef]], Callable[Parameters, ArtifactRef]]:
+    """A Prefect task whose caller gets the artifact, also where the task returns a state.
+
+    Args:
+        name: Name of the task.
+        run_name: Template of its runs' names.
+    """
+
+    def decorate(work: Callable[Parameters, ArtifactRef]) -> Callable[Parameters, ArtifactRef]:
+        prefect_task = task(name=name, task_run_name=run_name)(work)
+
+        @wraps(work)
+        def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ArtifactRef:
+            state = prefect_task(*args, return_state=True, **kwargs)
+            return state.result()
+
+        return call
+
+    return decorate
 
 
-def execute(job: Job, work: Callable[[Draft], None]) -> ArtifactRef | State[ArtifactRef]:
+def execute(job: Job, work: Callable[[Draft], None]) -> ArtifactRef:
     """The artifact of a job: the finished one, in a state named Reused, or a new one.
 
     Args:
@@ -25,7 +49,9 @@ def execute(job: Job, work: Callable[[Draft], None]) -> ArtifactRef | State[Arti
     """
     found = find(job)
     if found is not None:
-        return Completed(name="Reused", message=f"key {job.recipe.key} is complete", data=found)
+        message = f"key {job.recipe.key} is complete"
+        state: Any = Completed(name="Reused", message=message, data=found)
+        return cast("ArtifactRef", state)
     with Draft(replace(job, runs=run_ids())) as draft:
         work(draft)
     ref = draft.finished()

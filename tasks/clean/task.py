@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect import State, task
-
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
 from tasks.clean.clean import clean
 from tasks.contracts import CLEAN, RAW, REJECTED
 from tasks.keys import Stage, recipe
-from tasks.task import execute
+from tasks.task import execute, stage_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.clean.settings import CleanSettings
     from tasks.columns import Columns
 
-STAGE = Stage("clean", "tasks.clean.clean", ("polars", "pyarrow"))
+STAGE = Stage("clean", ("tasks.clean.clean",), ("polars", "pyarrow"))
 
 
 def clean_job(
@@ -40,10 +38,10 @@ def clean_job(
     return Job(root, STAGE.name, partition, recipe(STAGE, (raw.sha256,), values), (raw.path,))
 
 
-@task(name="clean", task_run_name="clean-{job.partition}")
+@stage_task("clean", "clean-{job.partition}")
 def clean_partition(
     job: Job, raw: ArtifactRef, columns: Columns, settings: CleanSettings, timezone: str
-) -> ArtifactRef | State[ArtifactRef]:
+) -> ArtifactRef:
     """Clean the rows of one partition."""
 
     def work(draft: Draft) -> None:

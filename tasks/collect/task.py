@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from prefect import State, task
 
 from tasks import progress
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, find, read_frame, read_json, ref_of
@@ -18,7 +17,7 @@ from tasks.columns import check_columns
 from tasks.contracts import INVENTORY, RAW, REJECTED, UNASSIGNED
 from tasks.keys import Stage, file_digest, recipe
 from tasks.partitions import ALL
-from tasks.task import execute, run_ids
+from tasks.task import execute, run_ids, stage_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
     from tasks.partitions import PartitionSettings
 
 # The inventory lists the partitions of one state of the source; each has an artifact of its own.
-STAGE = Stage("inventory", "tasks.collect.assign", ("polars", "pyarrow"))
+STAGE = Stage("inventory", ("tasks.collect.assign",), ("polars", "pyarrow"))
 RAW_STAGE = "collect"
 
 
-@task(name="collect")
+@stage_task("collect")
 def collect(
     root: Path, base: Path, source: SourceSettings, columns: Columns, by: PartitionSettings
-) -> ArtifactRef | State[ArtifactRef]:
+) -> ArtifactRef:
     """Cut the source into partitions; the reference is to the inventory of them.
 
     Args:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from prefect import State, task
 
 from tasks import vectors
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
@@ -15,7 +14,7 @@ from tasks.embed.embed import Embedded, embed
 from tasks.embed.model import Encoder, ModelFiles, load_encoder
 from tasks.embed.store import EmbeddingStore
 from tasks.keys import Stage, recipe
-from tasks.task import execute
+from tasks.task import execute, stage_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 STAGE = Stage(
     "embed",
-    "tasks.embed.embed",
+    ("tasks.embed.embed",),
     ("numpy", "pyarrow", "sentence-transformers", "tokenizers", "torch", "transformers"),
 )
 PRECISION = "float32"
@@ -40,14 +39,14 @@ def embed_job(
     return Job(root, STAGE.name, partition, made_of, (cleaned.path,))
 
 
-@task(name="embed", task_run_name="embed-{job.partition}")
+@stage_task("embed", "embed-{job.partition}")
 def embed_partition(
     job: Job,
     cleaned: ArtifactRef,
     settings: EmbedSettings,
     model: ModelFiles,
     progress: Callable[[int], None],
-) -> ArtifactRef | State[ArtifactRef]:
+) -> ArtifactRef:
     """Embed the texts of one partition; loads the model only if a text is not stored yet."""
 
     def work(draft: Draft) -> None:
@@ -68,7 +67,7 @@ def _space(job: Job, settings: EmbedSettings, model: ModelFiles) -> Path:
     return job.root / "store" / recipe(_SPACE, (), values, model.fingerprint).key
 
 
-_SPACE = Stage("store", "tasks.embed.model", STAGE.libraries)
+_SPACE = Stage("store", ("tasks.embed.model",), STAGE.libraries)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,80 @@
+"""Saying whether a pipeline would run, without running it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flows.config import Loaded, load_pipeline
+from tasks.clean.clean import clean
+from tasks.collect.assign import Collected, assign
+from tasks.collect.read import find_files, read_file
+from tasks.embed.model import find_model
+from tasks.errors import SettingsError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def check_pipeline(path: Path) -> Iterator[str]:
+    """Check settings, source and encoder; a line for each thing that is in order.
+
+    Raises:
+        SettingsError: The file, or a column that it names.
+        SourceError: The first or the last file of the source.
+        ModelError: The encoder.
+    """
+    loaded = load_pipeline(path)
+    settings = loaded.pipeline
+    yield f"settings: {settings.name}, version {settings.version}"
+    files = find_files(settings.source, loaded.base)
+    yield f"source: {len(files)} file(s), {files[0].name} to {files[-1].name}"
+    sample = dict.fromkeys([files[0], files[-1]])
+    rows = (read_file(file, settings.source, loaded.base) for file in sample)
+    found = assign(rows, settings.columns, settings.partition, settings.source.repeated_id)
+    yield from _rows(found, loaded)
+    yield f"encoder: {find_model(settings.embed.model, loaded.base).folder}"
+    _check_writable(loaded.root)
+    yield f"root: {loaded.root}"
+    yield "it would run"
+
+
+def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:
+    settings = loaded.pipeline
+    if not found.partitions:
+        raise SourceError(
+            got=f"no usable row in the first and the last file{_first_reason(found)}",
+            expected="rows, and times that columns.time.formats read",
+            fix="correct columns.time, or look at the files",
+        )
+    timezone = settings.partition.timezone
+    cleaned = [clean(p.rows, settings.columns, settings.clean, timezone) for p in found.partitions]
+    kept = sum(part.rows.height for part in cleaned)
+    lost = sum(part.rejected.height for part in found.partitions)
+    lost += sum(part.rejected.height for part in cleaned)
+    yield (
+        f"rows in the first and the last file: {kept:,} usable, {lost:,} rejected, "
+        f"{found.unassigned.height:,} without a partition{_first_reason(found)}"
+    )
+    texts = sum(int(part.rows["has_text"].sum()) for part in cleaned)
+    yield f"texts: {texts:,}"
+    if settings.columns.label is not None:
+        classes = {label for part in cleaned for label in part.rows["label"].drop_nulls()}
+        shown = ", ".join(sorted(classes)[:10])
+        yield f"label: {len(classes)} class(es): {shown}"
+
+
+def _first_reason(found: Collected) -> str:
+    reasons = found.unassigned.get_column("reason")
+    return f" ({reasons[0]})" if len(reasons) else ""
+
+
+def _check_writable(root: Path) -> None:
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise SettingsError(
+            got=f"root {root}, where nothing can be written",
+            expected="a folder that this user can write to",
+            fix="set root in the pipeline.yaml to another folder",
+        )

@@ -1,0 +1,114 @@
+"""The `fusemine` command. Heavy imports happen in the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tasks.errors import FusemineError
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Commands(click.Group):
+    """Prints errors as sentences and turns them into exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FusemineError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("stopped; what was complete is reused by the next run", err=True)
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("FUSEMINE_DEBUG"):
+                raise
+            click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+            click.echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fusemine")
+def main() -> None:
+    """Data mining over tables that hold text.
+
+    Describe a table once in a pipeline.yaml (`fusemine init TABLE` writes one), then run it:
+    its rows are collected, cleaned, read by a language model, joined with the numbers beside
+    them and mined for classes, topics and anomalies. Every run ends in a report.
+    """
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--partition", default="latest", help="A partition such as 1996-05, or latest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def run(pipeline: Path, partition: str, as_json: bool) -> None:
+    """Mine one partition of PIPELINE and the window up to it."""
+    from flows.config import load_pipeline
+
+    started = time.monotonic()
+    load_pipeline(pipeline)  # a mistake in the file should not wait for a server
+    if not as_json:
+        click.echo("starting Prefect …", err=True)
+    from flows.server import ensure_server
+    from flows.terminal import shown_on_terminal
+
+    ensure_server()
+    with shown_on_terminal():
+        from flows.pipeline import mine
+
+        outcome = mine(pipeline, partition)
+    outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
+    click.echo(outcome.as_json() if as_json else outcome.as_text())
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+def check(pipeline: Path) -> None:
+    """Say whether PIPELINE would run, without running it."""
+    from flows.check import check_pipeline
+
+    for line in check_pipeline(pipeline):
+        click.echo(line)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a pipeline.yaml, for editors."""
+    from flows.config import schema_json
+
+    click.echo(schema_json())
+
+
+@main.command()
+@click.argument("table", type=_FILE)
+@click.option("--output", "-o", type=_FILE, help="Where to write; default: beside TABLE.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def init(table: Path, output: Path | None, force: bool) -> None:
+    """Profile TABLE and write a commented pipeline.yaml for it."""
+    from flows.init import write_pipeline
+
+    for line in write_pipeline(table, output, force):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--partition", default=None, help="Which partition; default: the newest.")
+@click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file; default: CSV to stdout.")
+def export(pipeline: Path, partition: str | None, output: Path | None) -> None:
+    """Write the results of PIPELINE's last complete run as a table."""
+    from flows.export import export_results
+
+    line = export_results(pipeline, partition, output, sys.stdout.buffer)
+    click.echo(line, err=True)

@@ -1,0 +1,69 @@
+"""Writing a run's results as a table for other tools."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, BinaryIO
+
+from flows.config import load_pipeline
+from tasks.artifacts import read_frame, ref_of
+from tasks.contracts import RESULTS
+from tasks.errors import ArtifactError, SettingsError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def export_results(
+    pipeline: Path, partition: str | None, output: Path | None, stdout: BinaryIO
+) -> str:
+    """Write the results of the last complete run; a line that says what was written.
+
+    Args:
+        pipeline: The pipeline.yaml.
+        partition: Which partition's run; None for the newest.
+        output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
+        stdout: Standard output, in bytes.
+
+    Raises:
+        SettingsError: There is no such run, or the output's name tells no form.
+        ArtifactError: The results are gone.
+    """
+    if output is not None and output.suffix not in {".csv", ".parquet"}:
+        raise SettingsError(
+            got=f"--output {output}",
+            expected="a name that ends in .csv or .parquet",
+            fix="name the output so",
+        )
+    root = load_pipeline(pipeline).root
+    partition = _partition(root, partition)
+    record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))
+    ref = ref_of((root / record["report"]).parent)
+    if ref is None:
+        raise ArtifactError(
+            got=f"the results of {partition} are gone or changed",
+            expected="the files that the run wrote",
+            fix=f"make them anew: fusemine run {pipeline} --partition {partition}",
+        )
+    table = read_frame(ref, RESULTS)
+    if output is None:
+        table.write_csv(stdout)
+    elif output.suffix == ".csv":
+        table.write_csv(output)
+    else:
+        table.write_parquet(output)
+    return f"{table.height:,} rows of {partition} to {output or 'standard output'}"
+
+
+def _partition(root: Path, partition: str | None) -> str:
+    done = sorted(path.stem for path in (root / "latest").glob("*.json"))
+    if partition in done:
+        return str(partition)
+    if partition is None and done:
+        return done[-1]
+    hint = nearest(partition, done) if partition else ""
+    raise SettingsError(
+        got=f"no complete run of {partition or 'this pipeline'} below {root}",
+        expected=f"one of {', '.join(done)}" if done else "a complete run",
+        fix=f"{hint}run it first: fusemine run",
+    )

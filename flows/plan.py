@@ -1,0 +1,153 @@
+"""What a run will do: its partition, resolved once, and the window up to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import runtime
+
+from tasks.collect.task import raw_artifacts
+from tasks.errors import ArtifactError
+from tasks.partitions import (
+    ALL,
+    PartitionSettings,
+    check_key,
+    end_of,
+    gaps,
+    latest,
+    partition_of,
+    window_of,
+)
+from tasks.report.task import About
+from tasks.window import WindowRules
+
+if TYPE_CHECKING:
+    from flows.config import Loaded, Pipeline
+    from tasks.artifacts import ArtifactRef
+    from tasks.columns import LabelRule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run over one window.
+
+    Args:
+        loaded: The pipeline.
+        inventory: Reference to the list of the source's partitions.
+        partition: The partition that is mined; None if the source has none.
+        window: The raw artifact of each partition with rows, oldest first.
+    """
+
+    loaded: Loaded
+    inventory: ArtifactRef
+    partition: str | None
+    window: dict[str, ArtifactRef]
+
+    @property
+    def settings(self) -> Pipeline:
+        """The pipeline's settings."""
+        return self.loaded.pipeline
+
+    @property
+    def root(self) -> Path:
+        """Folder of the pipeline's artifacts."""
+        return self.loaded.root
+
+    def rules(self) -> WindowRules:
+        """What bounds the window besides its partitions."""
+        end = end_of(self.target, self.settings.partition)
+        return WindowRules(end, self.settings.source.repeated_id)
+
+    @property
+    def target(self) -> str:
+        """The partition that is mined."""
+        return self.partition or ALL
+
+    def about(self) -> About:
+        """What the report says of the pipeline and the run."""
+        settings, partitions = self.settings, tuple(self.window)
+        return About(
+            name=settings.name,
+            title=settings.title or settings.name,
+            notes=settings.notes,
+            label_name=_label_name(settings.columns.label),
+            label_note=settings.columns.label.note if settings.columns.label else None,
+            partition=self.target,
+            window_label=_window_label(settings, self.target),
+            partitions=partitions,
+            gaps=tuple(gaps(list(partitions), settings.partition.by)),
+            settings=settings.model_dump(
+                mode="json", exclude={"root": True, "embed": {"device": True}}
+            ),
+        )
+
+
+def make_plan(loaded: Loaded, inventory: ArtifactRef, partition: str) -> Plan:
+    """Resolve the partition and its window.
+
+    Raises:
+        SettingsError: The partition is not one of this pipeline's form.
+        ArtifactError: A raw artifact is gone.
+    """
+    raw = raw_artifacts(loaded.root, inventory)
+    settings = loaded.pipeline
+    target = resolve(partition, settings, list(raw))
+    if target is None or target not in raw:
+        return Plan(loaded, inventory, target, {})
+    keys = window_of(target, settings.window, raw, settings.partition.by)
+    return Plan(loaded, inventory, target, {key: _present(key, raw[key]) for key in keys})
+
+
+def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:
+    """The key of a partition given as a key, `latest` or `scheduled`; None if there is none."""
+    if settings.columns.time is None:
+        return ALL if ALL in keys else None
+    if partition == "latest":
+        return latest(keys, settings.partition, datetime.now(UTC))
+    if partition == "scheduled":
+        return _scheduled(settings.partition)
+    return check_key(partition, settings.partition)
+
+
+def run_name() -> str:
+    """The name of a flow run: the pipeline and the partition that was asked for."""
+    parameters: dict[str, Any] = runtime.flow_run.parameters
+    path = Path(parameters["pipeline"])
+    name = path.parent.name if path.name == "pipeline.yaml" else path.name.split(".")[0]
+    return f"{name}-{parameters.get('partition', 'latest')}"
+
+
+def _scheduled(settings: PartitionSettings) -> str:
+    """From the time that the run was scheduled for, however late it started."""
+    planned: datetime = runtime.flow_run.scheduled_start_time
+    return partition_of(planned - settings.lag, settings)
+
+
+def _present(partition: str, ref: ArtifactRef | None) -> ArtifactRef:
+    if ref is None:
+        raise ArtifactError(
+            got=f"the raw rows of {partition} went away while the run went on",
+            expected="what was just collected to stay",
+            fix="run the pipeline again",
+        )
+    return ref
+
+
+def _window_label(settings: Pipeline, target: str) -> str:
+    if target == ALL:
+        return "all rows"
+    if settings.window == ALL:
+        return f"all {settings.partition.by}s up to {target}"
+    return f"{settings.window} {settings.partition.by}(s) up to {target}"
+
+
+def _label_name(rule: LabelRule | None) -> str | None:
+    if rule is None:
+        return None
+    if rule.positive is None:
+        return rule.column
+    values = "present" if rule.positive == "present" else " or ".join(rule.positive)
+    return f"{rule.column} = {values}"

@@ -1,0 +1,166 @@
+"""The map of the texts: two coordinates for each vector, so that neighbours stay neighbours."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL = 50
+"""Fewer vectors than this are drawn by their two main components: UMAP needs neighbourhoods."""
+DIGITS = 3
+_BLOCK = 2**24
+"""Similarities that are held at once: 64 MiB of float32."""
+_NEAREST, _KNOWN = 3, 20_000
+"""Known vectors that a further one is placed by, and those among which they are sought."""
+_MANY = 5_000
+"""More vectors settle within fewer rounds, each of which takes longer."""
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
+
+
+def layout(vectors: Floats, neighbours: int, seed: int) -> Floats:
+    """Place vectors on a plane.
+
+    UMAP (McInnes, Healy and Melville 2018, arXiv:1802.03426) on exact nearest neighbours, which
+    is faster here than its own search and lays out clusters a little better; below `SMALL`
+    vectors the two main components. One thread, so that the bits do not change.
+
+    Args:
+        vectors: (n, d) unit vectors, no two the same.
+        neighbours: How many neighbours shape a vector's place.
+        seed: Of UMAP's random numbers.
+
+    Returns:
+        (n, 2) coordinates, rounded to `DIGITS` digits.
+    """
+    if len(vectors) < SMALL or vectors.shape[1] < 3:
+        return principal(vectors)
+    return np.round(_umap(vectors, neighbours, seed), DIGITS) + np.float32(0)
+
+
+def principal(vectors: Floats) -> Floats:
+    """The first two main components of (n, d) vectors, (n, 2), of one sign on every machine."""
+    places = np.zeros((len(vectors), 2), np.float32)
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    if len(vectors) > 1:
+        left, scale, axes = np.linalg.svd(centred, full_matrices=False)
+        size = min(2, len(scale))
+        # The sign of a component is arbitrary: its largest weight is made positive.
+        largest = np.abs(axes[:size]).argmax(axis=1)
+        sign = np.sign(axes[np.arange(size), largest])
+        places[:, :size] = left[:, :size] * scale[:size] * sign
+    return np.round(places, DIGITS) + np.float32(0)
+
+
+def nearest(queries: Floats, vectors: Floats, count: int) -> tuple[Places, Floats]:
+    """The `count` most similar vectors of each query, exact, best first.
+
+    Args:
+        queries: (q, d) unit vectors.
+        vectors: (n, d) unit vectors, n >= count.
+
+    Returns:
+        (q, count) places in `vectors` and (q, count) cosine similarities.
+    """
+    places = np.empty((len(queries), count), np.int64)
+    similar = np.empty((len(queries), count), np.float32)
+    block = max(1, _BLOCK // max(1, len(vectors)))
+    with one_thread():
+        for start in range(0, len(queries), block):
+            part = slice(start, start + block)
+            places[part], similar[part] = _most_similar(queries[part] @ vectors.T, count)
+    return places, similar
+
+
+def _most_similar(similar: Floats, count: int) -> tuple[Places, Floats]:
+    if count < similar.shape[1]:
+        chosen = np.argpartition(-similar, count - 1, axis=1)[:, :count]
+    else:
+        chosen = np.tile(np.arange(count), (len(similar), 1))
+    found = np.take_along_axis(similar, chosen, axis=1)
+    order = np.lexsort((chosen, -found), axis=1)
+    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+
+def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:
+    with _quiet():
+        from umap import UMAP
+
+        count = min(neighbours, len(vectors) - 1)
+        mapper = UMAP(
+            n_neighbors=count,
+            min_dist=0.05,
+            n_epochs=200 if len(vectors) > _MANY else 500,
+            init="pca",
+            n_jobs=1,
+            random_state=seed,
+            precomputed_knn=_neighbourhoods(vectors, count),
+        )
+        return np.asarray(mapper.fit_transform(vectors), np.float32)
+
+
+def _neighbourhoods(vectors: Floats, count: int) -> tuple[Places, Floats]:
+    """Each vector's neighbours with itself first, as UMAP wants them, and their distances."""
+    places, similar = nearest(vectors, vectors, count)
+    own = np.arange(len(vectors))[:, None]
+    # A near copy may come out as more similar than the vector itself; it then moves back.
+    similar = np.where(places == own, np.float32(2), similar)
+    order = np.argsort(-similar, axis=1, kind="stable")
+    places = np.take_along_axis(places, order, axis=1)
+    similar = np.take_along_axis(similar, order, axis=1)
+    places[:, 0], similar[:, 0] = own[:, 0], 1
+    return places, np.sqrt(np.maximum(2 - 2 * similar, 0))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let BLAS and OpenMP use one thread: with more, sums change in their last bits."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what UMAP always says: Tensorflow is absent, and it could not place new rows."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Tensorflow not installed", category=ImportWarning
+        )
+        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
+        yield
+
+
+def place(
+    vectors: Floats, known: Floats, places: Floats, topics: NDArray[np.int32]
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Place further vectors by the known ones that they are most similar to.
+
+    Args:
+        vectors: (q, d) unit vectors.
+        known: (n, d) the vectors that have a place.
+        places: (n, 2) their coordinates.
+        topics: (n,) their topics.
+
+    Returns:
+        (q, 2) coordinates, the mean of the nearest known vectors of one topic, and (q,) topics,
+        those of the nearest.
+    """
+    step = -(-len(known) // _KNOWN)
+    near, _ = nearest(vectors, known[::step], min(_NEAREST, -(-len(known) // step)))
+    near *= step
+    theirs = topics[near]
+    # Only those of one topic: the middle between two islands would be a place of neither.
+    weight = (theirs == theirs[:, :1]).astype(np.float32)
+    weight /= weight.sum(axis=1, keepdims=True)
+    found = (places[near] * weight[:, :, None]).sum(axis=1)
+    return np.round(found, DIGITS).astype(np.float32), theirs[:, 0]

@@ -1,0 +1,151 @@
+"""What is usual in a clean table: the ranges, shares and words that a row is held against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tasks.contracts import CATEGORY, NUMBER
+from tasks.mine.grouping import even
+from tasks.mine.words import words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+READ = 100_000
+"""Distinct texts whose words are counted; of more, an even sample."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Where a number lies among others.
+
+    Attributes:
+        share: The share of the others that it is above, or below if it is low.
+        high: Whether it is above most of them.
+        low, top: The 5th and the 95th percentile: where most of them are.
+        size: How many they are.
+    """
+
+    share: float
+    high: bool
+    low: float
+    top: float
+    size: int
+
+    @property
+    def rest(self) -> float:
+        """The share that is as extreme or more: small where the number is unusual."""
+        return max(1 - self.share, 1 / max(self.size, 1))
+
+
+def tail(value: float, ordered: NDArray[np.float64]) -> Tail:
+    """Hold a number against others in ascending order, itself among them."""
+    size = len(ordered)
+    below = int(np.searchsorted(ordered, value, "left")) / size
+    above = 1 - int(np.searchsorted(ordered, value, "right")) / size
+    low, top = ordered[int(0.05 * (size - 1))], ordered[-1 - int(0.05 * (size - 1))]
+    return Tail(max(below, above), below >= above, float(low), float(top), size)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers: (n,) values, NaN where there is none."""
+
+    name: str
+    values: NDArray[np.float64]
+
+    @cached_property
+    def ordered(self) -> NDArray[np.float64]:
+        """The values that there are, ascending."""
+        return np.sort(self.values[~np.isnan(self.values)])
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of categories: (n,) codes into `values`, -1 where there is none."""
+
+    name: str
+    codes: NDArray[np.int64]
+    values: list[str]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """The rows of each value."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+
+    @cached_property
+    def as_rare(self) -> NDArray[np.float64]:
+        """For each value, the share of the rows whose value is as rare or rarer.
+
+        In a column of names nearly all values are rare, so a rare one is nothing unusual.
+        """
+        order = np.argsort(self.counts, kind="stable")
+        ordered = self.counts[order]
+        upto = np.cumsum(ordered)[np.searchsorted(ordered, ordered, "right") - 1]
+        shares = np.empty(len(order))
+        shares[order] = upto / len(self.codes)
+        return shares
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The columns of a clean table of n rows, and how many texts have each word."""
+
+    rows: int
+    numbers: list[Numbers]
+    categories: list[Categories]
+    texts: pl.Series
+    word_rows: Counter[str]
+    texts_read: int
+    _groups: dict[tuple[str, str, int], NDArray[np.float64]] = field(default_factory=dict)
+    _pairs: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
+
+    def among(self, column: Numbers, other: Categories, code: int) -> NDArray[np.float64]:
+        """The numbers of the rows that have one category, ascending."""
+        key = column.name, other.name, code
+        if key not in self._groups:
+            values = column.values[other.codes == code]
+            self._groups[key] = np.sort(values[~np.isnan(values)])
+        return self._groups[key]
+
+    def together(self, column: Categories, other: Categories, code: int, its: int) -> int:
+        """How many rows have both categories."""
+        key = column.name, other.name
+        wide = len(other.values)
+        if key not in self._pairs:
+            both = (column.codes >= 0) & (other.codes >= 0)
+            joint = column.codes[both] * wide + other.codes[both]
+            self._pairs[key] = np.sort(joint)
+        ends = np.searchsorted(self._pairs[key], code * wide + its + np.array([0, 1]))
+        return int(ends[1] - ends[0])
+
+
+def usual(clean: pl.DataFrame) -> Usual:
+    """Gather what is usual in a clean table; texts that many rows share count once each."""
+    numbers = [_numbers(clean[name]) for name in clean.columns if name.startswith(NUMBER)]
+    categories = [_categories(clean[name]) for name in clean.columns if name.startswith(CATEGORY)]
+    texts = clean["text"].filter(clean["has_text"]).unique(maintain_order=True)
+    read = texts[even(len(texts), READ)].to_list()
+    counts: Counter[str] = Counter()
+    for text in read:
+        counts.update(set(words(text)))
+    return Usual(clean.height, numbers, categories, clean["text"], counts, len(read))
+
+
+def _numbers(column: pl.Series) -> Numbers:
+    values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # An infinite value would make every range that is told infinite.
+    return Numbers(column.name.removeprefix(NUMBER), np.where(np.isfinite(values), values, np.nan))
+
+
+def _categories(column: pl.Series) -> Categories:
+    values = column.drop_nulls().unique().sort().to_list()
+    place = {value: code for code, value in enumerate(values)}
+    codes = np.array([place.get(value, -1) for value in column.to_list()], np.int64)
+    return Categories(column.name.removeprefix(CATEGORY), codes, values)

@@ -1,0 +1,104 @@
+"""One frame that holds what the stages say about each row, for the sections to count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tasks.report.words import cut, sentence
+
+if TYPE_CHECKING:
+    from tasks.report.model import ReportInputs, Summary
+
+COLOURS = 8
+"""Topics that get a colour of their own; the others are grey."""
+
+
+def why_not(name: str, summary: Summary | None, rows: pl.DataFrame | None) -> str:
+    """The sentence that says why a miner has no results, or nothing."""
+    if summary is not None and summary.get("skipped"):
+        return sentence(f"{name} was skipped: {cut(summary['skipped'], 400)}")
+    if summary is None or rows is None:
+        return f"{name} was not part of this run."
+    return "" if rows.height else f"{name} had no rows to work on."
+
+
+def present(inputs: ReportInputs) -> ReportInputs:
+    """The inputs without the tables of skipped miners, which hold nothing to report."""
+    return replace(
+        inputs,
+        predictions=_unless_skipped(inputs.classification, inputs.predictions),
+        clusters=_unless_skipped(inputs.clustering, inputs.clusters),
+        topics=_unless_skipped(inputs.clustering, inputs.topics),
+        anomalies=_unless_skipped(inputs.anomaly, inputs.anomalies),
+    )
+
+
+def _unless_skipped(summary: Summary | None, table: pl.DataFrame | None) -> pl.DataFrame | None:
+    return None if summary is None or summary.get("skipped") else table
+
+
+def facts(inputs: ReportInputs) -> pl.DataFrame:
+    """The clean rows in their order, with topic, coordinates, anomaly rank and flag.
+
+    What a miner did not give is null. `place` is the topic's place in `ranked`.
+    """
+    rows = inputs.clean.select(
+        "row_id", "partition", "text", "has_text", "label", "duplicate_of"
+    ).with_row_index("order")
+    rows = _with(rows, inputs.clusters, {"topic": pl.Int64, "x": pl.Float64, "y": pl.Float64})
+    rows = _with(rows, inputs.anomalies, {"rank": pl.Int64, "flagged": pl.Boolean})
+    places = ranked(inputs.topics).select("topic", "place", pl.col("name").alias("topic_name"))
+    return _left(rows, places, "topic")
+
+
+def _with(
+    rows: pl.DataFrame, results: pl.DataFrame | None, columns: dict[str, type[pl.DataType]]
+) -> pl.DataFrame:
+    if results is None:
+        return rows.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in columns.items())
+    chosen = results.select("row_id", *(pl.col(c).cast(dtype) for c, dtype in columns.items()))
+    return _left(rows, chosen, "row_id")
+
+
+def _left(rows: pl.DataFrame, other: pl.DataFrame, on: str) -> pl.DataFrame:
+    return rows.join(other, on=on, how="left").sort("order")
+
+
+def ranked(topics: pl.DataFrame | None) -> pl.DataFrame:
+    """The topics, largest first, with `place` from 0; rows without a topic come last."""
+    if topics is None:
+        dtypes = {"topic": pl.Int64, "name": pl.String, "place": pl.Int64}
+        return pl.DataFrame(schema=dtypes)
+    order = topics.with_columns(
+        pl.col("topic").cast(pl.Int64),
+        pl.col("name").map_elements(lambda name: cut(name, 80), return_dtype=pl.String),
+    ).sort([pl.col("topic") < 0, pl.col("rows"), pl.col("topic")], descending=[False, True, False])
+    return order.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+
+
+def colour(place: int, topic: int) -> int:
+    """The palette's colour of a topic; 8 is grey."""
+    return min(place, COLOURS) if topic >= 0 else COLOURS
+
+
+def classes(labels: pl.Series) -> list[tuple[str, int]]:
+    """The label's classes and their rows, most frequent first."""
+    counts = (
+        labels.drop_nulls()
+        .rename("label")
+        .value_counts()
+        .sort(["count", "label"], descending=[True, False])
+    )
+    return [(str(name), int(rows)) for name, rows in counts.iter_rows()]
+
+
+def positive(inputs: ReportInputs) -> str | None:
+    """The class whose rate the report follows: the positive one, or None of many classes."""
+    named = (inputs.classification or {}).get("positive")
+    if named:
+        return str(named)
+    found = set(inputs.clean["label"].drop_nulls().unique())
+    return "positive" if found and found <= {"positive", "negative"} else None

@@ -1,0 +1,123 @@
+"""The report in short as Markdown, for the run's page, and as five lines for the terminal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tasks.report.model import Skipped
+from tasks.report.words import NONE, count, interval, number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tasks.report.model import Label, ReportModel, Section
+
+TOPICS, ANOMALIES = 12, 10
+# What could be markup anywhere, a link by itself (http:, www., an address), or at a line's start
+# a list, a heading or a rule.
+_ACTIVE = re.compile(r"[\\`*_{}\[\]<>|&~@$]|:(?=\S)|(?<=[wW]{3})\.|^[-+=#]|^\d(?=\d*[.)](?:\s|$))")
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def five_lines(model: ReportModel) -> list[str]:
+    """What was found, in five plain lines: rows, label, topics, unusual rows, this partition.
+
+    Text from the data holds no control characters; print it without any markup of its own.
+    """
+    return list(model.findings)
+
+
+def render_markdown(model: ReportModel) -> str:
+    """The summary for the run's page in the Prefect UI: text from the data is never markup."""
+    parts = [
+        f"# {escape(model.title)}",
+        f"{escape(model.partition)}, mined over {escape(model.window)}",
+        "\n".join(f"- {escape(finding)}" for finding in model.findings),
+        _figures(model),
+        _part("Rows by stage", _stages(model)),
+        _part("The label", *_label(model)),
+        _part("Topics", *_topics(model)),
+        _part("Unusual rows", *_anomalies(model)),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def escape(text: object) -> str:
+    """Text as one line of Markdown that shows it and nothing else.
+
+    Character references are the one notation that holds in tables, in code and against the
+    automatic links of GitHub's dialect alike.
+    """
+    line = _BLANKS.sub(" ", str(text)).strip()
+    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
+    """A table with every cell escaped; the columns after the first `words` set to the right."""
+    marks = ["---" if place < words else "---:" for place in range(len(header))]
+    lines = [header, marks, *([escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _part(title: str, *blocks: str) -> str:
+    return "\n\n".join([f"## {title}", *filter(None, blocks)])
+
+
+def _lead(section: Section) -> str:
+    return escape(section.lead)
+
+
+def _figures(model: ReportModel) -> str:
+    rows = [(figure.name, figure.value, figure.detail) for figure in model.figures]
+    return table(("figure", "value", "detail"), rows, words=3)
+
+
+def _stages(model: ReportModel) -> str:
+    header = ("stage", "rows in", "kept", "rejected", "not placed")
+    rows = [
+        (s.stage, *map(count, (s.rows_in, s.rows_kept, s.rows_rejected, s.unassigned)))
+        for s in model.intake.stages
+    ]
+    return table(header, rows)
+
+
+def _label(model: ReportModel) -> list[str]:
+    section = model.label
+    if isinstance(section, Skipped):
+        return [_lead(section)]
+    return [_lead(section), escape(section.gain), escape(section.note), _metrics(section)]
+
+
+def _metrics(section: Label) -> str:
+    rows = [
+        (metric.name, *(_cell(cell.value, interval(cell.low, cell.high)) for cell in metric.cells))
+        for metric in section.metrics
+    ]
+    return table(("on the test rows", *map(escape, section.views)), rows) if rows else ""
+
+
+def _cell(value: float | None, bounds: str) -> str:
+    return f"{number(value)} ({bounds})" if bounds else number(value)
+
+
+def _topics(model: ReportModel) -> list[str]:
+    section = model.topics
+    if isinstance(section, Skipped):
+        return [_lead(section)]
+    rows = [
+        (topic.name, count(topic.rows), percent(topic.share), topic.rate_words or NONE)
+        for topic in [*section.shown, *section.folded][:TOPICS]
+    ]
+    return [_lead(section), table(("topic", "rows", "share", escape(section.rate_name)), rows)]
+
+
+def _anomalies(model: ReportModel) -> list[str]:
+    section = model.anomalies
+    if isinstance(section, Skipped):
+        return [_lead(section)]
+    rows = [
+        (card.rank, number(card.score, 2), card.quote.row_id, card.quote.text[:160], card.reason)
+        for card in [*section.shown, *section.folded][:ANOMALIES]
+    ]
+    return [_lead(section), table(("rank", "score", "row", "text", "reason"), rows, words=5)]

@@ -1,0 +1,348 @@
+"""What goes into a report, and everything that it shows.
+
+Strings here are plain text, never markup: the writers escape them for HTML and Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Summary = Mapping[str, Any]
+"""A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """How many rows a stage took, kept, rejected and could not assign to a partition."""
+
+    stage: str
+    rows_in: int
+    rows_kept: int
+    rows_rejected: int
+    unassigned: int = 0
+    note: str = ""
+
+    @property
+    def unaccounted(self) -> int:
+        """Rows that the equation in = kept + rejected + unassigned does not explain."""
+        return self.rows_in - self.rows_kept - self.rows_rejected - self.unassigned
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Tables as in `tasks.contracts` and JSON-ready summaries of one run over its window.
+
+    A miner that did not run is None; one that could not says why in its summary's `skipped`.
+    """
+
+    name: str
+    title: str
+    partition: str
+    window_label: str
+    partitions: Sequence[str]
+    stages: Sequence[StageRow]
+    rejected: pl.DataFrame
+    unassigned: pl.DataFrame
+    clean: pl.DataFrame
+    gaps: Sequence[str] = ()
+    notes: str | None = None
+    label_note: str | None = None
+    label_name: str | None = None
+    """What the label states in the user's words, such as "effect = present"."""
+    embeddings: Summary | None = None
+    predictions: pl.DataFrame | None = None
+    classification: Summary | None = None
+    clusters: pl.DataFrame | None = None
+    topics: pl.DataFrame | None = None
+    clustering: Summary | None = None
+    anomalies: pl.DataFrame | None = None
+    anomaly: Summary | None = None
+    settings: Summary = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A headline figure: its name, its value, and a few words on it."""
+
+    name: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report, led by the sentence that says what it found."""
+
+    lead: str
+
+
+@dataclass(frozen=True)
+class Skipped(Section):
+    """A section that could not be made; its lead says why."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rows that one rule rejected (or could not assign), with the first reasons and rows."""
+
+    stage: str
+    rule: str
+    rows: int
+    reason: str
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column of the clean table; `missing` is a share from 0 to 1."""
+
+    name: str
+    role: str
+    missing: float
+    missing_rows: int
+    distinct: int
+    values: str
+
+
+@dataclass(frozen=True)
+class Intake(Section):
+    """What came in and what was rejected."""
+
+    stages: list[StageRow]
+    facts: list[Figure]
+    rules: list[Rule]
+    more_rules: int
+    columns: list[ColumnProfile]
+    more_columns: int
+    gaps: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval, where one was computed."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the metrics table: an estimate per view."""
+
+    name: str
+    meaning: str
+    cells: list[Estimate]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Test rows by true class (rows) and predicted class (columns)."""
+
+    labels: list[str]
+    rows: list[list[int]]
+    folded: int
+    """Classes that were added up as the last one."""
+
+    def share(self, row: int, column: int) -> float:
+        """The part of a true class that was predicted as `column`, from 0 to 1."""
+        return self.rows[row][column] / (sum(self.rows[row]) or 1)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Test rows with like probabilities: their mean probability and the share that came true."""
+
+    expected: float
+    observed: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One row of the data that the report shows."""
+
+    row_id: str
+    partition: str
+    text: str
+    label: str = ""
+    topic: str = ""
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Label(Section):
+    """How well the label can be told from the table, the text, and both."""
+
+    note: str
+    split: str
+    base_rate: float | None
+    classes: list[tuple[str, int]]
+    more_classes: int
+    views: list[str]
+    skipped_views: list[tuple[str, str]]
+    forests: list[tuple[str, float | None, list[Estimate]]]
+    metrics: list[Metric]
+    gain: str
+    confusion: Confusion | None
+    curve: list[tuple[float, float]]
+    calibration: list[Bin]
+    terms: list[tuple[str, list[str]]]
+    doubts: list[tuple[str, list[Quote]]]
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A topic in the map's legend: `colour` 0 to 7, or 8 for grey; `number` is its place.
+
+    The places from the last entry's on are together in it.
+    """
+
+    number: int
+    name: str
+    rows: int
+    colour: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class TextMap(Section):
+    """The texts as points on a grid of 0 to 9999; equal lengths, one entry per point.
+
+    `topic`, `partition`, `label` and `text` are positions in `topics`, `partitions`, `labels`
+    and `texts`.
+    """
+
+    remarks: list[str]
+    frame: tuple[int, int, int, int]
+    """Left, top, right and bottom of what is seen first: all but a few far-off points."""
+    x: list[int]
+    y: list[int]
+    topic: list[int]
+    partition: list[int]
+    label: list[int]
+    flagged: list[int]
+    text: list[int]
+    texts: list[str]
+    topics: list[str]
+    legend: list[LegendEntry]
+    partitions: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A group of like texts; `trend` is its share of the rows, per stretch of time."""
+
+    name: str
+    rows: int
+    share: float
+    colour: int
+    rate: float | None
+    rate_words: str
+    trend: list[float]
+    terms: list[str]
+    typical: list[str]
+
+
+@dataclass(frozen=True)
+class Topics(Section):
+    """The topics, largest first."""
+
+    shown: list[Topic]
+    folded: list[Topic]
+    more: int
+    more_rows: int
+    base_rate: float | None
+    rate_name: str
+    rate_scale: float
+    """The rate that fills a topic's bar."""
+    trend_labels: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """An unusual row; the two shares are of the highest score that the view gave to any row."""
+
+    rank: int
+    score: float
+    quote: Quote
+    reason: str
+    text_score: float | None
+    table_score: float | None
+    text_share: float
+    table_share: float
+
+
+@dataclass(frozen=True)
+class Anomalies(Section):
+    """The most unusual rows, in order."""
+
+    shown: list[Anomaly]
+    folded: list[Anomaly]
+    flagged: int
+    ranked: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """A value per stretch of time, with bounds where it is uncertain; None where no rows are."""
+
+    name: str
+    values: list[float | None]
+    low: list[float | None] = field(default_factory=list)
+    high: list[float | None] = field(default_factory=list)
+    colour: int = 0
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Trends(Section):
+    """How the window went, stretch by stretch."""
+
+    remark: str
+    labels: list[str]
+    coarse_labels: list[str]
+    rows: Series
+    anomalies: Series | None
+    rates: list[Series]
+    topics: list[Series]
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """What made the report: settings, versions and stage keys, as pairs of strings."""
+
+    settings: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+    keys: list[tuple[str, str]]
+    embeddings: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ReportModel:
+    """Everything that the report shows."""
+
+    name: str
+    title: str
+    partition: str
+    window: str
+    notes: str
+    figures: list[Figure]
+    findings: list[str]
+    intake: Intake
+    label: Label | Skipped
+    map: TextMap | Skipped
+    topics: Topics | Skipped
+    anomalies: Anomalies | Skipped
+    trends: Trends | Skipped
+    appendix: Appendix

@@ -1,0 +1,102 @@
+"""Print the report as one HTML file that loads nothing and runs only its own script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tasks.report import charts, quality_charts, words
+from tasks.report.model import Estimate, ReportModel, Skipped, TextMap
+from tasks.report.textmap import LEGEND
+
+TEMPLATES = Path(__file__).parent / "templates"
+_ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+
+
+def render_html(model: ReportModel) -> str:
+    """The report as HTML.
+
+    Text from the data is escaped by Jinja. Should an escape ever fail, the page's policy still
+    lets nothing load and nothing run but the style and the script whose hashes it names.
+    """
+    style, script = _asset("style.css"), _asset("map.js")
+    has_map = not isinstance(model.map, Skipped)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            model=model,
+            style=style,
+            script=script,
+            policy=policy(style, script),
+            map_data=script_json(_map_data(model.map)) if has_map else "",
+        )
+    )
+    # A lone surrogate, which YAML can bring in, is no character and cannot be written.
+    return page.encode("utf-8", "replace").decode()
+
+
+def policy(style: str, script: str) -> str:
+    """The Content-Security-Policy that allows this style and this script alone."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def script_json(value: object) -> str:
+    """JSON that cannot end a script element or a line of script."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+def _map_data(texts: TextMap | Skipped) -> dict[str, object]:
+    fields = asdict(texts)
+    return {**{k: v for k, v in fields.items() if k not in ("lead", "remarks")}, "cap": LEGEND}
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.tests["skipped"] = lambda section: isinstance(section, Skipped)
+    environment.filters.update(
+        count=words.count,
+        cut=words.cut,
+        interval=_interval,
+        number=words.number,
+        percent=words.percent,
+        plural=words.plural,
+        capital=_capital,
+    )
+    for module in (charts, quality_charts):
+        environment.globals.update({name: getattr(module, name) for name in module.__all__})
+    return environment
+
+
+def _interval(estimate: Estimate) -> str:
+    return words.interval(estimate.low, estimate.high)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

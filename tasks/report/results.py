@@ -1,0 +1,46 @@
+"""The table of results: the source's own columns beside what was mined of each row."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.contracts import RESULTS
+
+
+def results(
+    raw: pl.DataFrame,
+    clean: pl.DataFrame,
+    predictions: pl.DataFrame,
+    clusters: pl.DataFrame,
+    topics: pl.DataFrame,
+    anomalies: pl.DataFrame,
+) -> pl.DataFrame:
+    """One row per row of the window, in its order, by the contract `results`.
+
+    A source's own column that has the name of one of ours gets an underscore behind it.
+    """
+    own = raw.drop("source")
+    ours = set(RESULTS.columns) - {"row_id", "partition"}
+    own = own.rename({name: f"{name}_" for name in own.columns if name in ours})
+    mined = [
+        predictions.select("row_id", "prediction", "probability", "split"),
+        _topic_names(clusters, topics),
+        anomalies.select("row_id", anomaly_score="score", anomaly_reason="reason"),
+    ]
+    table = clean.select("row_id", "partition", "label")
+    for part in mined:
+        table = table.join(part, on="row_id", how="left", maintain_order="left")
+    table = table.join(own, on=["row_id", "partition"], how="left", maintain_order="left")
+    columns = dict.fromkeys(("probability", "anomaly_score"), pl.Float64)
+    return table.select(
+        *(pl.col(name).cast(columns.get(name, pl.String)) for name in RESULTS.columns),
+        *(pl.col(name) for name in own.columns if name not in RESULTS.columns),
+    )
+
+
+def _topic_names(clusters: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
+    names = topics.select("topic", topic_name="name")
+    rows = clusters.select("row_id", "topic").join(
+        names, on="topic", how="left", maintain_order="left"
+    )
+    return rows.select("row_id", topic="topic_name")

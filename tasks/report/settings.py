@@ -1,0 +1,20 @@
+"""What can be set of the report."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tasks.settings import Settings
+
+
+class ReportSettings(Settings):
+    """How much the report shows; whatever is left out is counted and said."""
+
+    map_points: int = Field(default=25_000, ge=100, le=25_000)
+    """Most points on the map of the texts; of more rows an even sample is drawn."""
+    topics: int = Field(default=12, ge=1, le=60)
+    """Topics described at once; 48 more can be unfolded."""
+    anomalies: int = Field(default=10, ge=1, le=60)
+    """Unusual rows shown at once; 30 more can be unfolded."""
+    examples: int = Field(default=3, ge=0, le=10)
+    """Example rows of each rejection rule, and typical texts of each topic."""

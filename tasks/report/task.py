@@ -1,0 +1,228 @@
+"""Reporting as a Prefect task: results, report and the summary for the UI."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.artifacts import MAIN, Draft, Job, read_frame, read_json, read_manifest
+from tasks.contracts import (
+    ANOMALIES,
+    CLUSTERS,
+    PREDICTIONS,
+    RAW,
+    REJECTED,
+    RESULTS,
+    TOPICS,
+    UNASSIGNED,
+)
+from tasks.keys import KEY_LENGTH, Stage, digest, file_digest, recipe
+from tasks.mine.task import SUMMARY
+from tasks.report.assemble import assemble
+from tasks.report.markdown import five_lines, render_markdown
+from tasks.report.model import ReportInputs, StageRow
+from tasks.report.render import render_html
+from tasks.report.results import results
+from tasks.task import execute, stage_task
+from tasks.window import read_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tasks.artifacts import ArtifactRef
+    from tasks.mine.task import WindowRefs
+    from tasks.report.settings import ReportSettings
+
+STAGE = Stage(
+    "report",
+    tuple(f"tasks.report.{name}" for name in ("assemble", "markdown", "render", "results")),
+    ("jinja2", "numpy", "polars", "pyarrow"),
+)
+TEMPLATES = Path(__file__).parent / "templates"
+HTML, MARKDOWN, LINES = "report.html", "report.md", "lines.json"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says of its pipeline; all of it is part of the key."""
+
+    name: str
+    title: str
+    notes: str | None
+    label_name: str | None
+    label_note: str | None
+    partition: str
+    window_label: str
+    partitions: tuple[str, ...]
+    gaps: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """All artifacts that one run reports on."""
+
+    inventory: ArtifactRef
+    raw: tuple[ArtifactRef, ...]
+    window: WindowRefs
+    features: ArtifactRef
+    classes: ArtifactRef
+    clusters: ArtifactRef
+    anomalies: ArtifactRef
+
+    def stages(self) -> dict[str, tuple[ArtifactRef, ...]]:
+        """The artifacts of each stage, in the order of the stages."""
+        return {
+            "collect": self.raw,
+            "clean": self.window.cleaned,
+            "embed": self.window.embedded,
+            "fuse": (self.features,),
+            "classify": (self.classes,),
+            "cluster": (self.clusters,),
+            "anomaly": (self.anomalies,),
+        }
+
+    def refs(self) -> list[ArtifactRef]:
+        """All of them."""
+        return [self.inventory, *(ref for refs in self.stages().values() for ref in refs)]
+
+
+def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -> Job:
+    """The job of reporting on one run."""
+    refs = made.refs()
+    values = {
+        "about": vars(about),
+        "report": settings.model_dump(mode="json"),
+        "templates": {file.name: file_digest(file) for file in sorted(TEMPLATES.iterdir())},
+    }
+    made_of = recipe(STAGE, tuple(ref.sha256 for ref in refs), values)
+    return Job(root, STAGE.name, about.partition, made_of, tuple(ref.path for ref in refs))
+
+
+@stage_task("report", "report-{job.partition}")
+def report_window(job: Job, made: Made, about: About, settings: ReportSettings) -> ArtifactRef:
+    """Join the results with the source's columns and write the report."""
+
+    def work(draft: Draft) -> None:
+        inputs = _inputs(made, about)
+        table = _results(made, inputs)
+        model = assemble(inputs, settings)
+        draft.table(MAIN, table, RESULTS)
+        draft.text(HTML, render_html(model))
+        draft.text(MARKDOWN, render_markdown(model))
+        draft.json(LINES, {"lines": five_lines(model)})
+        draft.count(inputs.clean.height, table.height, inputs.clean.height - table.height)
+
+    return execute(job, work)
+
+
+def show_in_ui(report: ArtifactRef, classes: ArtifactRef, about: About) -> None:
+    """Put the report's summary and the metrics on the flow run's page."""
+    key = re.sub(r"[^a-z0-9]+", "-", f"{about.name}-{about.partition}".lower())
+    text = (Path(report.path) / MARKDOWN).read_text(encoding="utf-8")
+    create_markdown_artifact(text, key=f"{key}-report", description=about.title)
+    rows = [
+        {"view": view, **{name: _rounded(value) for name, value in metrics.items()}}
+        for view, metrics in read_json(classes, SUMMARY).get("metrics", {}).items()
+    ]
+    if rows:
+        create_table_artifact(rows, key=f"{key}-metrics", description="Metrics on the test rows")
+
+
+def stage_key(refs: Sequence[ArtifactRef]) -> str:
+    """The key of a stage's result, or one for all of its partitions."""
+    keys = [read_manifest(ref.path).key for ref in refs]
+    return keys[0] if len(keys) == 1 else digest(keys)[:KEY_LENGTH]
+
+
+def _inputs(made: Made, about: About) -> ReportInputs:
+    window = read_window(made.window.cleaned, made.window.embedded, made.window.rules)
+    removed = [*made.raw, *made.window.cleaned, made.features]
+    unassigned = read_frame(made.inventory, UNASSIGNED, "unassigned")
+    return ReportInputs(
+        name=about.name,
+        title=about.title,
+        notes=about.notes,
+        label_name=about.label_name,
+        label_note=about.label_note,
+        partition=about.partition,
+        window_label=about.window_label,
+        partitions=about.partitions,
+        gaps=about.gaps,
+        stages=stage_rows(made),
+        rejected=pl.concat([read_frame(ref, REJECTED, "rejected") for ref in removed]),
+        unassigned=unassigned,
+        clean=window.clean,
+        embeddings=_embeddings(made.window.embedded),
+        predictions=read_frame(made.classes, PREDICTIONS),
+        classification=read_json(made.classes, SUMMARY),
+        clusters=read_frame(made.clusters, CLUSTERS),
+        topics=read_frame(made.clusters, TOPICS, "topics"),
+        clustering=read_json(made.clusters, SUMMARY),
+        anomalies=read_frame(made.anomalies, ANOMALIES),
+        anomaly=read_json(made.anomalies, SUMMARY),
+        settings=about.settings,
+        versions=_versions(made.refs()),
+        keys=_keys(made),
+    )
+
+
+def stage_rows(made: Made) -> list[StageRow]:
+    """The row equation of each stage over the window; unassigned rows belong to collecting."""
+    unassigned = read_frame(made.inventory, UNASSIGNED, "unassigned").height
+    rows = []
+    for stage, refs in made.stages().items():
+        counts = [read_manifest(ref.path).rows for ref in refs]
+        lost = unassigned if stage == "collect" else 0
+        rows_in = sum(count.rows_in for count in counts) + lost
+        kept = sum(count.rows_kept for count in counts)
+        rows.append(StageRow(stage, rows_in, kept, rows_in - kept - lost, lost, _why(stage, refs)))
+    return rows
+
+
+def _why(stage: str, refs: Sequence[ArtifactRef]) -> str:
+    if stage not in {"classify", "cluster", "anomaly"}:
+        return ""
+    return str(read_json(refs[0], SUMMARY).get("skipped") or "")
+
+
+def _results(made: Made, inputs: ReportInputs) -> pl.DataFrame:
+    raw = pl.concat([read_frame(ref, RAW) for ref in made.raw], how="diagonal_relaxed")
+    return results(
+        raw,
+        inputs.clean,
+        read_frame(made.classes, PREDICTIONS),
+        read_frame(made.clusters, CLUSTERS),
+        read_frame(made.clusters, TOPICS, "topics"),
+        read_frame(made.anomalies, ANOMALIES),
+    )
+
+
+def _embeddings(refs: Iterable[ArtifactRef]) -> dict[str, Any]:
+    """The partitions' summaries as one; texts are distinct within their partition."""
+    summaries = [read_json(ref, SUMMARY) for ref in refs]
+    truncated = sum(summary["truncated_texts"] for summary in summaries)
+    distinct = sum(summary["distinct_texts"] for summary in summaries)
+    return {**summaries[0], "distinct_texts": distinct, "truncated_texts": truncated}
+
+
+def _versions(refs: Iterable[ArtifactRef]) -> Mapping[str, str]:
+    versions: dict[str, str] = {}
+    for ref in refs:
+        versions |= read_manifest(ref.path).recipe["versions"]
+    return versions
+
+
+def _keys(made: Made) -> dict[str, str]:
+    return {stage: stage_key(refs) for stage, refs in made.stages().items()}
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, list):
+        return " to ".join(str(_rounded(v)) for v in value)
+    return round(value, 4) if isinstance(value, float) else value

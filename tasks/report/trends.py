@@ -1,0 +1,100 @@
+"""How the window went: rows, label, topics and unusual rows over time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tasks.report.facts import classes, colour, positive, ranked
+from tasks.report.model import ReportInputs, Series, Skipped, Trends
+from tasks.report.timeline import Timeline, timeline
+from tasks.report.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FINE, COARSE, TOPICS, CLASSES = 120, 24, 6, 3
+
+
+def trends(inputs: ReportInputs, rows: pl.DataFrame) -> Trends | Skipped:
+    """Count rows, label, topics and flagged rows per stretch of time."""
+    fine, coarse = timeline(inputs, FINE), timeline(inputs, COARSE)
+    if len(fine) < 2:
+        return Skipped("There is only one partition, so nothing can be compared over time.")
+    totals = fine.counts(rows).tolist()
+    flagged = rows["flagged"].null_count() < rows.height
+    unusual = fine.counts(rows.filter("flagged")).tolist() if flagged else []
+    return Trends(
+        lead=_lead(fine, rows),
+        remark=_remark(fine, coarse),
+        labels=fine.labels,
+        coarse_labels=coarse.labels,
+        rows=Series("rows", totals),
+        anomalies=Series("flagged as unusual", unusual, colour=1) if flagged else None,
+        rates=_rates(inputs, rows, coarse),
+        topics=_topics(inputs, rows, coarse),
+    )
+
+
+def wilson(hits: int, rows: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share, by Wilson (1927), which holds for few rows too."""
+    if not rows:
+        return 0.0, 1.0
+    share, square = hits / rows, z * z / rows
+    middle = (share + square / 2) / (1 + square)
+    half = z / (1 + square) * math.sqrt(share * (1 - share) / rows + square / (4 * rows))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
+    labelled = rows.filter(pl.col("label").is_not_null())
+    followed = positive(inputs)
+    names = [followed] if followed else [name for name, _ in classes(rows["label"])[:CLASSES]]
+    return [
+        _share(f"labelled {name}", labelled.filter(pl.col("label") == name), labelled, line, 0)
+        for name in names
+    ]
+
+
+def _topics(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
+    largest = ranked(inputs.topics).filter(pl.col("topic") >= 0).head(TOPICS)
+    return [
+        _share(name, rows.filter(pl.col("topic") == topic), rows, line, colour(place, topic))
+        for topic, name, place in largest.select("topic", "name", "place").iter_rows()
+    ]
+
+
+def _share(name: str, part: pl.DataFrame, whole: pl.DataFrame, line: Timeline, hue: int) -> Series:
+    pairs = list(zip(line.counts(part).tolist(), line.counts(whole).tolist(), strict=True))
+    bounds = [wilson(hits, n) if n else (None, None) for hits, n in pairs]
+    return Series(
+        name,
+        [hits / n if n else None for hits, n in pairs],
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+        colour=hue,
+        percent=True,
+    )
+
+
+def _lead(line: Timeline, rows: pl.DataFrame) -> str:
+    counts: Sequence[int] = Timeline(line.partitions, 1).counts(rows).tolist()
+    top = max(range(len(counts)), key=lambda i: counts[i])
+    return (
+        f"{plural(len(line), 'partition')} from {line.partitions[0]} to {line.partitions[-1]}; "
+        f"{line.partitions[top]} has the most rows ({counts[top]:,})."
+    )
+
+
+def _remark(fine: Timeline, coarse: Timeline) -> str:
+    said = []
+    if fine.each > 1:
+        said.append(f"Counts are of {fine.each} partitions each.")
+    if coarse.each > 1:
+        said.append(f"Shares are of {coarse.each} partitions each")
+        said.append("with their 95 % interval as a band.")
+    else:
+        said.append("The band around a share is its 95 % interval.")
+    return " ".join(said)

@@ -1,0 +1,94 @@
+"""Numbers and texts as a person reads them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
+
+NONE = "–"
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Marks that reorder the characters after them could make a line say what it does not.
+_HIDDEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def cut(text: object, limit: int = 200) -> str:
+    """One line of at most `limit` characters, without control characters."""
+    # A value of many megabytes need not be cleaned whole; twice the limit leaves room for blanks.
+    line = _BREAKS.sub(" ", _HIDDEN.sub("", str(text)[: limit * 4])).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def count(rows: float) -> str:
+    """A whole number with separators: 19,302."""
+    return f"{rows:,.0f}"
+
+
+def plural(rows: int, one: str, many: str = "") -> str:
+    """A count with its noun: 1 row, 2 rows."""
+    return f"{count(rows)} {one if rows == 1 else many or one + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in per cent, which says 0 or 100 only where it is exactly that."""
+    if not known(share):
+        return NONE
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    return f"{share:.0%}".replace("%", " %") if share in (0, 1) else f"{100 * share:.1f} %"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A score with a fixed number of digits, or a dash where there is none."""
+    return f"{value:.{digits}f}".replace("-", "−") if known(value) else NONE
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−") if known(value) else NONE
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """Both ends of an interval, or nothing."""
+    if not (known(low) and known(high)):
+        return ""
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends with a mark of its own."""
+    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+
+
+def known(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def finite(value: object) -> float | None:
+    """A finite number as it is, anything else as None."""
+    return float(value) if known(value) else None
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """Names in a row, the rest of a long list counted: a, b and 3 more."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {count(len(names) - limit)} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as pairs of a dotted path and a value, each cut."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and all(not isinstance(v, Mapping) for v in value):
+        yield cut(path, 120), cut(", ".join(map(str, value)) or NONE, 300)
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value, start=1):
+            yield from flat(inner, f"{path}.{place}")
+    else:
+        yield cut(path, 120), cut(NONE if value in (None, {}) else value, 300)

@@ -1,0 +1,197 @@
+"""A small run's tables and summaries, by the contracts, for the report's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks import contracts
+from tasks.report.model import ReportInputs, StageRow
+
+Make = Callable[..., ReportInputs]
+WORDS = ("gull hit the engine", "deer on the runway", "no damage was found", "hawk struck the wing")
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    """A function that makes the inputs of a report; anything named replaces what it would make."""
+    return make_inputs
+
+
+def make_inputs(
+    rows: int = 80,
+    partitions: int = 8,
+    texts: Sequence[str] | None = None,
+    classes: Sequence[str] = ("negative", "positive"),
+    topic_count: int = 4,
+    **replaced: Any,
+) -> ReportInputs:
+    """Rows in even partitions, topics and labels, all drawn from a fixed seed."""
+    clean = clean_rows(rows, partitions, texts, classes)
+    described = topic_rows(clean, topic_count)
+    values: dict[str, Any] = {
+        "name": "wildlife",
+        "title": "Wildlife strikes",
+        "partition": clean["partition"][-1] if rows else "1996-01",
+        "window_label": "all partitions",
+        "partitions": sorted(clean["partition"].unique()),
+        "stages": [
+            StageRow("collect", rows + 2, rows + 1, 0, 1),
+            StageRow("clean", rows + 1, rows, 1),
+        ],
+        "rejected": removed("clean", "not a number", "'x' is not a number", '{"height": "x"}'),
+        "unassigned": removed("collect", "no time", "the time is empty", '{"date": ""}'),
+        "clean": clean,
+        "predictions": prediction_rows(clean, classes),
+        "classification": summary(classes),
+        "clusters": cluster_rows(clean, topic_count),
+        "topics": described,
+        "clustering": {"skipped": None},
+        "anomalies": anomaly_rows(clean),
+        "anomaly": {"skipped": None},
+        "settings": {"version": 1, "label": {"column": "effect"}},
+        "versions": {"polars": "1"},
+        "keys": {"clean": "abc"},
+    }
+    return ReportInputs(**(values | replaced))
+
+
+def clean_rows(
+    rows: int, partitions: int, texts: Sequence[str] | None, classes: Sequence[str]
+) -> pl.DataFrame:
+    """The clean table; every seventh text is empty and every eleventh label is unknown."""
+    random = np.random.default_rng(1)
+    places = np.arange(rows) * partitions // max(rows, 1)
+    made = [WORDS[i % 4] + f" number {i // 8}" if i % 7 else "" for i in range(rows)]
+    text = [*texts, *made][:rows] if texts else made
+    labels = random.choice(list(classes), rows).tolist() if classes else [None] * rows
+    start = datetime(1990, 1, 1, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {
+            "row_id": [f"r{i}" for i in range(rows)],
+            "partition": [f"{1990 + p // 12}-{p % 12 + 1:02d}" for p in places.tolist()],
+            "event_time": [start + timedelta(days=30 * p) for p in places.tolist()],
+            "known_at": [None] * rows,
+            "text": text,
+            "has_text": [bool(t) for t in text],
+            "label": [None if i % 11 == 10 else label for i, label in enumerate(labels)],
+            "duplicate_of": [None] * rows,
+            "text.remarks": text,
+            "category.sky": [("clear", "cloud", None)[i % 3] for i in range(rows)],
+            "number.height": random.normal(100, 10, rows).tolist(),
+        },
+        schema={
+            **dict.fromkeys(("row_id", "partition"), pl.String),
+            **dict.fromkeys(("event_time", "known_at"), pl.Datetime("us", "UTC")),
+            "text": pl.String,
+            "has_text": pl.Boolean,
+            "label": pl.String,
+            **dict.fromkeys(("duplicate_of", "text.remarks", "category.sky"), pl.String),
+            "number.height": pl.Float64,
+        },
+    )
+    return checked(frame, contracts.CLEAN)
+
+
+def cluster_rows(clean: pl.DataFrame, topics: int) -> pl.DataFrame:
+    """Every row's topic by its place; -1 without a text."""
+    random = np.random.default_rng(2)
+    frame = clean.select(
+        "row_id",
+        topic=pl.when("has_text").then(pl.int_range(pl.len()) % topics).otherwise(-1),
+        strength=pl.lit(0.5),
+        x=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
+        y=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
+    )
+    return checked(frame, contracts.CLUSTERS)
+
+
+def topic_rows(clean: pl.DataFrame, topics: int) -> pl.DataFrame:
+    """The topics of `cluster_rows`, with terms and the ids of typical rows."""
+    members = (
+        cluster_rows(clean, topics).group_by("topic").agg(pl.col("row_id").sort()).sort("topic")
+    )
+    frame = members.select(
+        "topic",
+        name=pl.format("topic number {}", "topic"),
+        rows=pl.col("row_id").list.len().cast(pl.Int64),
+        share=pl.col("row_id").list.len() / clean.height,
+        terms=pl.lit(["bird", "engine"]),
+        typical=pl.col("row_id").list.head(5),
+    )
+    return checked(frame, contracts.TOPICS)
+
+
+def prediction_rows(clean: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+    """The first class for every row, with a probability that falls from row to row."""
+    first = classes[0] if classes else "none"
+    sure = pl.Series(np.linspace(0.99, 0.6, clean.height))
+    frame = clean.select(
+        "row_id",
+        split=pl.lit("test"),
+        label="label",
+        prediction=pl.lit(first),
+        probability=sure,
+        **{f"probability.{name}": sure if name == first else 1 - sure for name in classes[:5]},
+    )
+    return checked(frame, contracts.PREDICTIONS)
+
+
+def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
+    """A rank for every row, the first three flagged."""
+    scores = pl.Series(np.linspace(1, 0, clean.height))
+    frame = clean.select(
+        "row_id",
+        rank=pl.int_range(1, pl.len() + 1),
+        score=scores,
+        text_score=pl.when("has_text").then(scores),
+        table_score=scores / 2,
+        flagged=pl.int_range(pl.len()) < 3,
+        reason=pl.lit("height 12,000 is rare"),
+    )
+    return checked(frame, contracts.ANOMALIES)
+
+
+def summary(classes: Sequence[str]) -> dict[str, Any]:
+    """A classifier's summary with an interval and a gain above zero."""
+    view = {
+        "average_precision": 0.7,
+        "average_precision_interval": [0.6, 0.8],
+        "roc_auc": 0.9,
+        "roc_auc_interval": [0.85, 0.95],
+        "log_loss": 0.2,
+    }
+    size = range(len(classes))
+    return {
+        "skipped": None,
+        "classes": list(classes),
+        "positive": "positive" if "positive" in classes else None,
+        "split": "Tested on the newest rows.",
+        "base_rate": 0.5,
+        "metrics": {"table": view | {"average_precision": 0.4}, "text": view, "both": view},
+        "gain": {"value": 0.05, "interval": [0.01, 0.09], "over": "text"},
+        "confusion": {
+            "labels": list(classes),
+            "rows": [[9 if i == j else 1 for j in size] for i in size],
+        },
+        "curve": {"recall": [0, 0.5, 1], "precision": [1, 0.8, 0.5]},
+        "calibration": [{"mean_probability": 0.2, "share_positive": 0.3, "rows": 10}],
+        "terms": {classes[0]: ["engine", "loss"]} if classes else {},
+    }
+
+
+def removed(stage: str, rule: str, reason: str, row: str) -> pl.DataFrame:
+    """One row that was left out."""
+    values = {"row_id": "gone", "stage": stage, "rule": rule, "reason": reason, "row": row}
+    return checked(pl.DataFrame([values]), contracts.REJECTED)
+
+
+def checked(frame: pl.DataFrame, contract: contracts.Contract) -> pl.DataFrame:
+    """The frame, once it has passed its contract."""
+    contract.check(frame.to_arrow())
+    return frame
