@@ -1,0 +1,38 @@
+"""A small table, and a real Prefect server for the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Table, tickets, write_csv
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    made = Table(tmp_path)
+    write_csv(tmp_path / "tickets.csv", tickets(90))
+    made.set()
+    return made
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A temporary Prefect server with a database of its own."""
+    home = tmp_path_factory.mktemp("prefect")
+    os.environ["PREFECT_HOME"] = str(home)
+    os.environ.pop("PREFECT_API_URL", None)
+    from flows.server import ensure_server
+
+    ensure_server()
+
+
+@pytest.fixture(scope="session")
+def mine(server: None) -> Callable[..., Any]:
+    """The main flow."""
+    from flows.pipeline import mine
+
+    return mine

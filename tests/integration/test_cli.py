@@ -1,0 +1,122 @@
+"""The command, as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import Table
+
+FUSEMINE = Path(sys.executable).with_name("fusemine")
+
+
+def call(
+    *arguments: str | Path, home: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PREFECT_HOME": str(home), "HF_HUB_OFFLINE": "1", **environment}
+    return subprocess.run(
+        [FUSEMINE, *map(str, arguments)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Prefect home, so that its database is set up once."""
+    return tmp_path_factory.mktemp("home")
+
+
+def servers_of(home: Path) -> list[int]:
+    """Processes that run with this Prefect home."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"PREFECT_HOME={home}".encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_help_answers_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = call("--help", home=tmp_path)
+    assert done.returncode == 0
+    assert "pipeline.yaml" in done.stdout
+    assert time.monotonic() - started < 1.0
+
+
+def test_json_is_all_that_a_run_prints_and_nothing_stays_behind(table: Table, home: Path) -> None:
+    done = call("run", table.pipeline, "--partition", "2024-02", "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["pipeline"] == "tickets"
+    assert outcome["partition"] == "2024-02"
+    assert Path(outcome["report"]).is_file()
+    assert outcome["seconds"] > 0
+    assert outcome["stages"]["classify"]["rows_in"] == 60
+    assert not servers_of(home)
+
+
+def test_a_run_ends_with_the_report_and_five_lines(table: Table, home: Path) -> None:
+    done = call("run", table.pipeline, home=home)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 6
+    assert lines[0].startswith("report: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_killed_run_takes_its_server_along_and_the_next_one_goes_on(
+    table: Table, home: Path
+) -> None:
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    process = subprocess.Popen([FUSEMINE, "run", table.pipeline], env=environment)
+    deadline = time.monotonic() + 120
+    while not list(table.root.glob("clean/*/*/manifest.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(2)
+    assert not servers_of(home)
+    done = call("run", table.pipeline, "--json", home=home)
+    assert json.loads(done.stdout)["stages"]["collect"]["reused"] is True
+
+
+def test_a_mistake_of_the_user_is_a_sentence_and_exit_code_2(table: Table, home: Path) -> None:
+    table.set(colums={})
+    done = call("run", table.pipeline, home=home)
+    assert done.returncode == 2
+    assert "did you mean 'columns'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_source_that_is_gone_is_a_sentence_and_exit_code_2(table: Table, home: Path) -> None:
+    (table.folder / "tickets.csv").unlink()
+    done = call("run", table.pipeline, home=home)
+    assert done.returncode == 2
+    assert "no file at" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_init_writes_what_check_and_run_accept(table: Table, home: Path) -> None:
+    written = call("init", table.folder / "tickets.csv", home=home)
+    assert written.returncode == 0, written.stderr
+    pipeline = table.folder / "tickets.pipeline.yaml"
+    assert "it would run" in call("check", pipeline, home=home).stdout
+    assert call("run", pipeline, "--json", home=home).returncode == 0
+    csv = table.folder / "out.csv"
+    assert call("export", pipeline, "--output", csv, home=home).returncode == 0
+    assert len(csv.read_text().splitlines()) == 91
+
+
+def test_schema_is_json(tmp_path: Path) -> None:
+    schema = json.loads(call("schema", home=tmp_path).stdout)
+    assert {"version", "source", "columns"} <= set(schema["properties"])
