@@ -132,21 +132,23 @@ def static_map(texts: TextMap) -> Markup:
         el("path", class_=f"c{c} dots", d="".join(groups[c])) for c in sorted(groups, reverse=True)
     ]
     names = [
-        el("text", name, x=x, y=y, text_anchor="middle")
-        for name, x, y in _names(texts, left, top, scale)
+        el("text", name, x=x, y=y, text_anchor="middle", class_=kind)
+        for name, kind, x, y in _names(texts, left, top, scale)
     ]
     height = (bottom - top) * scale
     return picture("Map of the texts", 1000, height, *dots, *names, kind="map-static")
 
 
-def _names(texts: TextMap, left: int, top: int, scale: float) -> Iterator[tuple[str, float, float]]:
-    """The coloured topics' names where they fit: inside, and not across a larger topic's name."""
+def _names(
+    texts: TextMap, left: int, top: int, scale: float
+) -> Iterator[tuple[str, str, float, float]]:
+    """The topics' names where they fit: inside, and not across a larger topic's name."""
     taken: list[tuple[float, float, float]] = []
-    for entry in (e for e in texts.legend if e.colour < COLOURS):
+    for entry in texts.legend:
         name = cut(entry.name, 34)
         half = LETTER * len(name) / 2
         x = min(max((entry.x - left) * scale, half), max(1000 - half, half))
         y = (entry.y - top) * scale
         if all(abs(x - tx) > half + th or abs(y - ty) > LINE for tx, ty, th in taken):
             taken.append((x, y, half))
-            yield name, x, y
+            yield name, "minor-name" if entry.colour >= COLOURS else "name", x, y

@@ -40,6 +40,11 @@ def _unless_skipped(summary: Summary | None, table: pl.DataFrame | None) -> pl.D
     return None if summary is None or summary.get("skipped") else table
 
 
+def method(summary: Summary | None) -> str:
+    """How a miner worked, in its own words."""
+    return sentence(cut(summary["method"], 300)) if summary and summary.get("method") else ""
+
+
 def facts(inputs: ReportInputs) -> pl.DataFrame:
     """The clean rows in their order, with topic, coordinates, anomaly rank and flag.
 
@@ -93,6 +98,14 @@ def classes(labels: pl.Series) -> list[tuple[str, int]]:
         .sort(["count", "label"], descending=[True, False])
     )
     return [(str(name), int(rows)) for name, rows in counts.iter_rows()]
+
+
+def rate_name(inputs: ReportInputs) -> str:
+    """What the followed rate is the share of, in the user's words where there are any."""
+    followed = positive(inputs)
+    if followed is None:
+        return "commonest label"
+    return cut(inputs.label_name or f"labelled {followed}", 60)
 
 
 def positive(inputs: ReportInputs) -> str | None:

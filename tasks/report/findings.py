@@ -14,6 +14,7 @@ from tasks.report.words import (
     cut,
     finite,
     interval,
+    known,
     number,
     percent,
     plural,
@@ -67,7 +68,8 @@ def _quality(inputs: ReportInputs) -> list[Figure]:
     gain = (inputs.classification or {}).get("gain") or {}
     found = []
     if both.value is not None:
-        found.append(Figure("average precision", number(both.value), interval(both.low, both.high)))
+        words = filter(None, ["table and text", interval(both.low, both.high)])
+        found.append(Figure("average precision", number(both.value), ", ".join(words)))
     if finite(gain.get("value")) is not None:
         low, high = (gain.get("interval") or (None, None))[:2]
         ends = f", {signed(low)} to {signed(high)}" if finite(low) is not None else ""
@@ -112,17 +114,17 @@ def _label_line(summary: Summary | None) -> str:
     said = f"Label: average precision {number(both.value)}" + (f" ({bounds})" if bounds else "")
     if single.value is None:
         return f"{said} from table and text."
-    gain = (summary.get("gain") or {}).get("interval") or (None, None)
-    low, high = finite(gain[0]), finite(gain[1])
-    verdict = "" if low is None or high is None else _verdict(low, high)
-    return f"{said} from table and text, {number(single.value)} from {single.name} alone{verdict}."
+    alone = f"{said} from table and text, {number(single.value)} from {single.name} alone"
+    return f"{alone}{_gain(summary.get('gain') or {})}."
 
 
-def _verdict(low: float, high: float) -> str:
-    ends = f"{signed(low)} to {signed(high)}"
-    if low <= 0 <= high:
-        return f"; the difference ({ends}) may be chance"
-    return f"; the difference is {ends}"
+def _gain(gain: Summary) -> str:
+    low, high = (gain.get("interval") or (None, None))[:2]
+    if not (known(low) and known(high)):
+        return ""
+    bounds = f"{signed(low)} to {signed(high)}"
+    value = f"gain {signed(finite(gain.get('value')))} ({bounds})"
+    return f"; {value}, which may be chance" if low <= 0 <= high else f"; {value}"
 
 
 def _topics_line(inputs: ReportInputs) -> str:

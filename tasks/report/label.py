@@ -5,9 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from tasks.contracts import PROBABILITY
+from tasks.report.doubts import doubts
 from tasks.report.facts import classes, why_not
 from tasks.report.model import (
     Bin,
@@ -15,15 +13,16 @@ from tasks.report.model import (
     Estimate,
     Label,
     Metric,
-    Quote,
     ReportInputs,
     Skipped,
     Summary,
 )
-from tasks.report.words import count, cut, finite, interval, known, number, percent, signed
+from tasks.report.words import count, cut, finite, interval, known, number, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import polars as pl
 
 VIEWS = ("table", "text", "both")
 LEADING = {
@@ -35,7 +34,7 @@ SPOKEN = {
     "text": "The text alone reaches",
     "table": "The table alone reaches",
 }
-CLASSES, CURVE_POINTS, DOUBTS = 10, 160, 4
+CLASSES, CURVE_POINTS = 10, 160
 METRICS = {
     "average_precision": "how pure the top of the ranking is; a random order gets the base rate",
     "roc_auc": "chance that a positive row ranks above a negative one; a random order gets 0.5",
@@ -47,6 +46,13 @@ METRICS = {
     "log_loss": "penalty for confident mistakes; lower is better",
     "brier": "squared error of the probability; lower is better",
 }
+OF_MANY = {
+    "average_precision": "how pure the top of a class's ranking is, averaged over the classes",
+    "roc_auc": "chance that a row of a class ranks above another, averaged over the classes",
+    "precision": "share of the rows called a class that are in it, averaged over the classes",
+    "recall": "share of a class's rows that are found, averaged over the classes",
+}
+"""What the metrics say where no class is the positive one."""
 NAMES = {"roc_auc": "ROC-AUC", "f1": "F1", "log_loss": "log loss", "brier": "Brier score"}
 
 
@@ -62,7 +68,7 @@ def label(inputs: ReportInputs, rows: pl.DataFrame) -> Label | Skipped:
         lead=_lead(summary),
         note=cut(inputs.label_note or "", 1000),
         split=cut(summary.get("split") or "", 400),
-        base_rate=finite(summary.get("base_rate")),
+        base_rate=_chance(summary),
         classes=[(cut(name, 60), n) for name, n in known_classes[:CLASSES]],
         more_classes=len(known_classes[CLASSES:]),
         views=views,
@@ -74,7 +80,7 @@ def label(inputs: ReportInputs, rows: pl.DataFrame) -> Label | Skipped:
         curve=_curve(summary.get("curve")),
         calibration=_calibration(summary.get("calibration")),
         terms=_terms(summary.get("terms")),
-        doubts=_doubts(inputs.predictions, rows, [name for name, _ in known_classes]),
+        doubts=doubts(inputs.predictions, rows, [name for name, _ in known_classes]),
     )
 
 
@@ -113,7 +119,7 @@ def gain_words(gain: Mapping[str, Any] | None) -> str:
 
 
 def _lead(summary: Summary) -> str:
-    base = finite(summary.get("base_rate"))
+    base = _chance(summary)
     for metric, view in product(("average_precision", "balanced_accuracy"), SPOKEN):
         found = estimate(summary, view, metric)
         if found.value is not None:
@@ -124,6 +130,11 @@ def _lead(summary: Summary) -> str:
                 f"{SPOKEN[view]} {article} {metric.replace('_', ' ')} of {_worded(found)}{random}."
             )
     return "There is no figure on how well the label can be told."
+
+
+def _chance(summary: Summary) -> float | None:
+    """What a random order gets for average precision: the base rate of the positive class."""
+    return finite(summary.get("base_rate")) if summary.get("positive") is not None else None
 
 
 def _worded(value: Estimate) -> str:
@@ -145,11 +156,12 @@ def _skipped(summary: Summary) -> list[tuple[str, str]]:
 
 def _metrics(summary: Summary, views: list[str]) -> list[Metric]:
     seen = {key: None for view in views for key, v in summary["metrics"][view].items() if known(v)}
+    binary = summary.get("positive") is not None
     order = [*(key for key in METRICS if key in seen), *(key for key in seen if key not in METRICS)]
     return [
         Metric(
             name=NAMES.get(key, cut(key, 60).replace("_", " ")),
-            meaning=METRICS.get(key, ""),
+            meaning=(METRICS if binary else METRICS | OF_MANY).get(key, ""),
             cells=[estimate(summary, view, key) for view in views],
         )
         for key in order
@@ -157,7 +169,7 @@ def _metrics(summary: Summary, views: list[str]) -> list[Metric]:
 
 
 def _forests(summary: Summary, views: list[str]) -> list[tuple[str, float | None, list[Estimate]]]:
-    chance = {"average_precision": finite(summary.get("base_rate")), "roc_auc": 0.5}
+    chance = {"average_precision": _chance(summary), "roc_auc": 0.5}
     found = []
     for key in ("average_precision", "roc_auc", "balanced_accuracy"):
         cells = [estimate(summary, view, key) for view in views]
@@ -171,7 +183,7 @@ def _confusion(matrix: Mapping[str, Any] | None) -> Confusion | None:
         return None
     labels, rows = [cut(name, 40) for name in matrix["labels"]], matrix["rows"]
     if len(labels) <= CLASSES:
-        return Confusion(labels, [[int(n) for n in row] for row in rows], 0)
+        return Confusion(labels, [[int(n) for n in row] for row in rows])
     return _fold(labels, rows)
 
 
@@ -185,7 +197,7 @@ def _fold(labels: list[str], rows: Sequence[Sequence[int]]) -> Confusion:
             folded[place[truth]][place[guess]] += int(n)
     others = len(labels) - CLASSES + 1
     names = [labels[i] for i in order[: CLASSES - 1]]
-    return Confusion([*names, f"{count(others)} others"], folded, others)
+    return Confusion([*names, f"{count(others)} others"], folded)
 
 
 def _curve(curve: Mapping[str, Any] | None) -> list[tuple[float, float]]:
@@ -212,37 +224,3 @@ def _terms(terms: Mapping[str, Any] | None) -> list[tuple[str, list[str]]]:
 
 def _term(term: Any) -> str:
     return cut(term if isinstance(term, str) else term[0], 40)
-
-
-def _doubts(
-    predictions: pl.DataFrame, rows: pl.DataFrame, names: list[str]
-) -> list[tuple[str, list[Quote]]]:
-    """Rows whose label the model most firmly disputes, a few of each of the commonest classes."""
-    wrong = predictions.filter(pl.col("label") != pl.col("prediction")).select(
-        "row_id", "prediction", _certainty(predictions).alias("certainty")
-    )
-    joined = rows.join(wrong, on="row_id", how="inner").filter("has_text")
-    order = joined.sort(["certainty", "order"], descending=[True, False], nulls_last=True)
-    distinct = order.unique("text", keep="first", maintain_order=True)
-    chosen = {name: distinct.filter(pl.col("label") == name).head(DOUBTS) for name in names[:2]}
-    return [
-        (f"Labelled {cut(name, 60)}", [_doubt(row) for row in part.iter_rows(named=True)])
-        for name, part in chosen.items()
-        if part.height
-    ]
-
-
-def _certainty(predictions: pl.DataFrame) -> pl.Expr:
-    columns = [c for c in predictions.columns if c.startswith(PROBABILITY)][:50]
-    guess = pl.col("prediction")
-    own = [pl.when(guess == c.removeprefix(PROBABILITY)).then(pl.col(c)) for c in columns]
-    return pl.coalesce(*own, "probability")
-
-
-def _doubt(row: Mapping[str, Any]) -> Quote:
-    return Quote(
-        row_id=cut(row["row_id"], 60),
-        partition=cut(row["partition"], 40),
-        text=cut(row["text"], 240),
-        label=f"predicted {cut(row['prediction'], 60)} with {percent(row['certainty'])}",
-    )

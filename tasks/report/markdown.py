@@ -117,7 +117,7 @@ def _anomalies(model: ReportModel) -> list[str]:
     if isinstance(section, Skipped):
         return [_lead(section)]
     rows = [
-        (card.rank, number(card.score, 2), card.quote.row_id, card.quote.text[:160], card.reason)
+        (card.rank, number(card.score), card.quote.row_id, card.quote.text[:160], card.reason)
         for card in [*section.shown, *section.folded][:ANOMALIES]
     ]
     return [_lead(section), table(("rank", "score", "row", "text", "reason"), rows, words=5)]

@@ -145,12 +145,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Test rows by true class (rows) and predicted class (columns)."""
+    """Test rows by true class (rows) and predicted class (columns); many classes are folded."""
 
     labels: list[str]
     rows: list[list[int]]
-    folded: int
-    """Classes that were added up as the last one."""
 
     def share(self, row: int, column: int) -> float:
         """The part of a true class that was predicted as `column`, from 0 to 1."""
@@ -262,6 +260,7 @@ class Topics(Section):
     folded: list[Topic]
     more: int
     more_rows: int
+    method: str
     base_rate: float | None
     rate_name: str
     rate_scale: float
@@ -271,7 +270,7 @@ class Topics(Section):
 
 @dataclass(frozen=True)
 class Anomaly:
-    """An unusual row; the two shares are of the highest score that the view gave to any row."""
+    """An unusual row; each view's score is the share of the rows that are less unusual in it."""
 
     rank: int
     score: float
@@ -279,8 +278,6 @@ class Anomaly:
     reason: str
     text_score: float | None
     table_score: float | None
-    text_share: float
-    table_share: float
 
 
 @dataclass(frozen=True)
@@ -291,6 +288,7 @@ class Anomalies(Section):
     folded: list[Anomaly]
     flagged: int
     ranked: int
+    method: str
 
 
 @dataclass(frozen=True)

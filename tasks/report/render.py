@@ -42,6 +42,16 @@ def render_html(model: ReportModel) -> str:
     return page.encode("utf-8", "replace").decode()
 
 
+def templates_digest() -> str:
+    """SHA-256 of the templates, which shape the report as much as the source code does."""
+    files = sorted(TEMPLATES.iterdir())
+    return hashlib.sha256(b"\0".join(part for f in files for part in _named(f))).hexdigest()
+
+
+def _named(file: Path) -> tuple[bytes, bytes]:
+    return file.name.encode(), file.read_bytes()
+
+
 def policy(style: str, script: str) -> str:
     """The Content-Security-Policy that allows this style and this script alone."""
     return (

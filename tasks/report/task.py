@@ -21,12 +21,12 @@ from tasks.contracts import (
     TOPICS,
     UNASSIGNED,
 )
-from tasks.keys import KEY_LENGTH, Stage, digest, file_digest, recipe
+from tasks.keys import KEY_LENGTH, Stage, digest, recipe
 from tasks.mine.task import SUMMARY
 from tasks.report.assemble import assemble
 from tasks.report.markdown import five_lines, render_markdown
 from tasks.report.model import ReportInputs, StageRow
-from tasks.report.render import render_html
+from tasks.report.render import render_html, templates_digest
 from tasks.report.results import results
 from tasks.task import execute, stage_task
 from tasks.window import read_window
@@ -43,7 +43,6 @@ STAGE = Stage(
     tuple(f"tasks.report.{name}" for name in ("assemble", "markdown", "render", "results")),
     ("jinja2", "numpy", "polars", "pyarrow"),
 )
-TEMPLATES = Path(__file__).parent / "templates"
 HTML, MARKDOWN, LINES = "report.html", "report.md", "lines.json"
 
 
@@ -98,7 +97,7 @@ def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -
     values = {
         "about": vars(about),
         "report": settings.model_dump(mode="json"),
-        "templates": {file.name: file_digest(file) for file in sorted(TEMPLATES.iterdir())},
+        "templates": templates_digest(),
     }
     made_of = recipe(STAGE, tuple(ref.sha256 for ref in refs), values)
     return Job(root, STAGE.name, about.partition, made_of, tuple(ref.path for ref in refs))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.report.settings import ReportSettings
 
 GRID, CELL = 9999, 400
-LEGEND, LABELS = 40, 400
+LEGEND, LABELS = 40, 2500
 TEXT_BYTES = 1_500_000
 """What the texts of the map may weigh, as JSON, so that the report stays below 5 MB."""
 LIMITS = (200, 160, 120, 90, 60, 40, 20)
@@ -39,7 +39,7 @@ def text_map(
     partitions, labels = _codes(points["partition"]), _codes(points["label"], LABELS)
     place = points["place"].fill_null(topics.height)
     return TextMap(
-        lead=f"{plural(placed.height, 'text')} as points: what lies close together says the like.",
+        lead=f"{plural(placed.height, 'text')} as points; those that say similar things lie close.",
         remarks=_remarks(rows.height - placed.height, placed.height, points.height, limit),
         frame=frame(x, y),
         x=x.tolist(),

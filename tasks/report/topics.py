@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.report.facts import classes, colour, positive, ranked, why_not
+from tasks.report.facts import classes, colour, method, positive, ranked, rate_name, why_not
 from tasks.report.model import ReportInputs, Skipped, Topic, Topics
 from tasks.report.timeline import Timeline, timeline
 from tasks.report.words import cut, percent, plural
@@ -36,13 +36,14 @@ def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -
     ]
     rest = order.slice(head.height)
     return Topics(
-        lead=_lead(order, found, followed),
+        lead=_lead(order, found, rate_name(inputs)),
         shown=found[: settings.topics],
         folded=found[settings.topics :],
         more=rest.height,
         more_rows=int(rest["rows"].sum()),
+        method=method(inputs.clustering),
         base_rate=rate(rows, followed),
-        rate_name=f"labelled {followed}" if followed else "commonest label",
+        rate_name=rate_name(inputs),
         rate_scale=min(1.0, 1.1 * max((t.rate or 0 for t in found), default=0)) or 1.0,
         trend_labels=(line.partitions[0], line.partitions[-1]) if len(line) > 1 else ("", ""),
     )
@@ -109,7 +110,7 @@ def _typical_texts(topics: pl.DataFrame, rows: pl.DataFrame) -> dict[str, str]:
     return {row_id: cut(text, 220) for row_id, text in found.iter_rows() if text}
 
 
-def _lead(order: pl.DataFrame, found: list[Topic], followed: str | None) -> str:
+def _lead(order: pl.DataFrame, found: list[Topic], rate_name: str) -> str:
     real = order.filter(pl.col("topic") >= 0)
     if not real.height:
         return "The texts form no topics."
@@ -121,4 +122,4 @@ def _lead(order: pl.DataFrame, found: list[Topic], followed: str | None) -> str:
     if not rated:
         return said
     top = max(rated, key=lambda t: t.rate or 0)
-    return f"{said} The label {followed} is most frequent in “{top.name}” ({top.rate_words})."
+    return f"{said} “{rate_name}” is most frequent in “{top.name}” ({top.rate_words})."

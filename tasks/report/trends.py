@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.facts import classes, colour, positive, ranked
+from tasks.report.facts import classes, colour, positive, ranked, rate_name
 from tasks.report.model import ReportInputs, Series, Skipped, Trends
 from tasks.report.timeline import Timeline, timeline
-from tasks.report.words import plural
+from tasks.report.words import cut, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,10 +51,11 @@ def wilson(hits: int, rows: int, z: float = 1.96) -> tuple[float, float]:
 def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
     labelled = rows.filter(pl.col("label").is_not_null())
     followed = positive(inputs)
-    names = [followed] if followed else [name for name, _ in classes(rows["label"])[:CLASSES]]
+    found = [name for name, _ in classes(rows["label"])[:CLASSES]]
+    names = {followed: rate_name(inputs)} if followed else {n: f"labelled {cut(n)}" for n in found}
     return [
-        _share(f"labelled {name}", labelled.filter(pl.col("label") == name), labelled, line, 0)
-        for name in names
+        _share(said, labelled.filter(pl.col("label") == name), labelled, line, 0)
+        for name, said in names.items()
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.report.facts import why_not
+from tasks.report.facts import method, why_not
 from tasks.report.model import Anomalies, Anomaly, Quote, ReportInputs, Skipped
 from tasks.report.words import count, cut, finite, percent, plural
 
@@ -27,9 +27,8 @@ def anomalies(
         return Skipped(reason)
     scores = inputs.anomalies
     head = scores.sort("rank").head(settings.anomalies + FOLDED)
-    highest = {view: finite(scores[view].max()) or 1.0 for view in ("text_score", "table_score")}
     joined = head.join(rows.drop("rank", "flagged"), on="row_id", how="left").sort("rank")
-    cards = [_card(row, highest) for row in joined.iter_rows(named=True)]
+    cards = [_card(row) for row in joined.iter_rows(named=True)]
     flagged = int(scores["flagged"].sum())
     return Anomalies(
         lead=_lead(flagged, scores.height),
@@ -37,6 +36,7 @@ def anomalies(
         folded=cards[settings.anomalies :],
         flagged=flagged,
         ranked=scores.height,
+        method=method(inputs.anomaly),
     )
 
 
@@ -47,8 +47,7 @@ def _lead(flagged: int, ranked: int) -> str:
     return f"{count(flagged)} of {plural(ranked, 'row')} ({share}) are flagged as unusual."
 
 
-def _card(row: Mapping[str, Any], highest: Mapping[str, float]) -> Anomaly:
-    text, table = finite(row["text_score"]), finite(row["table_score"])
+def _card(row: Mapping[str, Any]) -> Anomaly:
     return Anomaly(
         rank=int(row["rank"]),
         score=float(row["score"]),
@@ -60,12 +59,6 @@ def _card(row: Mapping[str, Any], highest: Mapping[str, float]) -> Anomaly:
             topic=cut(row["topic_name"] or "", 80),
         ),
         reason=cut(row["reason"] or "", 400),
-        text_score=text,
-        table_score=table,
-        text_share=_share(text, highest["text_score"]),
-        table_share=_share(table, highest["table_score"]),
+        text_score=finite(row["text_score"]),
+        table_score=finite(row["table_score"]),
     )
-
-
-def _share(score: float | None, highest: float) -> float:
-    return min(1.0, max(0.0, (score or 0.0) / highest)) if highest > 0 else 0.0

@@ -22,7 +22,7 @@ document.documentElement.classList.add("js");
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
-  palette = { ink: read("--ink"), card: read("--card"), hues: [] };
+  palette = { ink: read("--ink"), soft: read("--soft"), card: read("--card"), hues: [] };
   for (let i = 0; i < 9; i += 1) palette.hues.push(read("--c" + i));
   palette.font = "600 12px " + getComputedStyle(document.body).fontFamily;
 }
@@ -89,16 +89,16 @@ function names() {
   for (const entry of data.legend) {
     const some = preview >= 0 || chosen.size > 0;
     const picked = preview >= 0 ? entry.number === preview : chosen.has(entry.number);
-    if (some ? !picked : entry.colour > 7 && view.scale < 2.5) continue;
+    if (some && !picked) continue;
     const name = entry.name.length > 34 ? entry.name.slice(0, 33) + "…" : entry.name;
     const half = pen.measureText(name).width / 2 + 3;
     const x = Math.min(Math.max(screenX(entry.x), half), size.w - half), y = screenY(entry.y);
     if (y < 8 || y > size.h || screenX(entry.x) < -half || screenX(entry.x) > size.w + half) continue;
-    if (taken.some((box) => Math.abs(box.x - x) < box.half + half && Math.abs(box.y - y) < 15)) continue;
+    if (taken.some((box) => Math.abs(box.x - x) < box.half + half && Math.abs(box.y - y) < 18)) continue;
     taken.push({ x, y, half });
     pen.strokeStyle = palette.card;
     pen.strokeText(name, x, y);
-    pen.fillStyle = palette.ink;
+    pen.fillStyle = picked || entry.colour < 8 ? palette.ink : palette.soft;
     pen.fillText(name, x, y);
   }
 }

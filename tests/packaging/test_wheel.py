@@ -1,0 +1,64 @@
+"""The built wheel holds exactly our two packages and runs outside the repository."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
+    subprocess.run([*command, REPOSITORY], check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_exactly_our_two_packages(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"flows", "tasks"}
+    modules = {f.relative_to(REPOSITORY).as_posix() for f in (REPOSITORY / "tasks").rglob("*.py")}
+    modules |= {f.relative_to(REPOSITORY).as_posix() for f in (REPOSITORY / "flows").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == modules
+    templates = {f.name for f in (REPOSITORY / "tasks/report/templates").iterdir()}
+    assert templates <= {Path(name).name for name in names}
+
+
+def test_the_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    # The dependencies of the test environment, without the editable fusemine in it.
+    packages = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    (Path(packages) / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+    table = tmp_path / "notes.csv"
+    table.write_text("note,kind\n" + "".join(f"note number {i} here,k{i % 2}\n" for i in range(20)))
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home")}
+    environment.pop("PYTHONPATH", None)
+    for arguments in (["init", table], ["run", tmp_path / "notes.pipeline.yaml"]):
+        done = subprocess.run(
+            [folder / "bin" / "fusemine", *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    where = subprocess.run(
+        [python, "-c", "import tasks; print(tasks.__file__)"],
+        check=True, capture_output=True, text=True, cwd=tmp_path, env=environment,
+    ).stdout  # fmt: skip
+    assert where.startswith(str(folder))
+    assert (tmp_path / "artifacts" / "notes" / "report" / "latest.html").is_file()

@@ -1,0 +1,244 @@
+"""The HTML file: complete in itself, the same each time, and deaf to what the data says."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tasks.report.assemble import assemble
+from tasks.report.model import ReportInputs, StageRow
+from tasks.report.render import render_html, script_json, templates_digest
+from tasks.report.settings import ReportSettings
+
+Make = Callable[..., ReportInputs]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "{{7*7}} {% raw %} ${7*7}",
+    "</script><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "' onmouseover=alert(4) '",
+    "line\u2028separator\u2029paragraph",
+    "W" * 5000,
+    "👩‍👩‍👧‍👦" * 80,
+    "\u202ereversed\u202c שלום مرحبا",
+    "<!-- --> <![CDATA[x]]> &lt;b&gt;",
+    "\x00\x07\x1b[31mred",
+)
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section"),
+    *("footer", "article", "h1", "h2", "h3", "p", "a", "b", "bdi", "span", "small", "pre"),
+    *("blockquote", "dl", "dt", "dd", "ul", "li", "div", "details", "summary", "figure"),
+    *("figcaption", "table", "thead", "tbody", "tr", "th", "td", "svg", "g", "line", "text"),
+    *("circle", "path", "rect", "input", "select", "option", "button", "canvas", "script"),
+}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Page(HTMLParser):
+    """The tags, attributes, text and scripts of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        (self.scripts if self.lasttag == "script" else self.texts).append(data)
+
+    def values(self, name: str) -> list[str]:
+        """The values of every attribute of that name."""
+        return [value for key, value in self.attributes if key == name]
+
+
+def html_of(inputs: ReportInputs) -> str:
+    """The report as HTML."""
+    return render_html(assemble(inputs, ReportSettings()))
+
+
+def with_text(make: Make, text: str) -> ReportInputs:
+    """A run that says `text` wherever data can say anything."""
+    # Arrow has no column names with a NUL, so none can come from a column or a class.
+    name = text.replace("\x00", "") or "name"
+    inputs = make(texts=[text] * 80, classes=(name, "other"))
+    left_out = [pl.lit(text).alias(column) for column in ("rule", "reason", "row")]
+    assert inputs.topics is not None
+    assert inputs.anomalies is not None
+    assert inputs.classification is not None
+    return replace(
+        inputs,
+        name=text,
+        title=text,
+        notes=text,
+        label_note=text,
+        label_name=text,
+        window_label=text,
+        stages=[StageRow("clean", 80, 80, 0, 0, text)],
+        rejected=inputs.rejected.with_columns(left_out),
+        clean=inputs.clean.rename({"category.sky": f"category.{name}"}),
+        topics=inputs.topics.with_columns(name=pl.lit(text), terms=pl.lit([text])),
+        anomalies=inputs.anomalies.with_columns(reason=pl.lit(text)),
+        classification={
+            **inputs.classification,
+            "split": text,
+            "gain": {"value": 0.1, "interval": [0, 1], "over": text},
+            "terms": {text: [text]},
+            "metrics": {"both": {"average_precision": 0.5}, text: {"skipped": text}},
+        },
+        clustering={"method": text},
+        anomaly={"method": text},
+        settings={text: [text]},
+        versions={text: text},
+        keys={text: text},
+        embeddings={text: text},
+    )
+
+
+def assert_harmless(html: str) -> Page:
+    """No tag, attribute, address or script but our own."""
+    page = Page(html)
+    assert set(page.tags) <= TAGS
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert not page.values("src")
+    assert not page.values("style")
+    assert all(value.startswith("#") for value in page.values("href"))
+    assert page.tags.count("script") == 2
+    return page
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_and_does_nothing(make: Make, text: str) -> None:
+    page = assert_harmless(html_of(with_text(make, text)))
+    visible = re.sub(r"[\s\x00-\x1f\u2028\u2029\u202a-\u202e]+", " ", text).strip()[:20]
+    assert any(visible in said for said in page.texts)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=st.text(min_size=1, max_size=40))
+def test_no_text_at_all_becomes_markup(make: Make, text: str) -> None:
+    assert_harmless(html_of(with_text(make, text)))
+
+
+def test_a_lone_surrogate_in_the_settings_can_be_written(make: Make) -> None:
+    assert html_of(make(settings={"name": "\ud800"})).encode()
+
+
+@given(st.recursive(st.text(), st.lists, max_leaves=5))
+def test_json_in_a_script_reads_back_and_cannot_end_it(value: object) -> None:
+    written = script_json(value)
+    assert not set(written) & set("<>&\u2028\u2029")
+    assert json.loads(written) == value
+
+
+def test_the_policy_names_the_hashes_of_our_style_and_script_alone(make: Make) -> None:
+    html = html_of(make())
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert found is not None
+    rules = dict(rule.split(" ", 1) for rule in found[1].replace("&#39;", "'").split("; "))
+    bodies = {
+        "style-src": re.findall(r"<style>(.*?)</style>", html, re.S),
+        "script-src": re.findall(r"<script>(.*?)</script>", html, re.S),
+    }
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    for rule, (body,) in bodies.items():
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+
+
+def test_the_policy_comes_before_anything_that_it_governs(make: Make) -> None:
+    html = html_of(make())
+    assert html.index("charset") < html.index("Content-Security-Policy") < html.index("<style>")
+
+
+def test_no_address_outside_the_file_stands_in_it(make: Make) -> None:
+    html = html_of(make())
+    assert not re.search(r"https?://|//[a-z]|url\(|@import|fetch\(|XMLHttpRequest", html)
+
+
+def test_the_maps_data_are_those_of_the_model(make: Make) -> None:
+    inputs = with_text(make, HOSTILE[2])
+    model = assemble(inputs, ReportSettings())
+    page = Page(render_html(model))
+    data = json.loads(page.scripts[0])
+    assert set(data["texts"]) == {HOSTILE[2]}
+    assert len(data["x"]) == len(data["topic"]) == 80
+    assert data["cap"] >= len(data["legend"]) - 1
+
+
+def test_the_templates_have_one_digest() -> None:
+    assert re.fullmatch("[0-9a-f]{64}", templates_digest())
+    assert templates_digest() == templates_digest()
+
+
+def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
+    assert html_of(make()) == html_of(make())
+
+
+def test_a_report_without_a_map_has_no_script(make: Make) -> None:
+    assert "<script" not in html_of(make(clustering={"skipped": "all texts are empty"}))
+
+
+def test_rows_that_are_not_accounted_for_are_pointed_out(make: Make) -> None:
+    assert "3 rows are not accounted for" in html_of(make(stages=[StageRow("clean", 83, 80, 0)]))
+
+
+def test_forty_thousand_long_texts_two_thousand_classes_stay_below_five_megabytes(
+    make: Make,
+) -> None:
+    html = html_of(
+        make(
+            rows=40_000,
+            partitions=1100,
+            texts=[f"{i} " + "<&>" * 100 for i in range(40_000)],
+            classes=[f"class number {i}" for i in range(2000)],
+            topic_count=1500,
+        )
+    )
+    assert len(html.encode()) < 5_000_000
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 500])
+def test_every_size_of_table_is_printed(make: Make, rows: int) -> None:
+    assert html_of(make(rows=rows, partitions=max(1, rows // 10))).endswith("</html>")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_runs_the_map_and_has_nothing_to_complain_of(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(html_of(with_text(make, HOSTILE[3])), "utf-8")
+    options = "--headless=new --no-sandbox --disable-gpu --no-first-run --dump-dom"
+    quiet = "--disable-background-networking --enable-logging=stderr --v=0"
+    done = subprocess.run(
+        [
+            str(CHROMIUM),
+            *options.split(),
+            *quiet.split(),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=3000",
+            (tmp_path / "report.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert '<html lang="en" class="js">' in done.stdout
+    assert "CONSOLE" not in done.stderr

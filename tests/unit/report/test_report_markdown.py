@@ -1,0 +1,108 @@
+"""The summary for the run's page, and the five lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tasks.report.assemble import assemble
+from tasks.report.markdown import escape, five_lines, render_markdown, table
+from tasks.report.model import ReportInputs, ReportModel
+from tasks.report.settings import ReportSettings
+
+Make = Callable[..., ReportInputs]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "[link](http://evil.example) ![image](x)",
+    "`code` | a | cell",
+    "www.evil.example http://evil.example a@evil.example",
+    "# heading",
+    "- list",
+    "1. list",
+    "***",
+    "> quote",
+    "line\nbreak\u2028here",
+    "&lt;b&gt; \\* ~~x~~ $x$",
+    "<http://evil.example>",
+)
+PLAIN = {"inline", "text", "softbreak", "paragraph_open", "paragraph_close"}
+PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+def model_of(inputs: ReportInputs) -> ReportModel:
+    """The model of a report."""
+    return assemble(inputs, ReportSettings())
+
+
+def kinds(markdown: str) -> set[str]:
+    """The kinds of markup in a text."""
+    tokens = PARSER.parse(markdown)
+    inner = [child for token in tokens for child in token.children or []]
+    return {token.type for token in [*tokens, *inner]}
+
+
+def shown(markdown: str) -> str:
+    """What a reader sees of one paragraph."""
+    tokens = PARSER.parse(markdown)
+    return "".join(child.content for token in tokens for child in token.children or [])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_from_the_data_is_no_markup(text: str) -> None:
+    assert kinds(escape(text)) <= PLAIN | {"text_special"}
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
+def test_a_reader_sees_the_text_as_it_is(text: str) -> None:
+    assert kinds(escape(text)) <= PLAIN | {"text_special"}
+    assert shown(escape(text)) == text
+
+
+def test_what_would_become_a_link_by_itself_is_broken_up() -> None:
+    said = escape(HOSTILE[3])
+    assert "http:" not in said
+    assert "www." not in said
+    assert "@" not in said
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=4))
+def test_a_cell_never_breaks_its_table(cells: list[str]) -> None:
+    written = table([f"h{i}" for i in range(len(cells))], [cells])
+    assert len(written.splitlines()) == 3
+    assert written.splitlines()[2].count("|") == len(cells) + 1
+
+
+def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: Make) -> None:
+    written = render_markdown(model_of(make()))
+    assert "| rows in | 82 | 8 partitions |" in written
+    assert "| clean | 81 | 80 | 1 | 0 |" in written
+    assert "| ROC-AUC | 0.900 (0.850 to 0.950) |" in written
+    assert "| topic number 0 | 17 |" in written
+    assert "| 2 | 0.987 | r1 | deer on the runway number 0 |" in written
+
+
+def test_hostile_data_leave_the_summarys_markup_as_it_was(make: Make) -> None:
+    usual = kinds(render_markdown(model_of(make())))
+    for text in HOSTILE:
+        inputs = make(texts=[text] * 80, title=text, notes=text)
+        assert inputs.topics is not None
+        named = replace(inputs, topics=inputs.topics.with_columns(name=pl.lit(text)))
+        assert kinds(render_markdown(model_of(named))) <= usual | {"text_special"}
+
+
+def test_skipped_miners_are_a_sentence_each(make: Make) -> None:
+    reason = {"skipped": "the label has one class only"}
+    written = render_markdown(model_of(make(classification=reason)))
+    assert "Classification was skipped: the label has one class only." in written
+
+
+def test_the_closing_lines_are_five_and_printable(make: Make) -> None:
+    lines = five_lines(model_of(make(texts=["\x1b[31mred\nline"] * 80)))
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)

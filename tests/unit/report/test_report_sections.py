@@ -1,0 +1,290 @@
+"""What the report says of a run, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.report.assemble import assemble
+from tasks.report.label import gain_words
+from tasks.report.model import (
+    Anomalies,
+    Label,
+    ReportInputs,
+    ReportModel,
+    Skipped,
+    StageRow,
+    Topics,
+    Trends,
+)
+from tasks.report.settings import ReportSettings
+from tasks.report.timeline import Timeline
+from tasks.report.trends import wilson
+from tasks.report.words import percent
+
+Make = Callable[..., ReportInputs]
+
+
+def report(inputs: ReportInputs, **settings: Any) -> ReportModel:
+    """The model of a report."""
+    return assemble(inputs, ReportSettings(**settings))
+
+
+def label_of(inputs: ReportInputs) -> Label:
+    """The label's section, which was not skipped."""
+    section = report(inputs).label
+    assert isinstance(section, Label)
+    return section
+
+
+def topics_of(inputs: ReportInputs, **settings: Any) -> Topics:
+    """The topics' section, which was not skipped."""
+    section = report(inputs, **settings).topics
+    assert isinstance(section, Topics)
+    return section
+
+
+def test_headline_figures_name_rows_label_quality_topics_and_unusual_rows(make: Make) -> None:
+    inputs = make()
+    labels = inputs.clean["label"].drop_nulls()
+    figures = {figure.name: figure.value for figure in report(inputs).figures}
+    assert figures == {
+        "rows in": "82",
+        "rows kept": "80",
+        "rows rejected": "1",
+        "label rate": percent((labels == "positive").sum() / len(labels)),
+        "average precision": "0.700",
+        "gain of fusion": "+0.050",
+        "topics": "4",
+        "unusual rows": "3",
+    }
+
+
+def test_rows_that_came_in_are_kept_rejected_or_not_placed(make: Make) -> None:
+    lead = report(make()).intake.lead
+    assert lead == "Of 82 rows, 80 were kept: 1 row was rejected and 1 could not be placed in time."
+
+
+def test_a_stage_that_loses_rows_silently_is_found_out() -> None:
+    assert StageRow("clean", 10, 6, 2, 1).unaccounted == 1
+    assert StageRow("clean", 10, 7, 2, 1).unaccounted == 0
+
+
+def test_rejected_rows_are_grouped_by_rule_with_a_few_short_examples(make: Make) -> None:
+    rejected = make().rejected
+    many = pl.concat([rejected.with_columns(row=pl.lit("x" * 9000))] * 7)
+    rules = report(make(rejected=many), examples=2).intake.rules
+    assert [(rule.rule, rule.rows, len(rule.examples)) for rule in rules] == [
+        ("not a number", 7, 2),
+        ("no time", 1, 1),
+    ]
+    assert all(len(example) <= 240 for rule in rules for example in rule.examples)
+
+
+def test_columns_with_most_missing_values_come_first(make: Make) -> None:
+    columns = report(make()).intake.columns
+    assert [c.name for c in columns] == ["sky", "remarks", "event time", "height"]
+    assert columns[0].missing_rows == 26
+    assert columns[0].values == "clear 50.0 % · cloud 50.0 %"
+    assert columns[2].values == "1990-01-01 to 1990-07-30"
+
+
+def test_a_number_that_is_not_finite_counts_as_missing(make: Make) -> None:
+    clean = make().clean.with_columns(pl.lit(float("nan")).alias("number.height"))
+    column = next(c for c in report(make(clean=clean)).intake.columns if c.name == "height")
+    assert column.missing == 1
+    assert column.values == ""
+
+
+def test_two_thousand_columns_stay_readable(make: Make) -> None:
+    wide = make().clean.with_columns(pl.lit(1.0).alias(f"number.n{i}") for i in range(2000))
+    intake = report(make(clean=wide)).intake
+    assert len(intake.columns) + intake.more_columns == 2004
+    assert len(intake.columns) == 200
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "claim"),
+    [(0.01, 0.09, "beat"), (-0.09, -0.01, "do worse"), (-0.01, 0.09, "is open")],
+)
+def test_the_gain_of_fusion_is_claimed_only_where_its_interval_allows(
+    low: float, high: float, claim: str
+) -> None:
+    said = gain_words({"value": (low + high) / 2, "interval": [low, high], "over": "text"})
+    assert claim in said
+    assert "the text alone" in said
+
+
+def test_a_gain_without_interval_claims_nothing() -> None:
+    assert "no interval" in gain_words({"value": 0.1, "over": "text"})
+    assert gain_words(None) == gain_words({}) == ""
+
+
+def test_a_summary_without_its_optional_parts_still_makes_a_section(make: Make) -> None:
+    bare = {"skipped": None, "base_rate": 0.2, "metrics": {"both": {"average_precision": 0.5}}}
+    section = label_of(make(classification=bare))
+    assert section.lead == "Table and text together reach an average precision of 0.500."
+    assert (section.gain, section.confusion, section.curve) == ("", None, [])
+
+
+def test_chance_is_named_only_where_one_class_is_the_positive_one(make: Make) -> None:
+    two, many = label_of(make()), label_of(make(classes=("wing", "engine", "tail")))
+    assert "a random order would get 0.500" in two.lead
+    assert "random order" not in many.lead
+    assert many.base_rate is None
+    assert many.metrics[0].meaning.endswith("averaged over the classes")
+
+
+def test_a_view_that_could_not_be_learnt_says_why(make: Make) -> None:
+    metrics = {"both": {"skipped": "no row has a text"}, "table": {"balanced_accuracy": 0.6}}
+    section = label_of(make(classification={"skipped": None, "metrics": metrics}))
+    assert section.views == ["table"]
+    assert section.skipped_views == [("both", "no row has a text")]
+    assert section.lead == "The table alone reaches a balanced accuracy of 0.600."
+
+
+def test_many_classes_are_folded_and_no_row_of_the_matrix_is_lost(make: Make) -> None:
+    names = [f"class {i}" for i in range(300)]
+    confusion = label_of(make(rows=900, classes=names)).confusion
+    assert confusion is not None
+    assert confusion.labels[-1] == "291 others"
+    assert sum(map(sum, confusion.rows)) == 300 * 299 + 300 * 9
+
+
+def test_rows_whose_label_the_model_disputes_are_the_surest_mistakes(make: Make) -> None:
+    doubts = label_of(make()).doubts
+    assert [title for title, _ in doubts] == ["Labelled positive"]
+    sure = [quote.label for quote in doubts[0][1]]
+    assert sure == sorted(sure, reverse=True)
+    assert all(label.startswith("predicted negative with 9") for label in sure)
+
+
+def test_topics_come_largest_first_and_rows_without_text_last(make: Make) -> None:
+    section = topics_of(make())
+    rows = [topic.rows for topic in section.shown[:-1]]
+    assert rows == sorted(rows, reverse=True)
+    assert section.shown[-1].colour == 8
+    assert sum(topic.rows for topic in section.shown) == 80
+
+
+def test_a_topic_quotes_texts_that_differ_in_more_than_signs(make: Make) -> None:
+    # Rows 0, 12 and 16 are the first that stand for their topic.
+    texts = ["NO DAMAGE", *"abcdefghijk", "no damage.", "l", "m", "n", "two gulls"]
+    first = next(t for t in topics_of(make(texts=texts)).shown if "NO DAMAGE" in t.typical)
+    assert first.typical[:2] == ["NO DAMAGE", "two gulls"]
+
+
+def test_a_thousand_topics_are_described_in_part_and_counted_whole(make: Make) -> None:
+    section = topics_of(make(rows=3000, topic_count=1000), topics=5)
+    assert len(section.shown) == 5
+    assert len(section.shown) + len(section.folded) + section.more == 1001
+
+
+def test_topics_of_many_classes_name_their_commonest_label(make: Make) -> None:
+    classes = ("wing", "engine", "tail")
+    section = topics_of(make(classes=classes))
+    assert section.base_rate is None
+    assert section.shown[0].rate_words.split()[0] in classes
+
+
+def test_unusual_rows_come_in_their_order_with_text_and_reason(make: Make) -> None:
+    section = report(make(), anomalies=4).anomalies
+    assert isinstance(section, Anomalies)
+    assert [card.rank for card in section.shown] == [1, 2, 3, 4]
+    assert section.shown[1].quote.text == "deer on the runway number 0"
+    assert section.shown[0].text_score is None
+    assert section.lead == "3 of 80 rows (3.8 %) are flagged as unusual."
+
+
+def test_trends_count_every_row_once(make: Make) -> None:
+    section = report(make(rows=700, partitions=500)).trends
+    assert isinstance(section, Trends)
+    assert len(section.rows.values) <= 120
+    assert sum(v or 0 for v in section.rows.values) == 700
+
+
+def test_a_gap_in_time_is_a_gap_in_the_chart(make: Make) -> None:
+    section = report(make(gaps=["1990-03"], rows=80, partitions=2)).trends
+    assert isinstance(section, Trends)
+    assert section.rows.values == [40, 40, 0]
+    assert section.rates[0].values[2] is None
+
+
+def test_one_partition_has_no_trend(make: Make) -> None:
+    section = report(make(partitions=1)).trends
+    assert isinstance(section, Skipped)
+    assert "only one partition" in section.lead
+
+
+@given(st.integers(1, 400), st.integers(1, 130))
+def test_stretches_hold_every_partition_once(partitions: int, most: int) -> None:
+    names = [f"{i:04d}" for i in range(partitions)]
+    line = Timeline(names, -(-partitions // most))
+    assert line.stretches == len(line.labels) <= most
+    rows = pl.DataFrame({"partition": names})
+    assert line.counts(rows).sum() == partitions
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_the_interval_of_a_share_holds_the_share(hits: int, rows: int) -> None:
+    low, high = wilson(min(hits, rows), rows)
+    assert 0 <= low <= min(hits, rows) / rows + 1e-9
+    assert min(hits, rows) / rows - 1e-9 <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("summary", "section"),
+    [
+        ("classification", "label"),
+        ("clustering", "topics"),
+        ("clustering", "map"),
+        ("anomaly", "anomalies"),
+    ],
+)
+def test_a_skipped_miner_gives_its_reason(make: Make, summary: str, section: str) -> None:
+    found = getattr(report(make(**{summary: {"skipped": "3 rows are too few"}})), section)
+    assert isinstance(found, Skipped)
+    assert found.lead.endswith("was skipped: 3 rows are too few.")
+
+
+def test_absent_miners_leave_a_report_of_what_came_in(make: Make) -> None:
+    absent = ("predictions", "classification", "clusters", "topics", "clustering")
+    model = report(make(**dict.fromkeys((*absent, "anomalies", "anomaly"))))
+    assert isinstance(model.label, Skipped)
+    assert isinstance(model.trends, Trends)
+    assert [figure.name for figure in model.figures] == [
+        "rows in",
+        "rows kept",
+        "rows rejected",
+        "label rate",
+    ]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_tables_of_hardly_any_rows_make_a_report(make: Make, rows: int) -> None:
+    assert report(make(rows=rows, partitions=1)).intake.lead
+
+
+def test_findings_are_five_and_the_first_counts_the_rows(make: Make) -> None:
+    findings = report(make()).findings
+    assert len(findings) == 5
+    assert findings[0] == "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
+
+
+def test_a_difference_that_may_be_chance_is_called_that(make: Make) -> None:
+    summary = {**(make().classification or {}), "gain": {"value": 0.01, "interval": [-0.02, 0.04]}}
+    assert "may be chance" in report(make(classification=summary)).findings[1]
+
+
+def test_a_partition_of_few_rows_is_not_set_against_the_window(make: Make) -> None:
+    assert (
+        report(make(rows=80, partitions=8))
+        .findings[4]
+        .endswith("too few to set against the window.")
+    )
+    assert "label rate" in report(make(rows=800, partitions=8)).findings[4]

@@ -1,0 +1,108 @@
+"""Numbers and texts as a person reads them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.report.words import (
+    count,
+    cut,
+    finite,
+    flat,
+    interval,
+    listed,
+    number,
+    percent,
+    plural,
+    sentence,
+    signed,
+)
+
+
+@given(st.text(max_size=400), st.integers(1, 80))
+def test_a_cut_text_is_one_printable_line_within_its_limit(text: str, limit: int) -> None:
+    line = cut(text, limit)
+    assert len(line) <= limit
+    assert len(line.splitlines()) <= 1
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in line)
+
+
+@given(st.text(alphabet="abc ", max_size=30))
+def test_a_short_plain_text_is_not_changed_but_for_blanks(text: str) -> None:
+    assert cut(text, 60) == " ".join(text.split())
+
+
+def test_a_cut_says_that_it_was_made() -> None:
+    assert cut("a long remark on a bird", 10) == "a long re…"
+
+
+def test_marks_that_reorder_a_line_are_dropped() -> None:
+    assert cut("\u202egnp.exe\u202c \u2066x\u2069\ufeff") == "gnp.exe x"
+
+
+def test_colours_for_a_terminal_do_not_get_through() -> None:
+    assert cut("\x1b[31mred\x07") == "[31mred"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.1022, "10.2 %"),
+        (0.00001, "< 0.1 %"),
+        (0.99999, "> 99.9 %"),
+        (None, "–"),
+        (math.nan, "–"),
+    ],
+)
+def test_a_share_is_none_or_all_only_where_it_is_exactly_that(
+    share: float | None, said: str
+) -> None:
+    assert percent(share) == said
+
+
+def test_numbers_are_grouped_and_counted_with_their_noun() -> None:
+    assert count(19302) == "19,302"
+    assert plural(1, "row") == "1 row"
+    assert plural(2000, "row") == "2,000 rows"
+    assert plural(2, "row was", "rows were") == "2 rows were"
+
+
+def test_what_is_not_a_finite_number_is_a_dash() -> None:
+    assert number(None) == number(math.inf) == signed(math.nan) == "–"
+    assert interval(None, 0.5) == ""
+    assert finite("0.5") is None
+
+
+def test_differences_carry_their_sign() -> None:
+    assert signed(0.0312) == "+0.031"
+    assert signed(-0.0312) == "−0.031"
+    assert interval(-0.01, 0.02) == "−0.010 to 0.020"
+
+
+def test_a_long_list_is_counted_out() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(list("abcdefg"), limit=2) == "a, b and 5 more"
+    assert listed([]) == ""
+
+
+def test_a_sentence_ends_once() -> None:
+    assert sentence("It rains") == "It rains."
+    assert sentence("It rains…") == "It rains…"
+
+
+def test_nested_settings_become_dotted_paths() -> None:
+    settings = {"a": {"b": 1, "c": [1, 2]}, "d": [{"e": None}], "f": {}, "g": []}
+    assert list(flat(settings)) == [
+        ("a.b", "1"),
+        ("a.c", "1, 2"),
+        ("d.1.e", "–"),
+        ("f", "–"),
+        ("g", "–"),
+    ]
