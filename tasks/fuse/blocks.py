@@ -14,9 +14,9 @@ import numpy as np
 from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Part, Rows, Terms, Vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from tasks.fuse.settings import FuseSettings, Weights
+    from tasks.fuse.settings import FuseSettings
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,13 @@ class Block:
 
 
 def fit_blocks(
-    rows: Rows, names: Sequence[BlockName], weights: Weights, settings: FuseSettings
+    rows: Rows, weights: Mapping[BlockName, float], settings: FuseSettings
 ) -> list[tuple[Block, Matrix]]:
-    """Fit the named blocks on these rows, and give each with its balanced features.
+    """Fit blocks on these rows, and give each with its balanced features (n, d).
 
     A block with nothing in it (no such column, no text at all, weight 0) is left out.
     """
-    chosen = [(name, float(getattr(weights, name))) for name in names]
-    fitted = [_fit(rows, name, weight, settings) for name, weight in chosen if weight > 0]
+    fitted = [_fit(rows, name, weight, settings) for name, weight in weights.items() if weight > 0]
     return [pair for pair in fitted if pair[0].features]
 
 

@@ -60,7 +60,8 @@ def fit_features(
         vectors: The texts' vectors, float32 (n, d), zero where there is no text.
         settings: How rows become blocks.
     """
-    fitted = fit_blocks(Rows(clean, vectors), DENSE, settings.weights, settings)
+    weights: dict[BlockName, float] = {name: getattr(settings.weights, name) for name in DENSE}
+    fitted = fit_blocks(Rows(clean, vectors), weights, settings)
     blocks: dict[str, FeatureBlock] = {
         block.name: FeatureBlock(_dense(matrix), block.features, block.scale)
         for block, matrix in fitted

@@ -112,6 +112,8 @@ class Terms:
         from scipy import sparse
 
         texts = rows.texts
+        if not texts:  # which scikit-learn refuses
+            return sparse.csr_matrix((0, len(self.get_feature_names_out())), dtype=np.float32)
         halves = [(self.words, texts), (self.chars, self._heads(texts))]
         found = [part.transform(given) for part, given in halves if part is not None]
         empty = sparse.csr_matrix((len(texts), 0), dtype=np.float32)
@@ -133,6 +135,8 @@ class Terms:
     def _fit(self, texts: list[str], least: int, options: dict[str, Any]) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        if not texts:
+            return None
         part = TfidfVectorizer(
             min_df=least,
             max_features=self.max_terms,

@@ -15,12 +15,19 @@ class Weights(Settings):
 
     text: float = Field(default=1.0, ge=0)
     """The vectors of the texts."""
-    terms: float = Field(default=1.0, ge=0)
-    """The words and character sequences of the texts; only classifiers read them."""
     numbers: float = Field(default=1.0, ge=0)
     """The number columns, as normal scores, and which of them are missing."""
     categories: float = Field(default=1.0, ge=0)
     """The category columns, one feature per level."""
+
+
+class LearningWeights(Weights):
+    """The weights of the blocks for a classifier, which trusts a block of less weight less."""
+
+    text: float = Field(default=0.5, ge=0)
+    """The vectors of the texts."""
+    terms: float = Field(default=2.0, ge=0)
+    """The words and character sequences of the texts."""
 
 
 class FuseSettings(Settings):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from tasks.contracts import NUMBER
 from tasks.mine.points import distinct_texts
-from tasks.mine.reasons import explain
+from tasks.mine.reasons import explain, figure, percent, quote
 from tasks.mine.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, fuse_ranks, rank_shares
 from tasks.mine.usual import usual
 from tasks.mine.words import essence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FEW = 10
 """Of fewer rows than this none is flagged: there is nothing yet that is usual."""
+MOST = 10_000
+"""Rows that are flagged at most: each gets a reason of its own."""
 SCANNED = 20
 """Rows that are looked at for each one to be flagged, before repeats end the search."""
 _STEPS = 4
@@ -76,14 +79,15 @@ def anomaly(
     """Rank the rows of a clean table by how unusual they are and give reasons for the first.
 
     Text and table are each ranked by their Mahalanobis distance with a shrunken covariance,
-    which finds values that are far out and values that do not go together. The ranks are fused
+    which finds values that are far out and values that do not go together; of the latter an
+    isolation forest on the same features finds no more than chance would. The ranks are fused
     by Fisher's method. Of rows with nearly the same text and the same reason one is flagged.
 
     Args:
         clean: The clean table of n rows.
         vectors: (n, d) unit vectors in the same order, zero where a row has no text.
         table: (n, c) numbers and categories as features, c may be 0.
-        table_names: The c names of the features.
+        table_names: Their c names, `<block>.<column>` or `<block>.<column> = <level>`.
         settings: How many rows are flagged.
         progress: Called with the steps done and the steps there are.
     """
@@ -100,7 +104,7 @@ def anomaly(
     scores = fuse_ranks([view.shares for view in used.values()])
     order = np.lexsort((np.arange(len(scores)), -scores))
     reasons = _Reasons(clean, views, table, table_names)
-    flagged = _flag(reasons, order, _to_flag(clean.height, settings))
+    flagged = _flag(reasons, order[scores[order] > 0], _to_flag(clean.height, settings))
     tell(3, _STEPS)
     rows = _rows(clean, views, scores, order, flagged)
     tell(_STEPS, _STEPS)
@@ -147,7 +151,7 @@ def _to_flag(rows: int, settings: AnomalySettings) -> int:
     if rows < FEW:
         return 0
     if settings.contamination is not None:
-        return math.ceil(settings.contamination * rows)
+        return min(MOST, math.ceil(settings.contamination * rows))
     return min(settings.top, rows // 10)
 
 
@@ -168,28 +172,36 @@ def _flag(reasons: _Reasons, order: NDArray[np.int64], count: int) -> dict[int, 
     found: dict[tuple[str, str], list[int]] = {}
     for row in order[: count * SCANNED].tolist():
         text_score = None if np.isnan(scores[row]) else float(scores[row])
-        reason = explain(background, row, text_score) or _together(reasons, row)
+        reason = explain(background, row, text_score) or _as_a_whole(reasons, row)
         found.setdefault((essence(texts[row]), reason), []).append(row)
         if len(found) == count:
             break
     return {rows[0]: _repeated(reason, len(rows) - 1) for (_, reason), rows in found.items()}
 
 
-def _together(reasons: _Reasons, row: int) -> str:
-    """A reason for a row none of whose values is rare: the features that set it apart most."""
+def _as_a_whole(reasons: _Reasons, row: int) -> str:
+    """A reason for a row none of whose values is rare: the text, or how its features meet."""
+    text, table = (reasons.views[name].shares[row] for name in ("text", "table"))
     shape = reasons.views["table"].shape
-    said = "No single value is rare"
-    if shape is None:
-        return f"{said}; the text as a whole is unlike the others."
-    features = shape.features(reasons.table[row], reasons.names)
-    return f"{said}; unusual is how these go together: {', '.join(features)}."
+    if shape is None or text > table:
+        return f"No value is rare; the text as a whole is unlike {percent(text)} of the others."
+    named = shape.features(reasons.table[row], reasons.names)
+    names = [name.partition(".")[2] or name for name in named]
+    features = ", ".join(_valued(reasons.clean, row, name) for name in names)
+    return f"No value is rare; unusual is how these go together: {features}."
+
+
+def _valued(clean: pl.DataFrame, row: int, feature: str) -> str:
+    """A feature's name, with the row's number where it is a column of numbers."""
+    value = clean[NUMBER + feature][row] if NUMBER + feature in clean.columns else None
+    return quote(feature) if value is None else f"{quote(feature)} {figure(value)}"
 
 
 def _repeated(reason: str, more: int) -> str:
     if not more:
         return reason
-    rows = "1 more row has" if more == 1 else f"{more:,} more rows have"
-    return f"{reason[:-1]} ({rows} the same text and reason)."
+    rows = "1 more row is" if more == 1 else f"{more:,} more rows are"
+    return f"{reason[:-1]} ({rows} like it)."
 
 
 def _rows(
@@ -217,14 +229,14 @@ def _rows(
 
 
 def _skipped(clean: pl.DataFrame, reason: str) -> Anomalies:
-    columns = {
+    columns: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    columns |= {
         "row_id": clean["row_id"],
         "rank": np.arange(clean.height) + 1,
         "score": np.zeros(clean.height),
         "flagged": np.zeros(clean.height, bool),
     }
-    empty = dict.fromkeys(("text_score", "table_score", "reason"))
-    rows = pl.DataFrame(columns | empty, _COLUMNS).select(_COLUMNS)
+    rows = pl.DataFrame(columns, _COLUMNS)
     return Anomalies(rows, {"skipped": reason, "views": {}, "flagged": 0, "rows": clean.height})
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.mine.settings import ClusterSettings
 
 CANDIDATES = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40, 50, 65, 80, 100)
-TOLERANCE = 0.02
+TOLERANCE = 0.03
 """The fewest topics whose silhouette comes this near to the best are chosen."""
 JUDGED = 4_000
 """Points on which numbers of topics are compared; the silhouette takes their square."""
@@ -36,8 +36,8 @@ class Groups:
 def group(points: Floats, settings: ClusterSettings) -> Groups:
     """Cut (n, 2) points into compact groups by k-means.
 
-    Every point counts once, however many rows have its text: weighting by the rows left the
-    topics as they were, but for the commonest text, which it gave a topic of its own.
+    Every point counts once, however many rows have its text: weighting by rows changes the
+    topics no more than another seed does, and draws centres towards the commonest text.
     """
     with one_thread():
         count, criterion = _count(points, settings)
@@ -63,14 +63,14 @@ def _count(points: Floats, settings: ClusterSettings) -> tuple[int, dict[str, An
 def candidates(points: int, settings: ClusterSettings) -> list[int]:
     """The numbers of topics that are tried for a number of points.
 
-    At least about n^(1/4) / 2, since two topics say little of ten thousand texts, and at most
-    the square root of n; empty where there are too few points to divide.
+    At least about n^(1/4), since two topics say little of ten thousand texts, and at most the
+    square root of n; empty where there are too few points to divide.
     """
     if points < _LEAST_FOR_TWO:
         return []
-    least = max(2, round(points**0.25 / 2))
+    least = max(2, round(points**0.25))
     most = min(settings.max_topics, max(2, math.isqrt(points)))
-    return [k for k in CANDIDATES if min(least, most) <= k <= most]
+    return [k for k in CANDIDATES if least <= k <= most] or [most]
 
 
 def _fewest(values: dict[int, float]) -> int:

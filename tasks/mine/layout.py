@@ -91,7 +91,7 @@ def _most_similar(similar: Floats, count: int) -> tuple[Places, Floats]:
 
 
 def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:
-    with _quiet():
+    with _quiet(), one_thread():
         from umap import UMAP
 
         count = min(neighbours, len(vectors) - 1)
@@ -123,7 +123,7 @@ def _neighbourhoods(vectors: Floats, count: int) -> tuple[Places, Floats]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let BLAS and OpenMP use one thread: with more, sums change in their last bits."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         yield

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
     from tasks.mine.usual import Categories, Numbers, Tail, Usual
 
-LONGEST = 400
+LONGEST = 360
 """Characters of a reason."""
 QUOTED = 40
 """Characters of a value, a word or a column's name that a reason quotes."""
 MOST_CLAUSES, MOST_WORDS = 4, 3
 RARE = 0.01
 """A number, a category or an empty value in at most this share of the rows is worth telling."""
-RARE_WORD = 0.001
+RARE_WORD, TEXTS = 0.001, 100
+"""A word in at most this share of the texts is rare, if there are at least so many texts."""
 UNLIKE = 0.99
 """A text is called unlike the others from this share on."""
 ENOUGH = 100
@@ -151,7 +152,9 @@ def _text(usual: Usual, row: int, score: float) -> Iterator[_Clause]:
 
 def _rare_words(usual: Usual, row: int) -> list[str]:
     """The rarest words of a text; those of one text only come last, being often misspelt."""
-    most = max(2, RARE_WORD * usual.texts_read)
+    if usual.texts_read < TEXTS:
+        return []
+    most = max(1, RARE_WORD * usual.texts_read)
     counts = {word: usual.word_rows[word] for word in words(str(usual.texts[row]))}
     rare = [word for word, count in counts.items() if count <= most and len(word) > 3]
     return sorted(rare, key=lambda word: (counts[word] < 2, counts[word], -len(word), word))[

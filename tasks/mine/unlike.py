@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TEXT_SHRINKAGE, TABLE_SHRINKAGE = 0.1, 0.5
+TEXT_SHRINKAGE, TABLE_SHRINKAGE = 0.1, 0.6
 """How far a covariance is drawn to a sphere. A rare category has hardly any variance of its
 own, so that with little shrinkage a table's rare categories outshout its numbers."""
 NAMED = 3

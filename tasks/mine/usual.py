@@ -28,7 +28,7 @@ class Tail:
     Attributes:
         share: The share of the others that it is above, or below if it is low.
         high: Whether it is above most of them.
-        low, top: The 5th and the 95th percentile: where most of them are.
+        low, top: Where most of them are: without a twentieth at either end.
         size: How many they are.
     """
 
@@ -49,8 +49,10 @@ def tail(value: float, ordered: NDArray[np.float64]) -> Tail:
     size = len(ordered)
     below = int(np.searchsorted(ordered, value, "left")) / size
     above = 1 - int(np.searchsorted(ordered, value, "right")) / size
-    low, top = ordered[int(0.05 * (size - 1))], ordered[-1 - int(0.05 * (size - 1))]
-    return Tail(max(below, above), below >= above, float(low), float(top), size)
+    # At least the first and the last are left out, so that an outlier is not its own measure.
+    cut = max(1, int(0.05 * size)) if size > 3 else 0
+    low, top = float(ordered[cut]), float(ordered[-1 - cut])
+    return Tail(max(below, above), below >= above, low, top, size)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Categories:
 
 @dataclass(frozen=True)
 class Usual:
-    """The columns of a clean table of n rows, and how many texts have each word."""
+    """The columns of a clean table of n rows, and how many of the texts read have each word."""
 
     rows: int
     numbers: list[Numbers]
@@ -127,15 +129,16 @@ class Usual:
 
 
 def usual(clean: pl.DataFrame) -> Usual:
-    """Gather what is usual in a clean table; texts that many rows share count once each."""
+    """Gather what is usual in a clean table."""
     numbers = [_numbers(clean[name]) for name in clean.columns if name.startswith(NUMBER)]
     categories = [_categories(clean[name]) for name in clean.columns if name.startswith(CATEGORY)]
-    texts = clean["text"].filter(clean["has_text"]).unique(maintain_order=True)
-    read = texts[even(len(texts), READ)].to_list()
+    texts = clean.filter("has_text").group_by("text", maintain_order=True).len("rows")
     counts: Counter[str] = Counter()
-    for text in read:
-        counts.update(set(words(text)))
-    return Usual(clean.height, numbers, categories, clean["text"], counts, len(read))
+    read = texts[even(texts.height, READ)]
+    for text, rows in read.select("text", "rows").iter_rows():
+        for word in set(words(text)):
+            counts[word] += rows
+    return Usual(clean.height, numbers, categories, clean["text"], counts, int(read["rows"].sum()))
 
 
 def _numbers(column: pl.Series) -> Numbers:

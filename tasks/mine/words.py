@@ -21,10 +21,10 @@ _INNER = rf"(?:[^\W_{_UNSPACED}]|[{_MARKS}])"
 _WORD = re.compile(
     rf"(?P<run>[{_UNSPACED}]+)"
     rf"|(?P<short>\b{_LETTER}/{_LETTER}\b)"  # a/c, t/o
-    rf"|(?P<word>{_LETTER}{_INNER}*(?:['’-]{_INNER}+)*)"
+    rf"|(?P<word>{_LETTER}{_INNER}*(?:['-]{_INNER}+)*)"
 )
 _RUN = re.compile(rf"[{_UNSPACED}]+")
-_POSSESSIVE = re.compile(r"['’]s$")
+_POSSESSIVE = re.compile(r"'s$")
 _NOISE = re.compile(r"[\W\d_]+")
 
 NEGATIONS = frozenset(("no", "not", "without", "never", "non", "nor"))
@@ -57,7 +57,7 @@ def terms(text: str) -> list[str]:
     found: list[str] = []
     before: tuple[str, ...] = ()
     end = 0
-    lower = text[:LONGEST_TEXT].lower()
+    lower = text[:LONGEST_TEXT].lower().replace("’", "'")
     for match in _WORD.finditer(lower):
         if match["run"]:
             found.extend(_grams(match[0]))
@@ -86,7 +86,8 @@ def _word_terms(before: tuple[str, ...], word: str) -> Iterator[str]:
 
 
 def _telling(word: str) -> bool:
-    return word not in STOP_WORDS and 2 <= len(word) <= LONGEST_WORD
+    known = word in STOP_WORDS or word.endswith("n't")
+    return not known and 2 <= len(word) <= LONGEST_WORD
 
 
 def akin(word: str, other: str) -> bool:
