@@ -75,8 +75,8 @@ def _left(rows: pl.DataFrame, other: pl.DataFrame, on: str) -> pl.DataFrame:
 def ranked(topics: pl.DataFrame | None) -> pl.DataFrame:
     """The topics, largest first, with `place` from 0; rows without a topic come last."""
     if topics is None:
-        dtypes = {"topic": pl.Int64, "name": pl.String, "place": pl.Int64}
-        return pl.DataFrame(schema=dtypes)
+        whole = dict.fromkeys(("topic", "rows", "place"), pl.Int64)
+        return pl.DataFrame(schema={**whole, "name": pl.String, "share": pl.Float64})
     order = topics.with_columns(
         pl.col("topic").cast(pl.Int64),
         pl.col("name").map_elements(lambda name: cut(name, 80), return_dtype=pl.String),

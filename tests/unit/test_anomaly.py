@@ -1,0 +1,270 @@
+"""Unusual rows: ranking, fusing, flagging."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tasks.contracts import ANOMALIES
+from tasks.mine.anomaly import FEW, Anomalies, anomaly
+from tasks.mine.settings import AnomalySettings
+from tasks.mine.unlike import Shape, fuse_ranks, rank_shares, significant
+
+Floats = NDArray[np.float32]
+ROWS = 200
+ODD = 77
+
+
+def clean_table(texts: list[str], **columns: Any) -> pl.DataFrame:
+    ids = pl.Series([f"r{i}" for i in range(len(texts))], dtype=pl.String)
+    silent = pl.Series([bool(text.strip()) for text in texts], dtype=pl.Boolean)
+    table = {"row_id": ids, "text": pl.Series(texts, dtype=pl.String), "has_text": silent}
+    return pl.DataFrame(table | {k.replace("_", ".", 1): v for k, v in columns.items()})
+
+
+def cloud(rows: int, width: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
+
+
+def unit(vectors: Floats) -> Floats:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def checked(clean: pl.DataFrame, vectors: Floats, table: Floats, **chosen: Any) -> Anomalies:
+    """Find anomalies and check what must hold of every result."""
+    names = [f"numbers.f{i}" for i in range(table.shape[1])]
+    result = anomaly(clean, vectors, table, names, AnomalySettings(**chosen))
+    ANOMALIES.check(result.rows.to_arrow())
+    json.dumps(result.summary, allow_nan=False)
+    rows = result.rows
+    assert rows["row_id"].to_list() == clean["row_id"].to_list()
+    assert sorted(rows["rank"].to_list()) == list(range(1, clean.height + 1))
+    assert (rows["reason"].is_null() != rows["flagged"]).all()
+    assert rows["flagged"].sum() == result.summary["flagged"]
+    for column in ("score", "text_score", "table_score"):
+        assert rows[column].drop_nulls().is_between(0, 1).all()
+    first = rows.sort("rank").head(result.summary["flagged"])
+    assert first["flagged"].all()
+    assert first["score"].is_sorted(descending=True)
+    return result
+
+
+def odd_table() -> tuple[pl.DataFrame, Floats, Floats]:
+    """Rows of one kind but for the text of row 77 and the table of row 78."""
+    texts = [
+        f"bird struck the nose at gate {'abcdefgh'[i % 8] * (i // 8 + 2)}" for i in range(ROWS)
+    ]
+    vectors, table = cloud(ROWS, 6), cloud(ROWS, 4)
+    vectors[:, 0] += 20
+    vectors[ODD] = [1, 0, 0, 0, 0, 20]
+    table[ODD + 1] = 9
+    heights = [100.0 + i for i in range(ROWS)]
+    heights[ODD + 1] = 30_000
+    return clean_table(texts, number_height=heights), unit(vectors), table
+
+
+def ranked(result: Anomalies) -> list[str]:
+    return result.rows.sort("rank")["row_id"].to_list()
+
+
+def test_an_odd_text_and_an_odd_table_row_are_flagged_with_their_reasons() -> None:
+    result = checked(*odd_table())
+    assert {f"r{ODD}", f"r{ODD + 1}"} <= set(result.rows.filter("flagged")["row_id"])
+    scores = result.rows[ODD].row(0, named=True)
+    assert scores["text_score"] > 0.99
+    assert "unlike" in scores["reason"]
+    assert result.rows["reason"][ODD + 1].startswith("height 30,000 is above")
+
+
+def test_the_summary_says_which_views_were_used() -> None:
+    summary = checked(*odd_table()).summary
+    assert summary["views"] == {"text": "used", "table": "used"}
+    assert summary["only_view"] is None
+
+
+def test_the_same_input_gives_the_same_result() -> None:
+    assert checked(*odd_table()).rows.equals(checked(*odd_table()).rows)
+
+
+def test_a_table_without_other_columns_is_judged_by_its_text() -> None:
+    clean, vectors, _ = odd_table()
+    result = checked(clean.drop("number.height"), vectors, np.empty((ROWS, 0), np.float32), top=1)
+    assert ranked(result)[0] == f"r{ODD}"
+    assert result.summary["only_view"] == "text"
+    assert result.summary["views"]["table"] == "no numbers and categories"
+    assert result.rows["table_score"].is_null().all()
+    assert result.rows["score"].to_list() == pytest.approx(result.rows["text_score"].to_list())
+
+
+def test_a_table_without_any_text_is_judged_by_its_other_columns() -> None:
+    clean, vectors, table = odd_table()
+    silent = clean.with_columns(text=pl.lit(""), has_text=False)
+    result = checked(silent, vectors * 0, table, top=1)
+    assert ranked(result)[0] == f"r{ODD + 1}"
+    assert result.summary["only_view"] == "table"
+    assert result.rows["text_score"].is_null().all()
+
+
+def test_a_row_without_text_is_ranked_by_its_table_alone() -> None:
+    clean, vectors, table = odd_table()
+    clean = clean.with_columns(has_text=pl.Series(np.arange(ROWS) != ODD + 1))
+    result = checked(clean, vectors, table)
+    row = result.rows.row(ODD + 1, named=True)
+    assert row["text_score"] is None
+    assert row["score"] == pytest.approx(row["table_score"], abs=1e-5)
+
+
+def test_copies_of_a_junk_text_are_flagged_once_and_counted() -> None:
+    clean, vectors, _ = odd_table()
+    junk = np.arange(ROWS) < 4
+    texts = pl.Series([f"asdf {i}" if junk[i] else clean["text"][i] for i in range(ROWS)])
+    vectors[junk] = [0, 1, 0, 0, 0, 0]
+    none = np.empty((ROWS, 0), np.float32)
+    result = checked(clean.select("row_id", "has_text", text=texts), vectors, none, top=10)
+    flagged = result.rows.filter("flagged")
+    assert flagged["row_id"].is_in([f"r{i}" for i in range(4)]).sum() <= 1
+    repeated = flagged.filter(pl.col("reason").str.contains("3 more rows are like it"))
+    assert repeated.height == flagged["row_id"].is_in(["r0", "r1", "r2", "r3"]).sum()
+    assert flagged["reason"].n_unique() > 1
+
+
+def test_a_common_text_is_no_anomaly_however_far_out() -> None:
+    clean, vectors, table = odd_table()
+    often = np.arange(ROWS) % 3 == 0
+    texts = ["NONE" if often[i] else clean["text"][i] for i in range(ROWS)]
+    vectors[often] = [0, 0, 1, 0, 0, 0]
+    result = checked(clean.with_columns(text=pl.Series(texts)), vectors, table)
+    assert result.rows["text_score"].to_numpy()[often].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "flagged"),
+    [({"top": 3}, 3), ({"top": 50}, 20), ({"contamination": 0.03}, 6), ({}, 20)],
+)
+def test_as_many_rows_are_flagged_as_asked(chosen: dict[str, Any], flagged: int) -> None:
+    assert checked(*odd_table(), **chosen).summary["flagged"] == flagged
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, FEW - 1])
+def test_of_few_rows_none_is_flagged(rows: int) -> None:
+    texts = [f"text {'abcdefghij'[i]}" for i in range(rows)]
+    result = checked(clean_table(texts), unit(cloud(rows, 5)), cloud(rows, 3))
+    assert result.summary["flagged"] == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "vectors", "table"),
+    [
+        ([], cloud(0, 4), cloud(0, 3)),
+        (["a"], cloud(1, 4), cloud(1, 3)),
+        ([""] * 20, cloud(20, 4) * 0, cloud(20, 0)),
+        (["same"] * 20, np.ones((20, 4), np.float32), np.ones((20, 3), np.float32)),
+        ([f"t{i}" for i in range(20)], np.ones((20, 4), np.float32), cloud(20, 0)),
+    ],
+    ids=["no rows", "one row", "no texts", "all the same", "vectors the same"],
+)
+def test_rows_that_nothing_tells_apart_are_skipped_with_the_reason(
+    texts: list[str], vectors: Floats, table: Floats
+) -> None:
+    result = checked(clean_table(texts), vectors, table)
+    assert result.summary["skipped"]
+    assert result.rows["score"].to_list() == [0] * len(texts)
+
+
+def test_constant_columns_do_no_harm() -> None:
+    clean, vectors, table = odd_table()
+    wide = np.hstack([table, np.full((ROWS, 3), 7, np.float32)])
+    before, after = checked(clean, vectors, table, top=1), checked(clean, vectors, wide, top=1)
+    assert ranked(before)[0] == ranked(after)[0]
+
+
+def test_a_row_none_of_whose_values_is_rare_is_told_by_its_features() -> None:
+    sides = np.repeat([[1.0, 1.0], [-1.0, -1.0]], ROWS // 2, axis=0)
+    table = (sides + 0.05 * cloud(ROWS, 2)).astype(np.float32)
+    table[5] = [1, -1]
+    clean = clean_table([""] * ROWS, number_f0=[5.0] * ROWS)
+    result = checked(clean, cloud(ROWS, 3) * 0, table, top=1)
+    assert ranked(result)[0] == "r5"
+    assert result.rows["reason"][5].startswith("No value is rare; unusual is how these go together")
+    assert "f0 5" in result.rows["reason"][5]
+
+
+def test_progress_ends_at_its_total() -> None:
+    steps: list[tuple[int, int]] = []
+    tell = lambda done, total: steps.append((done, total))  # noqa: E731
+    clean, vectors, table = odd_table()
+    anomaly(clean, vectors, table, list("abcd"), AnomalySettings(), tell)
+    assert [done for done, _ in steps] == [1, 2, 3, 4]
+
+
+def test_distances_are_those_of_mahalanobis() -> None:
+    rows = cloud(500, 3) * np.array([1, 5, 1], np.float32)
+    shape = Shape.of(rows, 0.0)
+    assert shape is not None
+    gaps = rows - rows.mean(axis=0)
+    expected = [gap @ np.linalg.inv(np.cov(gaps.T, bias=True)) @ gap for gap in gaps[:20]]
+    assert shape.distances(rows)[:20] == pytest.approx(expected, rel=1e-4)
+
+
+def test_values_that_do_not_go_together_are_far() -> None:
+    line = np.repeat(cloud(300, 1), 2, axis=1) + 0.1 * cloud(300, 2, seed=1)
+    shape = Shape.of(line, 0.1)
+    assert shape is not None
+    apart, along = shape.distances(np.array([[1, -1], [1, 1]], np.float32))
+    assert apart > 3 * along
+
+
+def test_fused_scores_of_chance_ranks_are_even() -> None:
+    draw = np.random.default_rng(0)
+    views = [rank_shares(draw.normal(size=4000)) for _ in range(2)]
+    scores = fuse_ranks(views)
+    assert np.quantile(scores, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+
+
+shares = st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=40)
+
+
+@given(shares)
+def test_rank_shares_keep_the_order_and_the_gaps(values: list[float]) -> None:
+    given_values = np.array(values, float)
+    found = rank_shares(given_values)
+    known = ~np.isnan(given_values)
+    assert (np.isnan(found) == ~known).all()
+    assert ((found[known] >= 0) & (found[known] < 1)).all()
+    order = np.argsort(given_values[known], kind="stable")
+    assert (np.diff(found[known][order]) >= 0).all()
+
+
+@given(st.floats(1e-200, 1e200), st.booleans())
+def test_significant_digits_are_kept(value: float, negative: bool) -> None:
+    signed = -value if negative else value
+    assert significant(np.array([signed]))[0] == pytest.approx(signed, rel=1e-5)
+
+
+word = st.sampled_from(["bird", "engine", "", "12", "<b>", "鸟击", "no damage"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(word, max_size=25), st.integers(0, 4), st.integers(0, 2), st.integers(0, 3))
+def test_every_row_is_ranked_once_whatever_the_table(
+    texts: list[str], width: int, spread: int, seed: int
+) -> None:
+    rows = len(texts)
+    columns = {
+        "number_n": pl.Series(np.round(cloud(rows, 1, seed)[:, 0] * spread), dtype=pl.Float64),
+        "number_empty": pl.Series([None] * rows, dtype=pl.Float64),
+        "category_c": pl.Series([None, "a", "b"] * rows, dtype=pl.String)[:rows],
+    }
+    checked(
+        clean_table(texts, **columns),
+        np.round(cloud(rows, 4, seed) * spread).astype(np.float32),
+        np.round(cloud(rows, width, seed + 1) * spread).astype(np.float32),
+        contamination=0.3,
+    )

@@ -1,0 +1,183 @@
+"""Reasons: what is rare about a row, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.mine.reasons import LONGEST, QUOTED, explain, few, figure, percent, quote
+from tasks.mine.usual import tail, usual
+
+
+def clean_table(rows: int = 1000, **columns: Any) -> pl.DataFrame:
+    texts = columns.pop("text", ["no damage reported"] * rows)
+    named = {name.replace("_", ".", 1): values for name, values in columns.items()}
+    table = {"row_id": [str(i) for i in range(rows)], "text": texts}
+    table |= {"has_text": [bool(text) for text in texts]}
+    table |= {"event_time": [datetime(1996, 5, 1, tzinfo=UTC)] * rows}
+    return pl.DataFrame(table | named, strict=False)
+
+
+def reason(clean: pl.DataFrame, row: int, text_score: float | None = 0.5) -> str:
+    return explain(usual(clean), row, text_score)
+
+
+def test_a_number_beyond_the_usual_range_is_told_with_the_range() -> None:
+    heights = [18_000.0, *np.linspace(50, 3000, 999)]
+    assert reason(clean_table(number_height=heights), 0) == (
+        "height 18,000 is above 99.9 % of rows, usually 197.8 to 2,855."
+    )
+
+
+def test_a_number_that_is_unusual_only_for_its_category_names_the_category() -> None:
+    phases = ["Climb"] * 700 + ["Taxi"] * 300
+    heights = [5000.0, 4000.0] * 350 + [0.0] * 299 + [4000.0]
+    said = reason(clean_table(number_height=heights, category_phase=phases), 999)
+    assert said.startswith("height 4,000 is above 99.6 % of rows with phase 'Taxi', usually 0")
+
+
+def test_a_low_number_is_below_the_others() -> None:
+    speeds = [10.0, *([120.0, 140.0, 160.0] * 333)]
+    said = reason(clean_table(number_speed=speeds), 0)
+    assert said == "speed 10 is below 99.9 % of rows, usually 120 to 160."
+
+
+def test_in_a_small_table_only_a_number_far_out_is_told() -> None:
+    values = [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 90]
+    clean = clean_table(10, number_n=values)
+    assert reason(clean, 9) == "n 90 is above 90 % of rows, usually 2 to 9."
+    assert reason(clean_table(10, number_n=[*values[:9], 10.0]), 9) == ""
+
+
+def test_a_rare_category_is_told_with_its_share() -> None:
+    species = ["Wild Turkey"] * 2 + ["Gull"] * 998
+    said = reason(clean_table(category_species=species), 0)
+    assert said == "species 'Wild Turkey' occurs in only 0.2 % of rows."
+    said = reason(clean_table(category_species=["Emu", *species[1:]]), 0)
+    assert said == "species 'Emu' occurs in no other row."
+
+
+def test_rare_values_are_usual_in_a_column_of_names() -> None:
+    clean = clean_table(category_name=[f"name {i}" for i in range(1000)])
+    assert reason(clean, 0) == ""
+
+
+def test_frequent_values_that_hardly_meet_are_told() -> None:
+    phases = ["Parked"] * 500 + ["Climb"] * 500
+    lights = ["on"] * 499 + ["off"] * 501
+    said = reason(clean_table(category_phase=phases, category_lights=lights), 499)
+    assert said == (
+        "phase 'Parked' with lights 'off' occurs in no other row where chance would give 250."
+    )
+
+
+def test_an_empty_value_is_told_where_it_is_rare() -> None:
+    clean = clean_table(
+        number_engines=[None, *[2.0, 4.0] * 499, 2.0],
+        category_sky=[None, *["clear", "cloud"] * 499, "clear"],
+    )
+    said = reason(clean, 0)
+    assert "engines is empty, as in only 0.1 % of rows" in said
+    assert "sky is empty" in said
+
+
+def test_a_text_unlike_the_others_is_told_with_its_rare_words() -> None:
+    texts = ["hydraulic line ruptured over the sea", *["no damage reported"] * 999]
+    texts[1] = "hydraulic pump on"
+    assert reason(clean_table(text=texts), 0, 0.999) == (
+        "the text is unlike 99.9 % of the others and has the rare words 'ruptured', 'line', 'sea'."
+    ).replace(", 'sea'", "")
+
+
+def test_words_of_a_text_that_many_rows_share_are_not_rare() -> None:
+    assert reason(clean_table(), 0, 0.5) == ""
+
+
+def test_rare_words_are_told_of_a_text_that_is_not_unlike() -> None:
+    texts = ["pilot ditched", *["no damage reported by the pilot"] * 999]
+    texts[1:] = [f"{text} {i}" for i, text in enumerate(texts[1:])]
+    assert reason(clean_table(text=texts), 0) == "the text has the rare word 'ditched'."
+
+
+def test_a_row_without_text_has_no_reason_from_its_text() -> None:
+    assert reason(clean_table(text=["", *["a b"] * 999]), 0, None) == ""
+
+
+def test_the_most_surprising_part_comes_first_and_a_few_are_told() -> None:
+    columns = {f"number_n{i}": [float(10 + i), *range(10)] * 90 for i in range(8)}
+    columns["number_n5"][0] = 99.0
+    said = reason(clean_table(990, **columns), 0)
+    assert said.startswith("n5 99")
+    said = reason(clean_table(990, **{name: [1e6, *v[1:]] for name, v in columns.items()}), 0)
+    assert said.count(";") == 3
+
+
+def test_what_the_user_wrote_is_quoted_short_and_on_one_line() -> None:
+    hostile = "<script>alert(1)</script>\n{{7*7}}\x00" * 99
+    clean = clean_table(category_name=[hostile, *["x"] * 999])
+    said = reason(clean, 0)
+    assert said.isprintable()
+    assert "<script>alert(1)</script> {{7*7}}" in said
+    assert len(quote(hostile)) <= QUOTED
+
+
+def test_columns_without_values_give_no_reason() -> None:
+    empty = pl.Series([None] * 1000, dtype=pl.Float64)
+    clean = clean_table(number_n=empty, category_c=empty.cast(pl.String))
+    assert reason(clean, 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1, "100 %"), (0.99999, "99.9 %"), (0.5, "50 %"), (0.0003, "less than 0.1 %"), (0, "0 %")],
+)
+def test_shares_are_rounded_down(share: float, said: str) -> None:
+    assert percent(share) == said
+
+
+def test_small_shares_are_said_to_be_small() -> None:
+    assert (few(0.004), few(0.0004)) == ("only 0.4 %", "less than 0.1 %")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(18000, "18,000"), (0.25, "0.25"), (-3, "-3"), (1.23456e12, "1.235e+12"), (2e-7, "2e-07")],
+)
+def test_numbers_are_written_for_people(value: float, said: str) -> None:
+    assert figure(value) == said
+
+
+numbers = st.lists(st.none() | st.floats(width=32), min_size=1, max_size=60)
+
+
+@given(numbers, st.lists(st.none() | st.text(max_size=90), min_size=1, max_size=4), st.data())
+def test_reasons_are_one_short_line_whatever_the_values(
+    values: list[float | None], levels: list[str | None], data: st.DataObject
+) -> None:
+    rows = len(values)
+    clean = clean_table(
+        rows,
+        number_a=pl.Series(values, dtype=pl.Float64),
+        category_b=pl.Series([levels[i % len(levels)] for i in range(rows)], dtype=pl.String),
+        text=data.draw(st.lists(st.text(max_size=50), min_size=rows, max_size=rows)),
+    )
+    for row in range(rows):
+        said = reason(clean, row, 0.999)
+        assert len(said) <= LONGEST
+        assert "\n" not in said
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1), st.data())
+def test_a_tail_is_the_share_beyond(values: list[int], data: st.DataObject) -> None:
+    value = data.draw(st.sampled_from(values))
+    place = tail(value, np.sort(np.array(values, float)))
+    below = sum(v < value for v in values) / len(values)
+    above = sum(v > value for v in values) / len(values)
+    assert place.share == pytest.approx(max(below, above))
+    assert place.low <= place.top
