@@ -139,9 +139,10 @@ def _present(partition: str, ref: ArtifactRef | None) -> ArtifactRef:
 def _window_label(settings: Pipeline, target: str) -> str:
     if target == ALL:
         return "all rows"
-    if settings.window == ALL:
+    if settings.window == "all":
         return f"all {settings.partition.by}s up to {target}"
-    return f"{settings.window} {settings.partition.by}(s) up to {target}"
+    plural = "s" if settings.window > 1 else ""
+    return f"{settings.window} {settings.partition.by}{plural} up to {target}"
 
 
 def _label_name(rule: LabelRule | None) -> str | None:

@@ -31,7 +31,7 @@ STAGE = Stage("inventory", ("tasks.collect.assign",), ("polars", "pyarrow"))
 RAW_STAGE = "collect"
 
 
-@stage_task("collect")
+@stage_task("collect", "collect")
 def collect(
     root: Path, base: Path, source: SourceSettings, columns: Columns, by: PartitionSettings
 ) -> ArtifactRef:

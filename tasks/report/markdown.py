@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 TOPICS, ANOMALIES = 12, 10
 # What could be markup anywhere, a link by itself (http:, www., an address), or at a line's start
 # a list, a heading or a rule.
-_ACTIVE = re.compile(r"[\\`*_{}\[\]<>|&~@$]|:(?=\S)|(?<=[wW]{3})\.|^[-+=#]|^\d(?=\d*[.)](?:\s|$))")
+_ACTIVE = re.compile(r"[\\`*_{}\[\]<>|&~@$]|:(?=\S)|(?<=[wW]{3})\.|^[-+=#]")
+_NUMBERED = re.compile(r"^(\d+)(?=[.)](?:\s|$))")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -46,11 +47,10 @@ def render_markdown(model: ReportModel) -> str:
 def escape(text: object) -> str:
     """Text as one line of Markdown that shows it and nothing else.
 
-    Character references are the one notation that holds in tables, in code and against the
-    automatic links of GitHub's dialect alike.
+    By backslashes, because the Prefect UI shows numeric character references as they are.
     """
     line = _BLANKS.sub(" ", str(text)).strip()
-    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", line)
+    return _NUMBERED.sub(r"\1\\", _ACTIVE.sub(r"\\\g<0>", line))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:

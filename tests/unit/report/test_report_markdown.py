@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -65,17 +66,16 @@ def test_a_reader_sees_the_text_as_it_is(text: str) -> None:
 
 
 def test_what_would_become_a_link_by_itself_is_broken_up() -> None:
-    said = escape(HOSTILE[3])
-    assert "http:" not in said
-    assert "www." not in said
-    assert "@" not in said
+    said = escape("http://a.example www.b.example c@d.example")
+    assert said == r"http\://a.example www\.b.example c\@d.example"
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=4))
 def test_a_cell_never_breaks_its_table(cells: list[str]) -> None:
     written = table([f"h{i}" for i in range(len(cells))], [cells])
     assert len(written.splitlines()) == 3
-    assert written.splitlines()[2].count("|") == len(cells) + 1
+    bars = re.sub(r"\\.", "", written.splitlines()[2]).count("|")
+    assert bars == len(cells) + 1
 
 
 def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: Make) -> None:
