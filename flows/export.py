@@ -47,7 +47,8 @@ def export_results(
         )
     table = read_frame(ref, RESULTS)
     if output is None:
-        table.write_csv(stdout)
+        # Python's own write knows a closed pipe, as of `export … | head`.
+        stdout.write(table.write_csv().encode())
     elif output.suffix == ".csv":
         table.write_csv(output)
     else:

@@ -59,7 +59,9 @@ class Plan:
     def rules(self) -> WindowRules:
         """What bounds the window besides its partitions."""
         end = end_of(self.target, self.settings.partition)
-        return WindowRules(end, self.settings.source.repeated_id)
+        return WindowRules(
+            end, self.settings.source.repeated_id, self.settings.partition.timezone
+        )
 
     @property
     def target(self) -> str:

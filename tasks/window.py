@@ -26,10 +26,12 @@ class WindowRules:
     Args:
         end: The first moment (UTC) after the window; None without a time column.
         repeated_id: Which row stays when an id comes in several partitions.
+        timezone: Zone of the calendar.
     """
 
     end: datetime | None
     repeated_id: Literal["first", "newest"]
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def _read_csv(
     header = _header(data, path, separator)
     malformed: list[Malformed] = []
     table = _parse_csv(data, path, separator, header, malformed)
-    return _decode(table, malformed), malformed
+    return _decode(table.rename_columns(_named(header)), malformed), malformed
 
 
 def _as_utf8(data: bytes, path: Path, encoding: str) -> bytes:
@@ -256,7 +256,8 @@ def _header(data: bytes, path: Path, separator: str) -> list[str]:
             expected=f"fields separated by {_SEPARATORS.get(separator, repr(separator))}",
             fix=f"it looks separated by {_SEPARATORS[other]}: set source.separator to {other!r}",
         )
-    twice = sorted({name for name in header if header.count(name) > 1})
+    names = _named(header)
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SourceError(
             got=f"file {path.name!r}: its header has {twice[0]!r} twice",
@@ -264,6 +265,11 @@ def _header(data: bytes, path: Path, separator: str) -> list[str]:
             fix="rename the column in the file",
         )
     return header
+
+
+def _named(header: list[str]) -> list[str]:
+    """The header with a name for columns that have none, as the index of a saved frame."""
+    return [name if name.strip() else f"column_{n}" for n, name in enumerate(header, start=1)]
 
 
 def _likely_separator(header: list[str], separator: str) -> str | None:

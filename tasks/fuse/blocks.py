@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Part, Rows, Terms, Vectors
+from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Part, Rows, Vectors
+from tasks.fuse.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +60,9 @@ def spread(matrix: Matrix) -> float:
 def _fit(
     rows: Rows, name: BlockName, weight: float, settings: FuseSettings
 ) -> tuple[Block, Matrix]:
-    part = _part(name, settings).fit(rows)
+    part = _part(name, settings)
+    raw = part.fit_transform(rows)
     features = tuple(f"{name}.{feature}" for feature in part.get_feature_names_out())
-    raw = part.transform(rows)
     scale = _scale(spread(raw), weight)
     return Block(name, part, features, scale), raw * np.float32(scale)
 
@@ -70,7 +71,7 @@ def _part(name: BlockName, settings: FuseSettings) -> Part:
     if name == "text":
         return Vectors()
     if name == "terms":
-        return Terms(settings)
+        return Terms(settings.max_terms)
     return Numbers() if name == "numbers" else Categories(settings)
 
 

@@ -1,14 +1,14 @@
 """What turns rows into features: one part per kind of column, in scikit-learn's manner.
 
-A part has `fit`, `transform` and `get_feature_names_out`. It reads `Rows`, keeps only what it saw
-while it was fitted, and so can be fitted inside a fold.
+A part has `fit`, `transform`, `fit_transform` and `get_feature_names_out`. It reads `Rows` and
+keeps only what it saw while it was fitted, so that it can be fitted inside a fold.
 """
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,8 @@ import polars as pl
 from tasks.contracts import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tasks.fuse.settings import FuseSettings
@@ -48,34 +50,43 @@ class Rows:
     @property
     def numbers(self) -> NDArray[np.float64]:
         """The number columns (n, k); what is missing or not finite is NaN."""
-        values = self.clean.select(pl.col(self.columns(NUMBER)).cast(pl.Float64)).to_numpy()
-        return np.where(np.isfinite(values), values, np.nan).reshape(len(self), -1)
+        names = self.columns(NUMBER)
+        values = self.clean.select(pl.col(names).cast(pl.Float64)).to_numpy()
+        return np.where(np.isfinite(values), values, np.nan).reshape(len(self), len(names))
 
     def columns(self, prefix: str) -> list[str]:
         """The names of the columns of one role."""
         return [name for name in self.clean.columns if name.startswith(prefix)]
 
 
-class Part(Protocol):
+class Part(ABC):
     """What every part can do; features are named without their block."""
 
-    def fit(self, rows: Rows) -> Self:
-        """Learn from these rows; labels are never seen."""
+    @abstractmethod
+    def fit_transform(self, rows: Rows) -> Matrix:
+        """Learn from these rows, whatever their labels, and give their features."""
 
+    @abstractmethod
     def transform(self, rows: Rows) -> Matrix:
         """Features (rows, features) of any rows with the same columns."""
 
+    @abstractmethod
     def get_feature_names_out(self) -> list[str]:
         """One name per feature; none if the rows had nothing for this part."""
 
+    def fit(self, rows: Rows) -> Self:
+        """Learn from these rows, whatever their labels."""
+        self.fit_transform(rows)
+        return self
 
-class Vectors:
+
+class Vectors(Part):
     """The text vectors as they are."""
 
-    def fit(self, rows: Rows) -> Self:
+    def fit_transform(self, rows: Rows) -> Matrix:
         """Look whether there is any text."""
         self.width = rows.vectors.shape[1] if np.any(rows.vectors) else 0
-        return self
+        return self.transform(rows)
 
     def transform(self, rows: Rows) -> Matrix:
         """The vectors, float32 (n, d)."""
@@ -84,73 +95,6 @@ class Vectors:
     def get_feature_names_out(self) -> list[str]:
         """The dimensions' numbers."""
         return [str(dimension) for dimension in range(self.width)]
-
-
-class Terms:
-    """TF-IDF of words and word pairs, and of character sequences within words.
-
-    The two see different things: words carry meaning, characters survive misspellings.
-    """
-
-    def __init__(self, settings: FuseSettings) -> None:
-        self.characters = settings.term_characters
-        self.max_terms = settings.max_terms
-
-    def fit(self, rows: Rows) -> Self:
-        """Choose the terms and weigh them by how rare they are."""
-        texts = rows.texts
-        # In a large table a term of one row teaches nothing; in a small one it may be all there is.
-        least = 2 if len(texts) >= 100 else 1
-        word: dict[str, Any] = {"token_pattern": r"(?u)\b\w+\b", "ngram_range": (1, 2)}
-        chars: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (2, 4)}
-        self.words = self._fit(texts, least, word)
-        self.chars = self._fit(self._heads(texts), 2 * least - 1, chars)
-        return self
-
-    def transform(self, rows: Rows) -> Matrix:
-        """TF-IDF as CSR (n, terms); each half of a row has norm 1, or 0 without text."""
-        from scipy import sparse
-
-        texts = rows.texts
-        if not texts:  # which scikit-learn refuses
-            return sparse.csr_matrix((0, len(self.get_feature_names_out())), dtype=np.float32)
-        halves = [(self.words, texts), (self.chars, self._heads(texts))]
-        found = [part.transform(given) for part, given in halves if part is not None]
-        empty = sparse.csr_matrix((len(texts), 0), dtype=np.float32)
-        return sparse.hstack([empty, *found], format="csr", dtype=np.float32)
-
-    def get_feature_names_out(self) -> list[str]:
-        """`word.` or `chars.` and the term."""
-        halves = (("word.", self.words), ("chars.", self.chars))
-        return [
-            prefix + term
-            for prefix, part in halves
-            if part is not None
-            for term in part.get_feature_names_out()
-        ]
-
-    def _heads(self, texts: list[str]) -> list[str]:
-        return [text[: self.characters] for text in texts]
-
-    def _fit(self, texts: list[str], least: int, options: dict[str, Any]) -> Any:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        if not texts:
-            return None
-        part = TfidfVectorizer(
-            min_df=least,
-            max_features=self.max_terms,
-            sublinear_tf=True,
-            dtype=np.float32,
-            **options,
-        )
-        try:
-            return part.fit(texts)
-        except ValueError as error:
-            # scikit-learn has no other way to say that no term is left.
-            if re.search("empty vocabulary|no terms remain", str(error), re.IGNORECASE):
-                return None
-            raise
 
 
 @dataclass(frozen=True)
@@ -163,24 +107,24 @@ class _Scale:
     gaps: bool
 
 
-class Numbers:
+class Numbers(Part):
     """Numbers as normal scores of their mid-ranks, so that no outlier and no unit matters.
 
     A missing number counts as the median, and a further feature says that it was missing.
     """
 
-    def fit(self, rows: Rows) -> Self:
+    def fit_transform(self, rows: Rows) -> Matrix:
         """Learn the order of each column's values."""
         self.names = [name.removeprefix(NUMBER) for name in rows.columns(NUMBER)]
-        self.scales = [_scale(column) for column in rows.numbers.T] if self.names else []
-        return self
+        self.scales = [_scale(column) for column in rows.numbers.T]
+        return self.transform(rows)
 
     def transform(self, rows: Rows) -> Matrix:
         """Scores, then 0 or 1 for missing, float32 (n, features)."""
-        columns = list(zip(rows.numbers.T, self.scales, strict=True)) if self.names else []
+        columns = list(zip(rows.numbers.T, self.scales, strict=True))
         scores = [_score(column, scale) for column, scale in columns]
         missing = [np.isnan(column) for column, scale in columns if scale.gaps]
-        return np.array([*scores, *missing], dtype=np.float32).reshape(-1, len(rows)).T
+        return _columns([*scores, *missing], len(rows)).astype(np.float32)
 
     def get_feature_names_out(self) -> list[str]:
         """The columns, then `<column> is missing` for those with gaps."""
@@ -188,7 +132,7 @@ class Numbers:
         return self.names + [f"{name} is missing" for name, scale in named if scale.gaps]
 
 
-class Categories:
+class Categories(Part):
     """One feature per frequent level of each category, and one for all the others.
 
     A level that was not seen counts as a rare one; null is a level of its own.
@@ -197,7 +141,7 @@ class Categories:
     def __init__(self, settings: FuseSettings) -> None:
         self.settings = settings
 
-    def fit(self, rows: Rows) -> Self:
+    def fit_transform(self, rows: Rows) -> Matrix:
         """Choose the levels that are frequent enough."""
         least = max(2, min(self.settings.rare_level, len(rows) // 100))
         self.names = [name.removeprefix(CATEGORY) for name in rows.columns(CATEGORY)]
@@ -205,7 +149,7 @@ class Categories:
             _levels(rows.clean[CATEGORY + name], least, self.settings.max_levels)
             for name in self.names
         ]
-        return self
+        return self.transform(rows)
 
     def codes(self, rows: Rows) -> NDArray[np.int64]:
         """The position of each row's level (n, columns); the last position is `(rare)`."""
@@ -216,7 +160,7 @@ class Categories:
             .to_numpy()
             for name, levels in zip(self.names, self.levels, strict=True)
         ]
-        return np.array(coded, dtype=np.int64).reshape(-1, len(rows)).T
+        return _columns(coded, len(rows)).astype(np.int64)
 
     def transform(self, rows: Rows) -> Matrix:
         """0 or 1 per level as CSR (n, levels)."""
@@ -233,6 +177,11 @@ class Categories:
         """`<column> = <level>`."""
         named = zip(self.names, self.levels, strict=True)
         return [f"{name} = {level}" for name, levels in named for level in [*levels, RARE]]
+
+
+def _columns(columns: Sequence[NDArray[Any]], rows: int) -> NDArray[Any]:
+    """Columns side by side (rows, columns), even if there are none of either."""
+    return np.array(columns).reshape(len(columns), rows).T
 
 
 def _scale(column: NDArray[np.float64]) -> _Scale:

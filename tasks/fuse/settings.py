@@ -41,5 +41,3 @@ class FuseSettings(Settings):
     """The most levels of one category that get a feature; the less frequent ones are pooled."""
     max_terms: int = Field(default=20_000, ge=1)
     """The most words and word pairs, and the most character sequences, that get a feature."""
-    term_characters: int = Field(default=1_000, ge=0)
-    """Character sequences are taken from so many first characters of a text: they are slow."""

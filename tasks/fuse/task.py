@@ -27,7 +27,7 @@ def window_inputs(
 ) -> tuple[str, ...]:
     """What a key takes from a window."""
     refs = [*cleaned, *embedded]
-    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id)
+    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
 
 
 def fuse_job(

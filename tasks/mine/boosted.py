@@ -20,13 +20,16 @@ from tasks.mine.logistic import Codes, Floats, Logistic, Matrices, fit_logistic,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from tasks.fuse.blocks import Block
 
-INNER_FOLDS = 3
+INNER_FOLDS, INNER_STEPS = 3, 30
+"""Parts for the stacked probabilities, and the solver's steps for each: roughly is enough."""
 TOPICS = 60
 """Dimensions that the terms are reduced to."""
-ROUNDS, LEARNING = 60, 3.6
-"""Rounds of boosting for two classes, and the learning rate of all of them together."""
+ROUNDS, TREES, LEARNING = 60, 240, 3.6
+"""Rounds of boosting, trees in all of them, and the learning rate of all of them together."""
 TEXT_BLOCKS: tuple[BlockName, ...] = ("terms", "text")
 
 
@@ -54,7 +57,8 @@ class Boosted:
 
     estimator: Any
     levels: Categories | None
-    numbers: bool
+    numbers: NDArray[np.intp]
+    """The number columns that had a value."""
     texts: Texts
     classes: int
 
@@ -85,20 +89,20 @@ def fit_boosted(
     """
     part = blocks["categories"].part if "categories" in blocks else None
     levels = part if isinstance(part, Categories) else None
-    table = _table(rows, levels, "numbers" in blocks)
+    numbers = np.flatnonzero(~np.isnan(rows.numbers).all(axis=0) & ("numbers" in blocks))
+    table = _table(rows, levels, numbers)
     texts, found = _fit_texts(rows, matrices, codes, classes, seed)
     features = np.hstack([table, *found])
     if not features.shape[1]:
         return None
     estimator = _trees(len(levels.names) if levels else 0, classes, seed).fit(features, codes)
-    return Boosted(estimator, levels, "numbers" in blocks, texts, classes)
+    return Boosted(estimator, levels, numbers, texts, classes)
 
 
-def _table(rows: Rows, levels: Categories | None, numbers: bool) -> Floats:
+def _table(rows: Rows, levels: Categories | None, numbers: NDArray[np.intp]) -> Floats:
     """Categories as codes, then numbers as they are: trees need no scale and no imputation."""
     parts = [levels.codes(rows)] if levels else []
-    empty = np.empty((len(rows), 0))
-    return np.hstack([empty, *parts, rows.numbers if numbers else empty])
+    return np.hstack([*parts, rows.numbers[:, numbers]])
 
 
 def _fit_texts(
@@ -126,7 +130,7 @@ def _stack(
         learnt, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
         seen = {name: matrix[learnt] for name, matrix in matrices.items()}
         unseen = {name: matrix[held] for name, matrix in matrices.items()}
-        model = fit_logistic(seen, codes[learnt], classes)
+        model = fit_logistic(seen, codes[learnt], classes, INNER_STEPS)
         scores[held] = model.probabilities(rows, unseen)
         models.append(model)
     return tuple(models), scores
@@ -145,7 +149,7 @@ def _trees(categories: int, classes: int, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     # A round makes one tree per class, so many classes get fewer and bolder rounds.
-    rounds = max(10, min(ROUNDS, 2 * ROUNDS // classes))
+    rounds = max(10, min(ROUNDS, TREES // classes))
     return HistGradientBoostingClassifier(
         max_iter=rounds,
         learning_rate=min(0.3, LEARNING / rounds),

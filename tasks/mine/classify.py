@@ -13,8 +13,9 @@ from tasks.contracts import PROBABILITY
 from tasks.fuse.parts import Rows
 from tasks.mine import evaluate
 from tasks.mine.folds import deal, with_duplicates
-from tasks.mine.learners import Model, fit_model
+from tasks.mine.learners import Model, fit_models
 from tasks.mine.problem import VIEWS, Problem, pose
+from tasks.mine.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,12 +58,14 @@ class Classification:
     and `gain` is about the view `main`; a view that cannot be learnt has a `skipped` of its own."""
 
 
+@one_thread()
 def classify(
     clean: pl.DataFrame,
     vectors: NDArray[np.float32],
     settings: ClassifySettings,
     fusing: FuseSettings,
     progress: Progress | None = None,
+    timezone: str = "UTC",
 ) -> Classification:
     """Learn the label from the labelled rows and predict every row.
 
@@ -75,14 +78,15 @@ def classify(
         settings: How the label is learnt and judged.
         fusing: How rows become blocks.
         progress: Is told how many fits are done, and of how many.
+        timezone: Zone of the day that `settings.test_from` names.
     """
-    problem = pose(Rows(clean, vectors), settings)
+    problem = pose(Rows(clean, vectors), settings, timezone)
     if isinstance(problem, str):
         return Classification(_predictions_of_none(), {**_EMPTY, "skipped": problem})
     fold = _folds(problem, settings)
-    fits = _Fits(problem, settings, fusing, progress, len(np.unique(fold)) + len(problem.views))
+    fits = _Fits(problem, settings, fusing, progress, len(np.unique(fold)) + 1)
     probabilities = _out_of_fold(fits, fold)
-    models = {view: fits.fit(problem.split.train, view) for view in problem.views}
+    models = fits.fit(problem.split.train, list(problem.views))
     others = np.concatenate([problem.split.test, problem.split.unlabelled])
     probabilities[others] = models[problem.main].probabilities(problem.rows.take(others))
     tested = {
@@ -109,21 +113,21 @@ class _Fits:
     total: int
     done: int = field(default=0, init=False)
 
-    def fit(self, index: Positions, view: str) -> Model:
-        """Learn from the rows at these positions."""
+    def fit(self, index: Positions, views: list[str]) -> dict[str, Model]:
+        """Learn from the rows at these positions, once per view."""
         problem = self.problem
-        model = fit_model(
+        models = fit_models(
             problem.rows.take(index),
             problem.codes[index],
             len(problem.names),
-            problem.views[view],
+            {view: problem.views[view] for view in views},
             self.settings,
             self.fusing,
         )
         self.done += 1
         if self.progress:
             self.progress(self.done, self.total)
-        return model
+        return models
 
 
 def _folds(problem: Problem, settings: ClassifySettings) -> NDArray[np.int64]:
@@ -138,7 +142,7 @@ def _out_of_fold(fits: _Fits, fold: NDArray[np.int64]) -> Floats:
     result = np.zeros((len(problem.rows), len(problem.names)))
     for part in np.unique(fold):
         held = problem.split.train[fold == part]
-        model = fits.fit(problem.split.train[fold != part], problem.main)
+        model = fits.fit(problem.split.train[fold != part], [problem.main])[problem.main]
         result[held] = model.probabilities(problem.rows.take(held))
     return result
 

@@ -65,7 +65,7 @@ def measure(
 
     Returns:
         variant → metric → values (1 + resamples,): first of the rows themselves, then of each
-        resample; NaN where it is not defined.
+        resample; NaN where it is not defined, as for a resample that lacks a class.
     """
     found: dict[str, list[Floats]] = {name: [] for name in variants}
     for weights in _draws(len(task.truth), resamples, seed, task.classes):
@@ -173,7 +173,7 @@ def _measure(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     """All metrics (metrics, draws) in the order of `METRICS`."""
     rankings = [_ranking(task.truth == k, probabilities[:, k], weights) for k in task.ranked]
     none = np.full((2, len(weights)), np.nan)
-    ranked = _mean_known(np.stack(rankings)) if rankings else none
+    ranked = np.mean(rankings, axis=0) if rankings else none
     losses = _losses(task, probabilities, weights)
     return np.concatenate([ranked, _decisions(task, probabilities, weights), losses])
 
@@ -212,11 +212,11 @@ def _decisions(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = right / true
         precision = np.where(said > 0, right / said, 0.0)
-        f1 = 2 * right / (true + said)
-    asked = np.unique(task.truth) if task.positive is None else [task.positive]
-    shown = np.stack([precision, np.nan_to_num(recall), np.nan_to_num(f1)])[:, :, asked]
-    balanced = _mean_known(recall.T)
-    return np.stack([balanced, right.sum(axis=1) / rows, *shown.mean(axis=2)])
+        f1 = np.where(true > 0, 2 * right / (true + said), np.nan)
+    seen = np.unique(task.truth)
+    asked = seen if task.positive is None else [task.positive]
+    shown = [metric[:, asked].mean(axis=1) for metric in (precision, recall, f1)]
+    return np.stack([recall[:, seen].mean(axis=1), right.sum(axis=1) / rows, *shown])
 
 
 def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
@@ -227,10 +227,3 @@ def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     errors[rows, task.truth] -= 1
     losses = np.stack([-np.log(sure), np.square(errors).sum(axis=1) / 2])
     return np.asarray(losses @ weights.T / len(rows))
-
-
-def _mean_known(values: Floats) -> Floats:
-    """The mean over the first axis of what is not NaN, and NaN where all is."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))

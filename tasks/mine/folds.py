@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -28,11 +29,14 @@ class Split:
     """Event time of the earliest test row, ISO 8601, where times decided."""
 
 
-def split_rows(clean: pl.DataFrame, settings: ClassifySettings) -> Split:
-    """Part the rows of a clean table into train, test and unlabelled."""
+def split_rows(clean: pl.DataFrame, settings: ClassifySettings, timezone: str = "UTC") -> Split:
+    """Part the rows of a clean table into train, test and unlabelled.
+
+    A day begins at midnight of `timezone`.
+    """
     labelled = clean["label"].is_not_null().to_numpy()
     unlabelled, rows = np.flatnonzero(~labelled), np.flatnonzero(labelled)
-    by_date = _since(clean, settings)[rows]
+    by_date = _since(clean, settings, timezone)[rows]
     if by_date.any() and not by_date.all():
         start = str(settings.test_from)
         said = f"The model is judged on the rows from {start} on and learnt from those before."
@@ -65,10 +69,10 @@ def with_duplicates(fold: NDArray[np.int64], rows: pl.DataFrame) -> NDArray[np.i
     return fold[np.array(originals, dtype=np.intp)]
 
 
-def _since(clean: pl.DataFrame, settings: ClassifySettings) -> NDArray[np.bool_]:
+def _since(clean: pl.DataFrame, settings: ClassifySettings, timezone: str) -> NDArray[np.bool_]:
     if settings.test_from is None:
         return np.zeros(clean.height, dtype=bool)
-    start = datetime.combine(settings.test_from, datetime.min.time(), tzinfo=UTC)
+    start = datetime.combine(settings.test_from, datetime.min.time(), tzinfo=ZoneInfo(timezone))
     later = clean.select((pl.col("event_time") >= start).fill_null(False))
     return later.to_series().to_numpy()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.mine.threads import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -118,15 +120,6 @@ def _neighbourhoods(vectors: Floats, count: int) -> tuple[Places, Floats]:
     similar = np.take_along_axis(similar, order, axis=1)
     places[:, 0], similar[:, 0] = own[:, 0], 1
     return places, np.sqrt(np.maximum(2 - 2 * similar, 0))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let BLAS and OpenMP use one thread: with more, sums change in their last bits."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Both read the same blocks, fitted once; their average is better than either.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,9 +15,9 @@ from tasks.mine.boosted import fit_boosted
 from tasks.mine.logistic import Codes, Floats, Logistic, Matrices, fit_logistic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tasks.fuse.parts import BlockName, Rows
+    from tasks.fuse.parts import BlockName, Matrix, Rows
     from tasks.fuse.settings import FuseSettings
     from tasks.mine.settings import ClassifySettings
 
@@ -46,9 +45,8 @@ class Model:
         """
         if not self.members:
             return np.tile(self.shares, (len(rows), 1))
-        with one_thread():
-            matrices: Matrices = {block.name: block.transform(rows) for block in self.blocks}
-            found = [member.probabilities(rows, matrices) for member in self.members]
+        matrices: Matrices = {block.name: block.transform(rows) for block in self.blocks}
+        found = [member.probabilities(rows, matrices) for member in self.members]
         return np.asarray(np.mean(found, axis=0))
 
     def terms(self, most: int) -> list[list[tuple[str, float]]]:
@@ -64,51 +62,55 @@ class Model:
         return [_strongest(row[words], names[words], most) for row in _coefficients(linear)]
 
 
-def fit_model(
+def fit_models(
     rows: Rows,
     codes: Codes,
     classes: int,
-    names: Sequence[BlockName],
+    views: Mapping[str, Sequence[BlockName]],
     settings: ClassifySettings,
     fusing: FuseSettings,
-) -> Model:
-    """Learn the classes of rows from the named blocks.
+) -> dict[str, Model]:
+    """Learn the classes of rows once for each view, which is a choice of blocks.
 
     Args:
         rows: The n training rows.
         codes: Class of each row (n,), from 0 to `classes` - 1.
         classes: How many classes there are, seen here or not; one not seen has probability 0.
-        names: The blocks to learn from.
+        views: The blocks that each model learns from; a block is fitted once for all of them.
         settings: The learner and the weights of the blocks.
         fusing: How rows become blocks.
     """
     shares = np.bincount(codes, minlength=classes) / max(len(codes), 1)
     if np.count_nonzero(shares) < 2:
-        return Model((), (), shares if len(codes) else np.full(classes, 1 / classes))
-    weights: dict[BlockName, float] = {name: getattr(settings.weights, name) for name in names}
-    with one_thread():
-        fitted = fit_blocks(rows, weights, fusing)
-        blocks: dict[BlockName, Block] = {block.name: block for block, _ in fitted}
-        matrices: Matrices = {block.name: matrix for block, matrix in fitted}
-        members: list[Member | None] = []
-        if matrices and settings.learner != "boosted":
-            members.append(fit_logistic(matrices, codes, classes))
-        if settings.learner != "logistic":
-            members.append(fit_boosted(rows, blocks, matrices, codes, classes, settings.seed))
+        prior = shares if len(codes) else np.full(classes, 1 / classes)
+        return dict.fromkeys(views, Model((), (), prior))
+    used = dict.fromkeys(name for names in views.values() for name in names)
+    weights: dict[BlockName, float] = {name: getattr(settings.weights, name) for name in used}
+    fitted = fit_blocks(rows, weights, fusing)
+    return {
+        view: _fit(
+            rows, [pair for pair in fitted if pair[0].name in names], codes, shares, settings
+        )
+        for view, names in views.items()
+    }
+
+
+def _fit(
+    rows: Rows,
+    fitted: Sequence[tuple[Block, Matrix]],
+    codes: Codes,
+    shares: Floats,
+    settings: ClassifySettings,
+) -> Model:
+    blocks: dict[BlockName, Block] = {block.name: block for block, _ in fitted}
+    matrices: Matrices = {block.name: matrix for block, matrix in fitted}
+    members: list[Member | None] = []
+    if matrices and settings.learner != "boosted":
+        members.append(fit_logistic(matrices, codes, len(shares)))
+    if settings.learner != "logistic":
+        members.append(fit_boosted(rows, blocks, matrices, codes, len(shares), settings.seed))
     present = tuple(member for member in members if member is not None)
     return Model(tuple(blocks.values()), present, shares)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, because sums in another order differ in their last bits.
-
-    It is also faster where other work shares the cores: threads of OpenMP spin while they wait.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 def _coefficients(linear: Logistic) -> Floats:
@@ -123,7 +125,7 @@ def _coefficients(linear: Logistic) -> Floats:
 def _strongest(coefficients: Floats, names: np.ndarray, most: int) -> list[tuple[str, float]]:
     order = np.argsort(-coefficients, kind="stable")[:most]
     return [
-        (names[i].removeprefix("terms.word."), float(coefficients[i]))
+        (names[i].removeprefix("terms.word."), round(float(coefficients[i]), 4))
         for i in order
         if coefficients[i] > 0
     ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Floats: TypeAlias = "NDArray[np.float64]"
 Codes: TypeAlias = "NDArray[np.int64]"
 Matrices: TypeAlias = Mapping[BlockName, Matrix]
+STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,20 @@ class Logistic:
         return spread_out(self.estimator, features, self.classes)
 
 
-def fit_logistic(matrices: Matrices, codes: Codes, classes: int, strength: float = 1.0) -> Logistic:
+def fit_logistic(matrices: Matrices, codes: Codes, classes: int, steps: int = STEPS) -> Logistic:
     """Fit it on all the blocks given.
 
     Args:
         matrices: The blocks, each (n, features).
         codes: Class of each row (n,), at least two classes.
         classes: How many classes there are, seen here or not.
-        strength: Inverse regularisation; each block is regularised by its own scale.
+        steps: The most steps of the solver; with two classes it mostly ends earlier.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    estimator = LogisticRegression(C=strength, max_iter=200)
+    # Each block brings its own regularisation as its scale, so C stays 1.
+    estimator = LogisticRegression(max_iter=steps)
     with warnings.catch_warnings():
         # Where classes can be parted perfectly the optimum is far off, and near enough is good.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -47,9 +47,9 @@ class Problem:
         return list(self.views)[-1]
 
 
-def pose(rows: Rows, settings: ClassifySettings) -> Problem | str:
+def pose(rows: Rows, settings: ClassifySettings, timezone: str) -> Problem | str:
     """The problem of learning the label of these rows, or the reason why it cannot be learnt."""
-    split = split_rows(rows.clean, settings)
+    split = split_rows(rows.clean, settings, timezone)
     views = _views(rows, settings)
     reason = _why_not(rows.clean["label"], split, settings)
     if reason or not views:

@@ -77,7 +77,9 @@ def classify_window(
 
     def work(draft: Draft) -> None:
         rows = read_window(window.cleaned, window.embedded, window.rules)
-        result = classify(rows.clean, rows.matrix, settings, fusing, _teller("classify"))
+        timezone = window.rules.timezone
+        told = _teller("classify")
+        result = classify(rows.clean, rows.matrix, settings, fusing, told, timezone)
         draft.table(MAIN, result.predictions, PREDICTIONS)
         _finish(draft, rows.clean.height, result.predictions.height, result.summary)
 

@@ -20,6 +20,7 @@ _LABEL = re.compile(
     r"churn\w*|fraud\w*|resolution|category|y)$",
     re.I,
 )
+_UNNAMED = re.compile(r"column_\d+")  # what collecting calls a column without a name
 # Tried in order; where days and months cannot be told apart, the first that reads most wins.
 _FORMATS = (
     "%m/%d/%Y %H:%M:%S",
@@ -158,6 +159,8 @@ def _worded(fact: _Facts) -> Guess:
 
 
 def _numeric(fact: _Facts) -> Guess:
+    if _UNNAMED.fullmatch(fact.name) and fact.unique:
+        return Guess(fact.name, Role.NONE, "it has no name and numbers the rows")
     if fact.distinct == 2:
         return Guess(fact.name, Role.CATEGORY, "two different numbers")
     if fact.unique and _consecutive(fact):

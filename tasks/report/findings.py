@@ -25,6 +25,8 @@ from tasks.report.words import (
 ENOUGH, FEW = 20, 5
 """Rows below which a partition, and a topic in it, say nothing about shares."""
 
+_SOURCES = {"both": "table and text", "table": "the table", "text": "the text"}
+
 
 def figures(inputs: ReportInputs, rows: pl.DataFrame) -> list[Figure]:
     """The headline figures, those of absent miners left out."""
@@ -64,12 +66,14 @@ def _label_figure(inputs: ReportInputs, rows: pl.DataFrame) -> Figure | None:
 
 
 def _quality(inputs: ReportInputs) -> list[Figure]:
-    both = estimate(inputs.classification, "both", "average_precision")
-    gain = (inputs.classification or {}).get("gain") or {}
+    summary = inputs.classification or {}
+    view = str(summary.get("main") or "both")
+    main = estimate(summary, view, "average_precision")
+    gain = summary.get("gain") or {}
     found = []
-    if both.value is not None:
-        words = filter(None, ["table and text", interval(both.low, both.high)])
-        found.append(Figure("average precision", number(both.value), ", ".join(words)))
+    if main.value is not None:
+        words = filter(None, [_SOURCES.get(view, view), interval(main.low, main.high)])
+        found.append(Figure("average precision", number(main.value), ", ".join(words)))
     if finite(gain.get("value")) is not None:
         low, high = (gain.get("interval") or (None, None))[:2]
         ends = f", {signed(low)} to {signed(high)}" if finite(low) is not None else ""
@@ -106,15 +110,17 @@ def _rows_line(inputs: ReportInputs) -> str:
 def _label_line(summary: Summary | None) -> str:
     if summary is None or summary.get("skipped"):
         return f"Label: not learnt; {_why(summary)}"
-    both, single = estimate(summary, "both", "average_precision"), best_single(summary)
-    if both.value is None:
-        balanced = estimate(summary, "both", "balanced_accuracy")
-        return f"Label: balanced accuracy {number(balanced.value)} from table and text."
-    bounds = interval(both.low, both.high)
-    said = f"Label: average precision {number(both.value)}" + (f" ({bounds})" if bounds else "")
-    if single.value is None:
-        return f"{said} from table and text."
-    alone = f"{said} from table and text, {number(single.value)} from {single.name} alone"
+    view = str(summary.get("main") or "both")
+    source = _SOURCES.get(view, view)
+    main, single = estimate(summary, view, "average_precision"), best_single(summary)
+    if main.value is None:
+        balanced = estimate(summary, view, "balanced_accuracy")
+        return f"Label: balanced accuracy {number(balanced.value)} from {source}."
+    bounds = interval(main.low, main.high)
+    said = f"Label: average precision {number(main.value)}" + (f" ({bounds})" if bounds else "")
+    if view != "both" or single.value is None:
+        return f"{said} from {source}."
+    alone = f"{said} from {source}, {number(single.value)} from {single.name} alone"
     return f"{alone}{_gain(summary.get('gain') or {})}."
 
 

@@ -1,0 +1,261 @@
+"""Blocks of features: what each part makes of rows, and how they are balanced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.fuse.blocks import Block, fit_blocks, spread
+from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Rows, Vectors
+from tasks.fuse.settings import FuseSettings
+from tasks.fuse.terms import Sequences, Terms
+
+ALL: dict[BlockName, float] = {"text": 1, "terms": 1, "numbers": 1, "categories": 1}
+WORDS = ["bird", "engine", "wing", "struck", "landing", "damage", "none", "runway"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "{{7*7}}",
+    "\x00\x01",
+    "…!?",
+    "鳥がエンジンに衝突",
+    "\U0001f426" * 40,
+    "a" * 20_000,
+    " \t\n",
+    "",
+    "'; DROP TABLE birds; --",
+]
+
+
+def rows(count: int = 60, seed: int = 0, **columns: Any) -> Rows:
+    """Rows with texts of a few words, three numbers and two categories, or the columns given."""
+    random = np.random.default_rng(seed)
+    made: dict[str, Any] = {
+        "text": [" ".join(random.choice(WORDS, 4)) for _ in range(count)],
+        "number.height": random.exponential(1000, count),
+        "number.speed": random.normal(100, 20, count),
+        "number.mass": random.integers(1, 5, count).astype(float),
+        "category.sky": random.choice(["clear", "cloud", "fog"], count).tolist(),
+        "category.state": random.choice(["CA", "TX"], count).tolist(),
+    }
+    vectors = random.normal(size=(count, 16)).astype(np.float32)
+    return table({**made, **columns}, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def table(columns: dict[str, Any], vectors: np.ndarray | None = None) -> Rows:
+    """Rows of exactly these columns."""
+    types = {name: pl.Float64 for name in columns if name.startswith("number.")}
+    types |= {name: pl.String for name in columns if name not in types}
+    clean = pl.DataFrame(columns, schema=types)
+    none = np.zeros((clean.height, 8), dtype=np.float32)
+    return Rows(clean, none if vectors is None else vectors)
+
+
+def dense(matrix: Matrix) -> np.ndarray:
+    return matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+
+
+def fitted(given_rows: Rows, weights: dict[BlockName, float] = ALL, **chosen: Any) -> list[Block]:
+    """Fit blocks and check what must hold of every one of them."""
+    found = fit_blocks(given_rows, weights, FuseSettings(**chosen))
+    for block, matrix in found:
+        assert matrix.dtype == np.float32
+        assert matrix.shape == (len(given_rows), len(block.features))
+        assert all(name.startswith(f"{block.name}.") for name in block.features)
+        assert len(set(block.features)) == len(block.features)
+        assert np.isfinite(dense(matrix)).all()
+        assert block.scale > 0
+        np.testing.assert_array_equal(dense(block.transform(given_rows)), dense(matrix))
+    return [block for block, _ in found]
+
+
+def test_every_block_has_the_same_spread_however_wide_it_is() -> None:
+    found = fit_blocks(rows(), ALL, FuseSettings())
+    assert [block.name for block, _ in found] == list(ALL)
+    assert len({len(block.features) for block, _ in found}) == 4
+    assert [spread(matrix) for _, matrix in found] == pytest.approx([1] * 4, rel=1e-4)
+
+
+def test_a_weight_scales_its_block_and_a_weight_of_zero_leaves_it_out() -> None:
+    found = fit_blocks(rows(), {"numbers": 3.0, "text": 0.0}, FuseSettings())
+    assert [block.name for block, _ in found] == ["numbers"]
+    assert spread(found[0][1]) == pytest.approx(9, rel=1e-4)
+
+
+def test_dividing_by_the_scale_gives_the_values_before_balancing() -> None:
+    some = rows()
+    ((block, matrix),) = fit_blocks(some, {"text": 2.0}, FuseSettings())
+    np.testing.assert_allclose(matrix / block.scale, some.vectors, rtol=1e-5, atol=1e-7)
+
+
+def test_blocks_with_nothing_in_them_are_left_out() -> None:
+    assert fitted(table({"text": ["", " ", ""]})) == []
+    names = [block.name for block in fitted(table({"text": ["a b", "", "c"]}))]
+    assert names == ["terms"]
+    only_table = table({"text": ["", ""], "number.x": [1.0, 2.0], "category.y": ["a", None]})
+    assert [block.name for block in fitted(only_table)] == ["numbers", "categories"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_very_few_rows_can_be_fitted_and_applied_to_others(count: int) -> None:
+    for block in fitted(rows(count)):
+        features = block.transform(rows(7, seed=1))
+        assert features.shape == (7, len(block.features))
+        assert np.isfinite(dense(features)).all()
+
+
+def test_no_rows_can_be_fitted_and_transformed() -> None:
+    some = rows()
+    none = some.take(np.array([], dtype=np.intp))
+    assert [block.name for block in fitted(none, {"terms": 1, "text": 1})] == []
+    for block in fitted(some):
+        assert block.transform(none).shape == (0, len(block.features))
+
+
+def test_constant_columns_stay_small() -> None:
+    same = table({"text": ["a b"] * 5, "number.x": [7.0] * 5, "category.y": ["k"] * 5})
+    for block in fitted(same):
+        assert np.abs(dense(block.transform(same))).max() <= 1
+
+
+def test_hostile_strings_are_only_text() -> None:
+    some = rows(len(HOSTILE), text=HOSTILE, **{"category.sky": HOSTILE})
+    assert [block.name for block in fitted(some)] == list(ALL)
+
+
+def test_a_block_fitted_on_a_fold_knows_nothing_of_other_rows() -> None:
+    some = rows()
+    part = some.take(np.arange(30))
+    changed = Rows(
+        some.clean.with_columns(
+            text=pl.when(pl.int_range(pl.len()) < 30).then("text").otherwise(pl.lit("unheard of"))
+        ),
+        some.vectors,
+    )
+    before, after = fitted(part), fitted(changed.take(np.arange(30)))
+    assert [block.features for block in before] == [block.features for block in after]
+    assert [block.scale for block in before] == [block.scale for block in after]
+
+
+def test_vectors_are_kept_as_they_are() -> None:
+    some = rows()
+    np.testing.assert_array_equal(Vectors().fit(some).transform(some), some.vectors)
+
+
+def test_a_number_becomes_its_normal_score_and_a_missing_one_the_median() -> None:
+    some = table({"number.x": [1.0, 10.0, 1000.0, None]})
+    part = Numbers().fit(some)
+    assert part.get_feature_names_out() == ["x", "x is missing"]
+    scores, missing = part.transform(some).T
+    assert scores.tolist() == pytest.approx([-0.967, 0, 0.967, 0], abs=1e-3)
+    assert missing.tolist() == [0, 0, 0, 1]
+
+
+def test_numbers_that_are_not_finite_count_as_missing() -> None:
+    some = table({"number.x": [1.0, 2.0, float("inf"), float("nan"), -float("inf")]})
+    assert Numbers().fit(some).transform(some)[:, 1].tolist() == [0, 0, 1, 1, 1]
+
+
+def test_a_column_without_any_number_is_constant() -> None:
+    some = table({"number.x": [None, None], "number.y": [1.0, 2.0]})
+    part = Numbers().fit(some)
+    assert part.get_feature_names_out() == ["x", "y", "x is missing"]
+    assert part.transform(some)[:, 0].tolist() == [0, 0]
+    later = table({"number.x": [5.0], "number.y": [None]})
+    assert part.transform(later)[0].tolist() == [0, 0, 0]
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=40))
+def test_scores_keep_the_order_of_the_numbers(values: list[float]) -> None:
+    some = table({"number.x": values})
+    scores = Numbers().fit(some).transform(some)[:, 0]
+    assert np.isfinite(scores).all()
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(scores[order]) >= 0).all()
+    assert len(set(scores.tolist())) == len(set(values))
+
+
+def test_scores_of_new_numbers_do_not_leave_the_range_seen() -> None:
+    part = Numbers().fit(table({"number.x": [1.0, 2.0, 3.0]}))
+    low, high = part.transform(table({"number.x": [-1e9, 1e9]}))[:, 0]
+    assert (low, high) == pytest.approx((-0.967, 0.967), abs=1e-3)
+
+
+def test_rare_levels_are_pooled_and_new_ones_join_them() -> None:
+    some = table({"category.sky": ["fog"] * 4 + ["clear"] * 3 + [None] * 2 + ["hail"]})
+    part = Categories(FuseSettings()).fit(some)
+    names = ["sky = (missing)", "sky = clear", "sky = fog", "sky = (rare)"]
+    assert part.get_feature_names_out() == names
+    new = table({"category.sky": ["hail", "frogs", None, "fog"]})
+    assert part.codes(new)[:, 0].tolist() == [3, 3, 0, 2]
+    assert dense(part.transform(new)).argmax(axis=1).tolist() == [3, 3, 0, 2]
+
+
+def test_of_many_levels_the_most_frequent_get_a_feature() -> None:
+    levels = [f"l{i:03}" for i in range(50) for _ in range(2 + i % 7)]
+    part = Categories(FuseSettings(max_levels=5)).fit(table({"category.k": levels}))
+    assert part.get_feature_names_out() == [
+        *(f"k = l{i:03}" for i in (6, 13, 20, 27, 34)),
+        "k = (rare)",
+    ]
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", None, ""]), min_size=2, max_size=2)))
+def test_every_row_has_one_level_of_each_category(levels: list[list[str | None]]) -> None:
+    some = table({f"category.{k}": [pair[k] for pair in levels] for k in (0, 1)})
+    part = Categories(FuseSettings()).fit(some)
+    features = dense(part.transform(some))
+    assert (features.sum(axis=1) == 2).all()
+    assert features.shape == (len(levels), len(part.get_feature_names_out()))
+
+
+def test_terms_are_words_and_character_sequences_of_unit_length() -> None:
+    some = table({"text": ["No damage", "no Damage to engine", "", "engine"]})
+    part = Terms(most=100).fit(some)
+    names = part.get_feature_names_out()
+    assert {"word.no damage", "word.engine", "chars.dam", "chars. en"} <= set(names)
+    features = dense(part.transform(some))
+    halves = [[i for i, n in enumerate(names) if n.startswith(p)] for p in ("word.", "chars.")]
+    for half in halves:
+        lengths = np.linalg.norm(features[:, half], axis=1)
+        assert lengths.tolist() == pytest.approx([1, 1, 0, 1], abs=1e-6)
+
+
+def test_character_sequences_are_those_of_scikit_learn() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = [*rows(80).texts, "Bird  strikes?\n Two BIRDS", "", "x", "ab-cd é"]
+    ours = Sequences(least=1, most=10_000)
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
+    expected = theirs.fit_transform(texts).toarray()
+    np.testing.assert_allclose(dense(ours.fit_transform(texts)), expected, atol=1e-6)
+    assert list(ours.get_feature_names_out()) == list(theirs.get_feature_names_out())
+    new = ["unseen words of birds", "", "wing"]
+    expected = theirs.transform(new).toarray()
+    np.testing.assert_allclose(dense(ours.transform(new)), expected, atol=1e-6)
+    np.testing.assert_array_equal(dense(ours.transform(["", " "])), 0)
+
+
+def test_the_most_frequent_terms_are_kept_where_there_are_too_many() -> None:
+    part = Terms(most=7).fit(rows(200))
+    names = part.get_feature_names_out()
+    assert sum(name.startswith("word.") for name in names) == 7
+    assert sum(name.startswith("chars.") for name in names) == 7
+
+
+def test_texts_without_words_have_character_sequences_only() -> None:
+    some = table({"text": ["!!!", "???", "!?"]})
+    names = Terms(most=50).fit(some).get_feature_names_out()
+    assert names
+    assert all(name.startswith("chars.") for name in names)
+
+
+def test_a_large_table_in_which_no_word_repeats_has_no_words() -> None:
+    some = table({"text": [f"{i:x}".replace("0", "z") * 3 for i in range(1000, 1150)]})
+    names = Terms(most=50).fit(some).get_feature_names_out()
+    assert names
+    assert all(name.startswith("chars.") for name in names)
