@@ -75,7 +75,9 @@ def grid(
     span = max(np.ptp(x), np.ptp(y)) or 1.0
     across = (x - (x.max() + x.min()) / 2) / span + 0.5
     down = ((y.max() + y.min()) / 2 - y) / span + 0.5
-    return (across * GRID).round().astype(np.int64), (down * GRID).round().astype(np.int64)
+    # Clipped, because a span close to zero is no longer exact.
+    cells = np.clip(np.stack([across, down]) * GRID, 0, GRID).round().astype(np.int64)
+    return cells[0], cells[1]
 
 
 def frame(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[int, int, int, int]:
