@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from flows.config import Loaded, load_pipeline
 from tasks.clean.clean import clean
 from tasks.collect.assign import Collected, assign
 from tasks.collect.read import find_files, read_file
-from tasks.embed.model import find_model
+from tasks.columns import check_places
+from tasks.embed.model import find_model, resolve_device
 from tasks.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -31,10 +34,13 @@ def check_pipeline(path: Path) -> Iterator[str]:
     files = find_files(settings.source, loaded.base)
     yield f"source: {len(files)} file(s), {files[0].name} to {files[-1].name}"
     sample = dict.fromkeys([files[0], files[-1]])
-    rows = (read_file(file, settings.source, loaded.base) for file in sample)
+    rows = [read_file(file, settings.source, loaded.base) for file in sample]
+    for file in rows:
+        check_places(settings.clean.places(), file.frame.columns, f"file {file.source!r}")
     found = assign(rows, settings.columns, settings.partition, settings.source.repeated_id)
     yield from _rows(found, loaded)
     yield f"encoder: {find_model(settings.embed.model, loaded.base).folder}"
+    yield f"device: {resolve_device(settings.embed.device)}"
     _check_writable(loaded.root)
     yield f"root: {loaded.root}"
     yield "it would run"
@@ -51,6 +57,13 @@ def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:
     timezone = settings.partition.timezone
     cleaned = [clean(p.rows, settings.columns, settings.clean, timezone) for p in found.partitions]
     kept = sum(part.rows.height for part in cleaned)
+    if not kept:
+        rejected = pl.concat([part.rejected for part in cleaned])
+        raise SourceError(
+            got=f"no usable row in the first and the last file ({rejected['reason'][0]})",
+            expected="rows that pass the rules of clean",
+            fix="correct clean in the pipeline.yaml, or look at the files",
+        )
     lost = sum(part.rejected.height for part in found.partitions)
     lost += sum(part.rejected.height for part in cleaned)
     yield (
@@ -72,7 +85,7 @@ def _first_reason(found: Collected) -> str:
 
 def _check_writable(root: Path) -> None:
     there = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
+    if not there.is_dir() or not os.access(there, os.W_OK):
         raise SettingsError(
             got=f"root {root}, where nothing can be written",
             expected="a folder that this user can write to",

@@ -44,7 +44,7 @@ class Pipeline(Settings):
     source: SourceSettings
     columns: Columns
     partition: PartitionSettings = PartitionSettings()
-    window: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    window: Annotated[int, Field(ge=1, strict=True)] | Literal["all"] = "all"
     """How many partitions a run mines, up to its own; `all` of them by default."""
     clean: CleanSettings = CleanSettings()
     embed: EmbedSettings = EmbedSettings()
@@ -85,11 +85,14 @@ def load_pipeline(path: Path) -> Loaded:
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, type(error).__name__) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that does not exist
         raise _unreadable(path, " ".join(str(error).split())) from error
     if not isinstance(values, dict):
         raise _unreadable(path, "no mapping of settings at its top")
-    _refuse_twice(tree, path)
+    try:
+        _refuse_twice(tree, path)
+    except RecursionError as error:
+        raise _unreadable(path, "a value that holds itself") from error
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
@@ -156,15 +159,23 @@ def _location(parts: tuple[int | str, ...], tree: yaml.Node | None) -> list[int 
     for part in parts:
         if not isinstance(node, yaml.MappingNode | yaml.SequenceNode):
             break
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, str):
+            continue
         location.append(part)
-        node = _child(node, part)
+        node = _child(node, part)[1]
     return location
 
 
-def _child(node: yaml.Node, part: int | str) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode):
-        return node.value[part] if isinstance(part, int) and part < len(node.value) else None
-    return next((value for key, value in node.value if key.value == str(part)), None)
+def _child(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node | None]:
+    """The line and the value of an item or a key, or line 0 where there is none."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        value = node.value[part]
+        return value.start_mark.line + 1, value
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    return 0, None
 
 
 def _valid_names(location: list[int | str]) -> list[str]:
@@ -188,10 +199,8 @@ def _line(node: yaml.Node | None, location: list[int | str]) -> int:
     """The line of a place in the file, or of the nearest thing around it."""
     line = 1
     for part in location:
-        node = _child(node, part) if node is not None else None
-        if node is None:
-            break
-        line = node.start_mark.line + 1
+        found, node = _child(node, part)
+        line = found or line
     return line
 
 

@@ -35,6 +35,12 @@ def export_results(
             expected="a name that ends in .csv or .parquet",
             fix="name the output so",
         )
+    if output is not None and not output.resolve().parent.is_dir():
+        raise SettingsError(
+            got=f"--output {output}, in a folder that is not there",
+            expected="a folder that exists",
+            fix=f"make it: mkdir -p {output.parent}",
+        )
     root = load_pipeline(pipeline).root
     partition = _partition(root, partition)
     record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from typing import TYPE_CHECKING
+
+import yaml
 
 from flows.config import VERSION, load_pipeline
 from tasks.collect.read import COMPRESSIONS
@@ -51,8 +52,13 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
     source, rows = find_source(table, glob.escape(relative))
     guesses = guess_roles(rows.frame)
     _check_minable(table, rows.frame, guesses)
-    output.write_text(_document(name, source, rows.frame, guesses), encoding="utf-8")
-    load_pipeline(output)  # what was written must be readable
+    draft = output.with_name(f".{output.name}")
+    try:
+        draft.write_text(_document(name, source, rows.frame, guesses), encoding="utf-8")
+        load_pipeline(draft)  # what is written must be readable
+        draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)
     lines = [f"{guess.column}: {guess.role} ({guess.why})" for guess in guesses]
     return [*lines, f"wrote {output}", f"next: fusemine run {output}"]
 
@@ -79,7 +85,7 @@ def _document(name: str, source: SourceSettings, frame: pl.DataFrame, guesses: l
         f"# What fusemine knows about {_quoted(name)}. The roles of the columns are guesses:",
         "# correct what is wrong, then `fusemine check` this file and `fusemine run` it.",
         f"version: {VERSION}",
-        f"name: {slug}",
+        f"name: {_quoted(slug)}",
         "",
         *_source_lines(source),
         "",
@@ -149,8 +155,8 @@ _LENGTHS = ((31, By.DAY), (180, By.WEEK), (365 * 15, By.MONTH), (10**9, By.YEAR)
 
 
 def _quoted(text: str) -> str:
-    """A string as YAML, in which every JSON string is one."""
-    return json.dumps(text, ensure_ascii=True)
+    """A string as YAML, on one line and in quotes whatever it looks like."""
+    return yaml.safe_dump(text, allow_unicode=True, default_style='"', width=10**9).strip()
 
 
 def _comment(text: str) -> str:

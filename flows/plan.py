@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import runtime
 
+from tasks.artifacts import read_json
 from tasks.collect.task import raw_artifacts
+from tasks.columns import check_places
 from tasks.errors import ArtifactError
 from tasks.partitions import (
     ALL,
@@ -59,9 +61,7 @@ class Plan:
     def rules(self) -> WindowRules:
         """What bounds the window besides its partitions."""
         end = end_of(self.target, self.settings.partition)
-        return WindowRules(
-            end, self.settings.source.repeated_id, self.settings.partition.timezone
-        )
+        return WindowRules(end, self.settings.source.repeated_id, self.settings.partition.timezone)
 
     @property
     def target(self) -> str:
@@ -91,11 +91,14 @@ def make_plan(loaded: Loaded, inventory: ArtifactRef, partition: str) -> Plan:
     """Resolve the partition and its window.
 
     Raises:
-        SettingsError: The partition is not one of this pipeline's form.
+        SettingsError: The partition is not one of this pipeline's form, or a required column is
+            not in the source.
         ArtifactError: A raw artifact is gone.
     """
     raw = raw_artifacts(loaded.root, inventory)
     settings = loaded.pipeline
+    for file, header in read_json(inventory, "files.json").items():
+        check_places(settings.clean.places(), header, f"file {file!r}")
     target = resolve(partition, settings, list(raw))
     if target is None or target not in raw:
         return Plan(loaded, inventory, target, {})

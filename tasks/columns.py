@@ -103,8 +103,13 @@ def check_columns(columns: Columns, header: Iterable[str], where: str) -> None:
     Raises:
         SettingsError: A role names a column that the table has not.
     """
+    check_places(columns.places(), header, where)
+
+
+def check_places(places: dict[str, str], header: Iterable[str], where: str) -> None:
+    """The same for the columns that some places in the YAML name."""
     names = list(header)
-    for place, name in columns.places().items():
+    for place, name in places.items():
         if name not in names:
             raise SettingsError(
                 got=f"{place}: {name!r}, which is not a column of {where}",

@@ -86,6 +86,8 @@ def source_hash(modules: tuple[str, ...]) -> str:
     """
     trees: dict[str, ast.Module] = {}
     for module in modules:
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(module)
         _closure(module, trees)
     return digest({name: ast.dump(tree) for name, tree in trees.items()})
 

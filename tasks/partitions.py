@@ -55,7 +55,7 @@ class PartitionSettings(Settings):
     def _known_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from error
         return name
 
@@ -89,9 +89,9 @@ def check_key(partition: str, settings: PartitionSettings) -> str:
     pattern, example = _SHAPE[settings.by]
     try:
         if re.fullmatch(pattern, partition):
-            _first_day(partition, settings.by)
+            end_of(partition, settings)
             return partition
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise SettingsError(
         got=f"partition {partition!r}",
@@ -132,7 +132,10 @@ def gaps(window: list[str], by: By) -> list[str]:
 
 
 def _key(day: date, by: By) -> str:
-    return day.strftime(_FORMAT[by])
+    if by is By.WEEK:
+        year, week, _ = day.isocalendar()
+        return f"{year:04}-W{week:02}"
+    return day.isoformat()[: {By.DAY: 10, By.MONTH: 7, By.YEAR: 4}[by]]
 
 
 def _first_day(partition: str, by: By) -> date:
@@ -156,4 +159,7 @@ def _back(partition: str, steps: int, by: By) -> str:
     if by is By.MONTH:
         months = max(12, day.year * 12 + day.month - 1 - steps)
         return _key(date(months // 12, months % 12 + 1, 1), by)
-    return _key(day - steps * timedelta(days=7 if by is By.WEEK else 1), by)
+    try:
+        return _key(day - steps * timedelta(days=7 if by is By.WEEK else 1), by)
+    except OverflowError:  # before the first day that dates have
+        return ""

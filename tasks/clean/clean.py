@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
+import polars.selectors as cs
 
+from tasks.cells import as_text
 from tasks.clean.numbers import parse_numbers
 from tasks.clean.text import clean_text
 from tasks.collect.assign import own_name, removed_rows, row_json
@@ -70,7 +72,7 @@ def _cells(raw: pl.DataFrame, name: str, settings: CleanSettings) -> pl.Series:
     """A column as cleaned text, empty cells as null; a column that the rows lack is all null."""
     if own_name(name) not in raw.columns:
         return pl.Series(name, [None] * raw.height, dtype=pl.String)
-    values = raw.get_column(own_name(name)).cast(pl.String)
+    values = as_text(raw.get_column(own_name(name)))
     distinct = values.drop_nulls().unique(maintain_order=True)
     cut = settings.max_characters
     cleaned = [clean_text(value[:cut]) for value in distinct]
@@ -121,7 +123,9 @@ def _rules(
     settings: CleanSettings,
 ) -> list[tuple[str, str, pl.Series]]:
     """The rules in order, each with its reason and the rows that break it."""
-    empty = raw.drop(OURS).select(pl.all_horizontal(pl.all().is_null())).to_series()
+    own = raw.drop(OURS)
+    blank = (pl.col(pl.String).str.strip_chars() == "").fill_null(value=True)
+    empty = own.select(pl.all_horizontal(blank, (~cs.string()).is_null())).to_series()
     rules = [("empty_row", "every cell is empty", empty)]
     rules += [
         ("required_missing", f"column {name!r} is empty", cells[name].is_null())

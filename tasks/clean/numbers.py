@@ -23,5 +23,5 @@ def parse_numbers(cells: pl.Series, decimal: str) -> pl.Series:
         misread = cells.str.contains(r"\.") & ~grouped.fill_null(False)
         plain = plain.str.replace(",", ".", literal=True)
         plain = plain.set(misread.fill_null(False), None)
-    numbers = plain.str.replace(r"^\+", "").cast(pl.Float64, strict=False)
+    numbers = plain.str.replace(r"^\+([\d.])", "${1}").cast(pl.Float64, strict=False)
     return numbers.set(~numbers.is_finite().fill_null(True), None).alias(cells.name)

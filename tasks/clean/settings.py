@@ -12,6 +12,10 @@ from tasks.settings import Settings
 class CleanSettings(Settings):
     """How cells are cleaned and which rows cannot be used."""
 
+    def places(self) -> dict[str, str]:
+        """Each column that is named here, by the place in the YAML that names it."""
+        return {f"clean.required[{i}]": name for i, name in enumerate(self.required)}
+
     null_values: tuple[str, ...] = ()
     """Cells that mean «nothing», besides empty ones (`N/A`, `?`)."""
     decimal: Literal[".", ","] = "."

@@ -6,6 +6,8 @@ import html
 import re
 import unicodedata
 
+# An ampersand escaped any number of times, resolved at once.
+_ESCAPED = re.compile(r"&(?:(?:amp|AMP|#38|#x26);)+")
 _SPACES = re.compile(r"\s+")
 # Control and invisible formatting characters, but for the joiners that scripts and emojis need.
 _INVISIBLE = re.compile(
@@ -25,7 +27,7 @@ def clean_text(text: str) -> str:
 
 def _once(text: str) -> str:
     if "&" in text:
-        text = html.unescape(text)
+        text = html.unescape(_ESCAPED.sub("&", text))
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     return _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()

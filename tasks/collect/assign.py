@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tasks.cells import as_text
 from tasks.columns import check_columns
 from tasks.contracts import RAW
 from tasks.partitions import ALL, partition_keys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.partitions import PartitionSettings
 
 REMOVED_SCHEMA = dict.fromkeys(("row_id", "stage", "rule", "reason", "row"), pl.String)
-_TIME, _NUMBER = "__event_time", "__row_number"
+_TIME, _NUMBER, _HASH = _INTERNAL = ("__event_time", "__row_number", "__row_hash")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,12 @@ class Collected:
     unassigned: pl.DataFrame
 
 
-def own_name(column: str) -> str:
-    """The name that a source's column has in a stored table, where ours come first."""
-    return f"{column}_" if column in RAW.columns else column
+def own_name(column: str, ours: frozenset[str] = frozenset([*RAW.columns, *_INTERNAL])) -> str:
+    """The name that a source's column has in a stored table, where ours come first.
+
+    One more underscore for each name like ours, so that no two of the source's become one.
+    """
+    return f"{column}_" if column.rstrip("_") in {name.rstrip("_") for name in ours} else column
 
 
 def assign(
@@ -69,8 +73,7 @@ def assign(
         for partition, frame in _cut(file, columns, by, removed):
             pieces.setdefault(partition, []).append(frame)
     partitions = [
-        _identify(key, pl.concat(pieces[key], how="diagonal_relaxed"), columns, repeated_id)
-        for key in sorted(pieces)
+        _identify(key, _joined(pieces[key]), columns, repeated_id) for key in sorted(pieces)
     ]
     return Collected(partitions, pl.concat(removed) if removed else removed_rows([]))
 
@@ -107,7 +110,8 @@ def _cut(
         times = parse_times(values, columns.time, by.timezone).alias(_TIME)
         keys = partition_keys(times, by)
         removed.append(_unreadable(file.source, own, values, keys))
-    frame = own.with_columns(times, partition=keys, source=pl.lit(file.source))
+    hashes = pl.Series(_HASH, _hashes(own), dtype=pl.String)
+    frame = own.with_columns(times, hashes, partition=keys, source=pl.lit(file.source))
     known = frame.filter(pl.col("partition").is_not_null())
     for (key,), part in known.partition_by("partition", maintain_order=True, as_dict=True).items():
         yield str(key), part
@@ -126,12 +130,13 @@ def _why(value: object) -> tuple[str, str]:
 
 
 def _identify(partition: str, frame: pl.DataFrame, columns: Columns, repeated_id: str) -> Assigned:
-    own = frame.drop("partition", "source", _TIME)
-    ids = _hashed_ids(own) if columns.id is None else own.get_column(own_name(columns.id))
-    if columns.id is not None and ids.null_count():
-        missing = _hashed_ids(own)  # a row without an id is still a row
-        ids = ids.cast(pl.String).zip_with(ids.is_not_null(), missing)
-    named = frame.with_columns(row_id=ids.cast(pl.String))
+    own = frame.drop("partition", "source", _TIME, _HASH)
+    nth = pl.int_range(pl.len()).over(_HASH).cast(pl.String)
+    ids = frame.select(pl.col(_HASH) + "-" + nth).to_series()
+    if columns.id is not None:
+        given = as_text(own.get_column(own_name(columns.id)))
+        ids = given.zip_with(given.is_not_null(), ids)  # a row without an id is still a row
+    named = frame.with_columns(row_id=ids)
     keep = _kept(named, repeated_id)
     lost = named.filter(~keep)
     bad = zip(lost.get_column("row_id"), row_json(own.filter(~keep)), strict=True)
@@ -150,9 +155,22 @@ def _kept(named: pl.DataFrame, repeated_id: str) -> pl.Series:
     return last.sort(_NUMBER).get_column("row_id")
 
 
-def _hashed_ids(own: pl.DataFrame) -> pl.Series:
-    """A hash of the row and, for rows that are all alike, the number of the occurrence."""
-    hashes = [hashlib.blake2b(row.encode(), digest_size=10).hexdigest() for row in row_json(own)]
-    frame = pl.DataFrame({"hash": hashes}, schema={"hash": pl.String})
-    nth = pl.int_range(pl.len()).over("hash")
-    return frame.select(pl.col("hash") + "-" + nth.cast(pl.String)).to_series()
+def _hashes(own: pl.DataFrame) -> list[str]:
+    """A hash of each row as its own file has it, so that other files' columns do not count."""
+    return [hashlib.blake2b(row.encode(), digest_size=10).hexdigest() for row in row_json(own)]
+
+
+def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    """Files' rows below each other; a column whose types cannot be joined becomes text."""
+    try:
+        return pl.concat(pieces, how="diagonal_relaxed")
+    except pl.exceptions.SchemaError:
+        types: dict[str, set[pl.DataType]] = {}
+        for name, dtype in (pair for piece in pieces for pair in piece.schema.items()):
+            types.setdefault(name, set()).add(dtype)
+        mixed = [name for name, found in types.items() if len(found) > 1]
+        pieces = [
+            piece.with_columns(as_text(piece[name]) for name in mixed if name in piece.columns)
+            for piece in pieces
+        ]
+        return pl.concat(pieces, how="diagonal_relaxed")

@@ -10,15 +10,17 @@ import codecs
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from tasks.cells import as_text
 from tasks.collect.settings import Format
 from tasks.errors import SourceError, nearest
 
@@ -49,6 +51,9 @@ _MAGIC = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
 }
+_END = "\x1f end of the file \x1f"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+CHUNK = 50_000
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
@@ -82,7 +87,10 @@ def find_files(settings: SourceSettings, base: Path) -> list[Path]:
         if (path.is_absolute())
         else (base, settings.path)
     )
-    files = sorted(file for file in anchor.glob(pattern) if file.is_file())
+    try:
+        files = sorted(file for file in anchor.glob(pattern) if file.is_file())
+    except (ValueError, IndexError):  # what pathlib says of a pattern that can be none
+        files = []
     if not files:
         raise _no_file(settings.path, base)
     return files
@@ -162,27 +170,22 @@ def _not_as_named(path: Path, what: str) -> SourceError:
 
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
-        frame = pl.from_arrow(pq.ParquetFile(path).read())
+        table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise _not_as_named(path, f"is not a Parquet file ({error})") from error
+    _refuse_twice(table.column_names, path)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_decimal256(field.type):  # wider than polars' numbers
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+    frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)  # noqa: S101  (a Table never makes a Series)
     return frame.with_columns(_flat(column) for column in frame.iter_columns())
 
 
 def _flat(column: pl.Series) -> pl.Series:
-    """Nested and binary values as text, so that every cell can be shown and hashed."""
-    if column.dtype.is_nested():
-        texts = [None if v is None else json.dumps(_plain(v), default=str) for v in column]
-        return pl.Series(column.name, texts, dtype=pl.String)
-    if column.dtype == pl.Binary:
-        return column.bin.encode("hex")
-    if column.dtype in (pl.Categorical, pl.Enum):
-        return column.cast(pl.String)
-    return column
-
-
-def _plain(value: object) -> object:
-    return value.to_list() if isinstance(value, pl.Series) else value
+    """Nested, binary and other special values as text, which can be shown and hashed."""
+    special = (pl.Binary, pl.Duration, pl.Categorical, pl.Enum)
+    return as_text(column) if column.dtype.is_nested() or column.dtype in special else column
 
 
 def _read_jsonl(data: bytes, path: Path) -> tuple[pl.DataFrame, list[Malformed]]:
@@ -192,7 +195,7 @@ def _read_jsonl(data: bytes, path: Path) -> tuple[pl.DataFrame, list[Malformed]]
         if line.strip():
             record = _json_record(line, number)
             (rows if isinstance(record, dict) else malformed).append(record)  # type: ignore[arg-type]
-    if not rows:
+    if not rows and all(record.rule != "empty_object" for record in malformed):
         raise _not_as_named(path, "holds no JSON object on a line of its own")
     names = list(dict.fromkeys(name for row in rows for name in row))
     frame = pl.DataFrame(
@@ -212,7 +215,12 @@ def _json_record(line: bytes, number: int) -> dict[str, str | None] | Malformed:
         return Malformed("invalid_json", f"line {number}: {error}", shown)
     if not isinstance(value, dict):
         return Malformed("not_an_object", f"line {number} is not a JSON object", shown)
-    return {str(name): _json_cell(cell) for name, cell in value.items()}
+    if not value:
+        return Malformed("empty_object", f"line {number} is an empty JSON object", shown)
+    row = {str(name): _json_cell(cell) for name, cell in value.items()}
+    if _SURROGATE.search("".join([*row, *filter(None, row.values())])):
+        return Malformed("invalid_utf8", f"line {number}: half a character", shown)
+    return row
 
 
 def _json_cell(cell: object) -> str | None:
@@ -225,51 +233,54 @@ def _read_csv(
     data: bytes, path: Path, settings: SourceSettings, kind: Format
 ) -> tuple[pl.DataFrame, list[Malformed]]:
     separator = settings.separator or ("\t" if kind is Format.TSV else ",")
-    data = _as_utf8(data, path, settings.encoding)
-    header = _header(data, path, separator)
+    lines = io.StringIO(_decode(data, path, settings.encoding), newline="")
+    csv.field_size_limit(2**31 - 1)
+    records = (r for r in csv.reader(chain(lines, [_END]), delimiter=separator) if r)
+    header = _header(next(records), path, separator)
     malformed: list[Malformed] = []
-    table = _parse_csv(data, path, separator, header, malformed)
-    return _decode(table.rename_columns(_named(header)), malformed), malformed
+    pieces = [pl.DataFrame(schema=dict.fromkeys(header, pl.String))]
+    for chunk in _chunks(_rows(records, header, path, separator, malformed)):
+        columns = zip(header, zip(*chunk, strict=True), strict=True)
+        pieces.append(pl.DataFrame({name: pl.Series(c, dtype=pl.String) for name, c in columns}))
+    return pl.concat(pieces), malformed
 
 
-def _as_utf8(data: bytes, path: Path, encoding: str) -> bytes:
+def _decode(data: bytes, path: Path, encoding: str) -> str:
+    """Text; in UTF-8 a byte that is none stays as half a surrogate pair, and is found later."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and encoding == "utf-8":
         raise _not_as_named(path, "is encoded in UTF-16: set source.encoding to utf-16; it")
     if codecs.lookup(encoding).name == "utf-8":
-        return data.removeprefix(codecs.BOM_UTF8)
+        return data.decode("utf-8-sig", errors="surrogateescape")
     try:
-        return data.decode(encoding).encode()
+        return data.decode(encoding)
     except UnicodeError as error:
         raise _not_as_named(path, f"is not encoded in {encoding} ({error})") from error
 
 
-def _header(data: bytes, path: Path, separator: str) -> list[str]:
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace", newline="")
-    try:
-        header = next(csv.reader(text, delimiter=separator))
-    except (csv.Error, StopIteration) as error:
-        raise _not_as_named(path, f"has no readable header ({error})") from error
-    other = _likely_separator(header, separator)
+def _header(names: list[str], path: Path, separator: str) -> list[str]:
+    if names[-1].endswith(_END) or _SURROGATE.search("".join(names)):
+        raise _not_as_named(path, "has no readable header")
+    other = _likely_separator(names, separator)
     if other:
         raise SourceError(
-            got=f"file {path.name!r}: its header is a single column {header[0][:80]!r}",
+            got=f"file {path.name!r}: its header is a single column {names[0][:80]!r}",
             expected=f"fields separated by {_SEPARATORS.get(separator, repr(separator))}",
             fix=f"it looks separated by {_SEPARATORS[other]}: set source.separator to {other!r}",
         )
-    names = _named(header)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    # The index of a saved frame has no name.
+    header = [name if name.strip() else f"column_{n}" for n, name in enumerate(names, start=1)]
+    _refuse_twice(header, path)
+    return header
+
+
+def _refuse_twice(header: list[str], path: Path) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(
             got=f"file {path.name!r}: its header has {twice[0]!r} twice",
             expected="each column to have a name of its own",
             fix="rename the column in the file",
         )
-    return header
-
-
-def _named(header: list[str]) -> list[str]:
-    """The header with a name for columns that have none, as the index of a saved frame."""
-    return [name if name.strip() else f"column_{n}" for n, name in enumerate(header, start=1)]
 
 
 def _likely_separator(header: list[str], separator: str) -> str | None:
@@ -278,71 +289,40 @@ def _likely_separator(header: list[str], separator: str) -> str | None:
     return next((c for c in _SEPARATORS if c != separator and c in header[0]), None)
 
 
-def _parse_csv(
-    data: bytes, path: Path, separator: str, header: list[str], malformed: list[Malformed]
-) -> pa.Table:
-    def skip(row: pc.InvalidRow) -> str:
-        rule = "too_many_fields" if row.actual_columns > len(header) else "too_few_fields"
-        reason = f"record {row.number}: {row.actual_columns} fields, not {len(header)}"
-        malformed.append(Malformed(rule, reason, row.text))
-        return "skip"
-
-    parse = pc.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=skip)
-    # Bytes, because Arrow refuses a whole file for one cell that is not UTF-8.
-    convert = pc.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.binary()), strings_can_be_null=True, null_values=[""]
-    )
-    # One block: a record that spans two blocks would be an error. One thread: row numbers.
-    read = pc.ReadOptions(use_threads=False, block_size=min(len(data) + 1, 2**31 - 1))
-    try:
-        table = pc.read_csv(pa.BufferReader(data), read, parse, convert)
-    except pa.ArrowException as error:
-        raise _not_as_named(path, f"cannot be read as CSV ({str(error)[:200]})") from error
-    _check_quotes(data, table, path)
-    return table
-
-
-def _check_quotes(data: bytes, table: pa.Table, path: Path) -> None:
-    """A quote that is never closed swallows the rest of the file into one cell."""
-    if table.num_rows == 0 or data.count(b'"') % 2 == 0:
-        return
-    last = [column[-1].as_py() or b"" for column in table.columns]
-    if any(b"\n" in cell for cell in last):
-        start = max(last, key=len).decode("utf-8", errors="replace")[:60]
-        raise _not_as_named(path, f"has a quote that is never closed, before {start!r}; it")
+def _rows(
+    records: Iterator[list[str]],
+    header: list[str],
+    path: Path,
+    separator: str,
+    malformed: list[Malformed],
+) -> Iterator[list[str | None]]:
+    """The records that are rows, with None for empty cells; the others go to `malformed`."""
+    for number, record in enumerate(records, start=2):
+        if record == [_END]:
+            return
+        if record[-1].endswith(_END):
+            # The end of the file was read as part of a cell: a quote is open, and rows are in it.
+            start = record[-1][:60].removesuffix(_END)
+            raise _not_as_named(path, f"has a quote that is never closed, before {start!r}; it")
+        if len(record) != len(header):
+            rule = "too_many_fields" if len(record) > len(header) else "too_few_fields"
+            reason = f"record {number}: {len(record)} fields, not {len(header)}"
+            malformed.append(Malformed(rule, reason, _readable(separator.join(record))))
+        elif _SURROGATE.search("".join(record)):
+            cells = dict(zip(header, map(_readable, record), strict=True))
+            reason = f"record {number}: bytes that are not UTF-8"
+            malformed.append(
+                Malformed("invalid_utf8", reason, json.dumps(cells, ensure_ascii=False))
+            )
+        else:
+            yield [cell or None for cell in record]
 
 
-def _decode(table: pa.Table, malformed: list[Malformed]) -> pl.DataFrame:
-    """Bytes to text; rows with a cell that is not UTF-8 become malformed records."""
-    good = [True] * table.num_rows
-    for name in table.column_names:
-        for index in _undecodable(table.column(name)):
-            good[index] = False
-    for index in (i for i, fine in enumerate(good) if not fine):
-        cells = {name: _shown(table.column(name)[index].as_py()) for name in table.column_names}
-        reason = f"row {index + 1}: bytes that are not UTF-8"
-        malformed.append(Malformed("invalid_utf8", reason, json.dumps(cells, ensure_ascii=False)))
-    kept = table if all(good) else table.filter(pa.array(good))
-    columns = {name: kept.column(name).cast(pa.large_string()) for name in kept.column_names}
-    return pl.DataFrame(columns)
+def _chunks(rows: Iterator[list[str | None]]) -> Iterator[list[list[str | None]]]:
+    """Rows in lists of bounded length, because Python's strings take much more room."""
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
 
 
-def _undecodable(column: pa.ChunkedArray) -> Iterator[int]:
-    try:
-        column.cast(pa.string())
-    except pa.ArrowInvalid:
-        for index, cell in enumerate(column.to_pylist()):
-            if cell is not None and not _is_utf8(cell):
-                yield index
-
-
-def _is_utf8(cell: bytes) -> bool:
-    try:
-        cell.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _shown(cell: bytes | None) -> str | None:
-    return None if cell is None else cell.decode("utf-8", errors="backslashreplace")
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

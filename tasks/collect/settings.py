@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.settings import Settings
 
@@ -33,3 +34,13 @@ class SourceSettings(Settings):
     """Character encoding of CSV and TSV files."""
     repeated_id: Literal["first", "newest"] = "first"
     """Which row stays when an id comes twice: the first one, or the newest by time."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            "".encode(name)
+            codecs.lookup(name)
+        except LookupError as error:
+            raise ValueError(f"{name!r} is not a text encoding such as utf-8 or cp1252") from error
+        return name

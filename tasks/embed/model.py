@@ -106,11 +106,13 @@ def resolve_device(device: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    here = {"cpu": True, "cuda": torch.cuda.is_available()}
+    here["mps"] = torch.backends.mps.is_available()
+    if not here[device.partition(":")[0]]:
         raise ModelError(
             got=f"embed.device {device!r}, but torch sees no such device here",
             expected="a device of this machine",
-            fix="set embed.device to auto or cpu, or install torch with CUDA",
+            fix="set embed.device to auto or cpu, or install a torch that has it",
         )
     return device
 
@@ -131,7 +133,7 @@ class _LocalEncoder:
     def __init__(self, folder: Path, settings: EmbedSettings) -> None:
         self._model = _load(folder, resolve_device(settings.device))
         if settings.max_tokens is not None:
-            self._model.max_seq_length = settings.max_tokens
+            self._model.max_seq_length = min(settings.max_tokens, _positions(self._model))
         self._prompt = settings.prompt
         self.max_tokens = int(self._model.max_seq_length or 512)
         self.dimension = int(self._model.get_embedding_dimension())
@@ -156,6 +158,12 @@ class _LocalEncoder:
                 fix="fetch the model again",
             )
         return np.asarray(vectors, np.float32)
+
+
+def _positions(model: Any) -> int:
+    """How many tokens the model has positions for; longer input would fail in the middle."""
+    config = getattr(getattr(model[0], "auto_model", None), "config", None)
+    return int(getattr(config, "max_position_embeddings", None) or 2**31)
 
 
 def _load(folder: Path, device: str) -> Any:

@@ -49,7 +49,7 @@ class EmbeddingStore:
         """Take in the parts that other processes have added, and drop those that are gone."""
         parts = {path.name for path in self._folder.glob("part-*.parquet")}
         if self._loaded - parts:
-            self._loaded, self._index = set(), {}
+            self._loaded, self._index = set(), dict(self._pending)
         for name in sorted(parts - self._loaded):
             self._load(name)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import polars as pl
 
+from tasks.cells import as_text
 from tasks.clean.numbers import parse_numbers
 from tasks.columns import TimeColumn
 from tasks.times import parse_times
@@ -102,7 +103,7 @@ def guess_roles(table: pl.DataFrame) -> list[Guess]:
 
 
 def _facts(column: pl.Series) -> _Facts:
-    texts = column.cast(pl.String).str.strip_chars()
+    texts = as_text(column).str.strip_chars()
     filled = texts.drop_nulls().filter(texts.drop_nulls() != "")
     count = max(1, len(filled))
     share, formats = _time_share(column, filled)
@@ -123,7 +124,7 @@ def _facts(column: pl.Series) -> _Facts:
 
 def _time_share(column: pl.Series, filled: pl.Series) -> tuple[float, tuple[str, ...]]:
     """The share of cells that are times, and the formats that read them (none: ISO 8601)."""
-    if column.dtype.is_temporal():
+    if column.dtype in (pl.Date, pl.Datetime):
         return 1.0, ()
     probe = filled.head(2000)
     best: tuple[float, tuple[str, ...]] = (0.0, ())

@@ -33,6 +33,7 @@ def find_source(table: Path, pattern: str) -> tuple[SourceSettings, FileRows]:
         )
     plain = format_of(table) in {Format.JSONL, Format.PARQUET}
     first: SourceError | None = None
+    read: list[tuple[SourceSettings, FileRows]] = []
     for encoding in _ENCODINGS[:1] if plain else _ENCODINGS:
         for separator in _SEPARATORS[:1] if plain else _SEPARATORS:
             settings = SourceSettings(path=pattern, separator=separator, encoding=encoding)
@@ -43,11 +44,10 @@ def find_source(table: Path, pattern: str) -> tuple[SourceSettings, FileRows]:
                 continue
             if _reads_well(rows):
                 return settings, rows
-    if first is not None:
-        raise first
-    return SourceSettings(path=pattern), read_file(
-        table, SourceSettings(path=pattern), table.parent
-    )
+            read.append((settings, rows))
+    if not read:
+        raise first or ValueError("no way to read was tried")
+    return min(read, key=lambda found: len(found[1].malformed))
 
 
 def _reads_well(rows: FileRows) -> bool:

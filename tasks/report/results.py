@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from tasks.collect.assign import own_name
 from tasks.contracts import RESULTS
 
 
@@ -20,8 +21,8 @@ def results(
     A source's own column that has the name of one of ours gets an underscore behind it.
     """
     own = raw.drop("source")
-    ours = set(RESULTS.columns) - {"row_id", "partition"}
-    own = own.rename({name: f"{name}_" for name in own.columns if name in ours})
+    ours = frozenset(RESULTS.columns) - {"row_id", "partition"}
+    own = own.rename({n: own_name(n, ours) for n in own.columns})
     mined = [
         predictions.select("row_id", "prediction", "probability", "split"),
         _topic_names(clusters, topics),

@@ -1,0 +1,164 @@
+"""Every artifact's schema is checked: columns, kinds and nulls."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tasks import contracts
+from tasks.contracts import Contract, Kind, kind_of
+from tasks.errors import ContractError
+
+ALL = [value for value in vars(contracts).values() if isinstance(value, Contract)]
+VALUES: dict[Kind, pa.Array] = {
+    Kind.STRING: pa.array(["a", "b"]),
+    Kind.STRINGS: pa.array([["a"], []], pa.list_(pa.string())),
+    Kind.INTEGER: pa.array([1, 2]),
+    Kind.FLOAT: pa.array([0.5, 1.5]),
+    Kind.BOOLEAN: pa.array([True, False]),
+    Kind.TIME: pa.array([datetime(2020, 1, 1, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC")),
+    Kind.VECTOR: pa.array([b"abcd"] * 2, pa.binary(4)),
+}
+each = pytest.mark.parametrize("contract", ALL, ids=[contract.name for contract in ALL])
+
+
+def columns_of(contract: Contract) -> dict[str, Any]:
+    """Two rows that keep the contract, a column for each prefix included."""
+    columns = dict(contract.columns) | {f"{p}x": c for p, c in contract.prefixes.items()}
+    return {name: VALUES[column.kind] for name, column in columns.items()}
+
+
+def test_there_is_a_contract_for_every_artifact() -> None:
+    assert len({contract.name for contract in ALL}) == len(ALL) == 13
+
+
+@each
+def test_a_table_made_from_the_contract_passes(contract: Contract) -> None:
+    contract.check(pa.table(columns_of(contract)))
+
+
+@each
+def test_each_missing_column_is_named(contract: Contract) -> None:
+    for name in contract.columns:
+        columns = columns_of(contract)
+        del columns[name]
+        with pytest.raises(ContractError) as caught:
+            contract.check(pa.table(columns))
+        assert caught.value.got == f"a table for {contract.name!r} with no column {name}"
+
+
+@each
+def test_nulls_are_refused_where_the_contract_says_so(contract: Contract) -> None:
+    for name, column in contract.columns.items():
+        columns = columns_of(contract)
+        columns[name] = pa.array([None, None], columns[name].type)
+        if column.nullable:
+            contract.check(pa.table(columns))
+            continue
+        with pytest.raises(ContractError, match=f"2 nulls in column '{name}'"):
+            contract.check(pa.table(columns))
+
+
+@each
+def test_a_column_of_another_kind_is_refused(contract: Contract) -> None:
+    for name, column in contract.columns.items():
+        columns = columns_of(contract)
+        columns[name] = VALUES[Kind.BOOLEAN if column.kind is not Kind.BOOLEAN else Kind.FLOAT]
+        with pytest.raises(ContractError, match=f"{name!r} of type .*, not {column.kind}"):
+            contract.check(pa.table(columns))
+
+
+@each
+def test_an_unknown_column_is_refused_unless_the_sources_own_may_stand_there(
+    contract: Contract,
+) -> None:
+    table = pa.table(columns_of(contract) | {"the user's": VALUES[Kind.INTEGER]})
+    if contract.open:
+        contract.check(table)
+        return
+    with pytest.raises(ContractError, match='an unknown column "the user\'s"'):
+        contract.check(table)
+
+
+def test_only_raw_and_results_are_open() -> None:
+    assert [contract.name for contract in ALL if contract.open] == ["raw", "results"]
+
+
+def test_only_what_can_be_unknown_may_be_null() -> None:
+    nullable = {
+        contract.name: [name for name, column in contract.columns.items() if column.nullable]
+        for contract in ALL
+    }
+    assert {name: columns for name, columns in nullable.items() if columns} == {
+        "clean": ["event_time", "known_at", "label", "duplicate_of"],
+        "predictions": ["label"],
+        "clusters": ["strength", "x", "y"],
+        "anomalies": ["text_score", "table_score", "reason"],
+        "results": list(contracts.RESULTS.columns)[2:],
+    }
+    prefixes = {p: c.nullable for contract in ALL for p, c in contract.prefixes.items()}
+    assert prefixes == {
+        "text.": False,
+        "category.": True,
+        "number.": True,
+        "block.": False,
+        "probability.": False,
+    }
+
+
+def test_columns_named_after_the_users_are_checked_by_their_prefix() -> None:
+    table = pa.table(columns_of(contracts.CLEAN) | {"number.height": VALUES[Kind.STRING]})
+    with pytest.raises(ContractError, match=r"'number\.height' of type string, not float"):
+        contracts.CLEAN.check(table)
+
+
+def test_a_text_column_may_not_hold_nulls_but_a_category_may() -> None:
+    nulls = pa.array([None, "a"], pa.string())
+    contracts.CLEAN.check(pa.table(columns_of(contracts.CLEAN) | {"category.sky": nulls}))
+    with pytest.raises(ContractError, match=r"1 nulls in column 'text\.note'"):
+        contracts.CLEAN.check(pa.table(columns_of(contracts.CLEAN) | {"text.note": nulls}))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [
+        (pa.string(), Kind.STRING),
+        (pa.large_string(), Kind.STRING),
+        (pa.string_view(), Kind.STRING),
+        (pa.list_(pa.large_string()), Kind.STRINGS),
+        (pa.large_list(pa.string_view()), Kind.STRINGS),
+        (pa.uint8(), Kind.INTEGER),
+        (pa.int64(), Kind.INTEGER),
+        (pa.float32(), Kind.FLOAT),
+        (pa.float64(), Kind.FLOAT),
+        (pa.bool_(), Kind.BOOLEAN),
+        (pa.timestamp("ms"), Kind.TIME),
+        (pa.timestamp("us", "UTC"), Kind.TIME),
+        (pa.binary(8), Kind.VECTOR),
+        (pa.binary(), None),
+        (pa.date32(), None),
+        (pa.list_(pa.int64()), None),
+        (pa.null(), None),
+        (pa.dictionary(pa.int8(), pa.string()), None),
+    ],
+)
+def test_the_kind_of_a_type_does_not_depend_on_its_width(
+    dtype: pa.DataType, kind: Kind | None
+) -> None:
+    assert kind_of(dtype) is kind
+
+
+def test_a_table_from_polars_keeps_the_contract() -> None:
+    frame = pl.DataFrame({"partition": ["all"], "key": ["k"], "rows": [1], "rejected": [0]})
+    contracts.INVENTORY.check(frame.to_arrow())
+
+
+def test_a_broken_contract_is_a_failure_and_not_the_users_mistake() -> None:
+    with pytest.raises(ContractError) as caught:
+        contracts.STORE.check(pa.table({"text_hash": ["a"]}))
+    assert caught.value.exit_code == 1
+    assert caught.value.expected == "the columns text_hash, embedding"
