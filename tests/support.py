@@ -60,6 +60,8 @@ SETTINGS: dict[str, Any] = {
         "number": "minutes",
         "label": {"column": "urgent", "positive": ["yes"]},
     },
+    "partition": {"by": "month", "timezone": "Europe/Berlin"},
+    "classify": {"test_from": "2024-03"},
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -72,8 +72,8 @@ def with_duplicates(fold: NDArray[np.int64], rows: pl.DataFrame) -> NDArray[np.i
 def _since(clean: pl.DataFrame, settings: ClassifySettings, timezone: str) -> NDArray[np.bool_]:
     if settings.test_from is None:
         return np.zeros(clean.height, dtype=bool)
-    start = datetime.combine(settings.test_from, datetime.min.time(), tzinfo=ZoneInfo(timezone))
-    later = clean.select((pl.col("event_time") >= start).fill_null(False))
+    start = datetime.combine(settings.test_from, datetime.min.time(), ZoneInfo(timezone))
+    later = clean.select((pl.col("event_time") >= start.astimezone(UTC)).fill_null(False))
     return later.to_series().to_numpy()
 
 

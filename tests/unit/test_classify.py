@@ -306,6 +306,12 @@ def test_the_rows_from_the_given_day_on_judge() -> None:
     assert split.train.tolist() == [1, 3]
 
 
+def test_the_given_day_begins_at_midnight_of_the_time_zone() -> None:
+    some = times(["1995-12-31T22:59", "1995-12-31T23:00", "1996-05-01"])
+    split = split_rows(some, ClassifySettings(test_from=1996), "Europe/Berlin")
+    assert split.test.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("test_from", [None, "1990", "2001"])
 def test_otherwise_the_newest_fifth_judges(test_from: str | None) -> None:
     some = times([f"199{9 - i}-01-01" for i in range(10)])
