@@ -48,6 +48,12 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
             expected="a new file",
             fix="name another with --output, or overwrite it with --force",
         )
+    if not output.resolve().parent.is_dir():
+        raise SettingsError(
+            got=f"--output {output}, in a folder that is not there",
+            expected="a folder that exists",
+            fix=f"make it: mkdir -p {output.parent}",
+        )
     relative = os.path.relpath(table.resolve(), output.resolve().parent)
     source, rows = find_source(table, glob.escape(relative))
     guesses = guess_roles(rows.frame)

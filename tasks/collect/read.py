@@ -51,7 +51,7 @@ _MAGIC = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
 }
-_END = "\x1f end of the file \x1f"
+_END = "\x02\x03\x02"  # follows the last line, to tell a quote that is still open there
 _SURROGATE = re.compile("[\ud800-\udfff]")
 CHUNK = 50_000
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
@@ -252,7 +252,7 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
     if codecs.lookup(encoding).name == "utf-8":
         return data.decode("utf-8-sig", errors="surrogateescape")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeError as error:
         raise _not_as_named(path, f"is not encoded in {encoding} ({error})") from error
 

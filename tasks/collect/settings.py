@@ -35,6 +35,13 @@ class SourceSettings(Settings):
     repeated_id: Literal["first", "newest"] = "first"
     """Which row stays when an id comes twice: the first one, or the newest by time."""
 
+    @field_validator("separator")
+    @classmethod
+    def _separates(cls, mark: str | None) -> str | None:
+        if mark is not None and mark in '"\r\n\x02\x03':
+            raise ValueError(f"{mark!r} cannot be a separator; name a character such as ';'")
+        return mark
+
     @field_validator("encoding")
     @classmethod
     def _known(cls, name: str) -> str:

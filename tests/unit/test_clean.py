@@ -189,6 +189,12 @@ def test_a_row_of_blanks_is_empty_too() -> None:
     assert column(run(raw(t=["a", "  "], other=["x", ""])), "row_id") == ["r0"]
 
 
+def test_a_row_of_nulls_in_typed_columns_is_empty() -> None:
+    cleaned = run(raw(n=[1, None], d=[date(2020, 1, 2), None]), number="n", category="d")
+    assert column(cleaned, "row_id") == ["r0"]
+    assert cleaned.rejected["rule"].to_list() == ["empty_row"]
+
+
 def test_a_row_without_a_required_value_is_rejected_under_the_first_rule_it_breaks() -> None:
     rows = raw(t=["a", "-", None, "d"], c=["x", "y", None, None], k=["1"] * 4)
     cleaned = run(rows, text="t", required=["t", "c"], null_values=["-"])

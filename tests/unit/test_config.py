@@ -165,6 +165,16 @@ def test_a_wrong_item_of_a_label_rule_is_told_in_the_users_words(refused: Any) -
     assert "function-before" not in error.got + error.fix
 
 
+def test_a_wrong_item_of_a_list_is_told_with_its_own_line(refused: Any) -> None:
+    content = BASE.replace("{text: remarks}", "\n  text:\n    - a\n    - 7\n    - c")
+    assert refused(content).got.startswith("pipeline.yaml:7: columns.text.1 is 7: Input should")
+
+
+def test_a_long_value_is_not_shown_whole(refused: Any) -> None:
+    error = refused(BASE.replace("birds", "B" * 200))
+    assert error.got.startswith(f"pipeline.yaml:2: name is '{'B' * 59}: String should")
+
+
 @pytest.mark.parametrize("key", ["version", "name", "source", "columns"])
 def test_a_missing_key_is_told(refused: Any, key: str) -> None:
     content = "".join(line for line in BASE.splitlines(True) if not line.startswith(key))

@@ -100,7 +100,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("first", range(len(HOSTILE)))
+@pytest.mark.parametrize("first", range(0, len(HOSTILE), 3))
 def test_hostile_column_names_are_written_so_that_they_are_read_back(
     write: Write, first: int
 ) -> None:
@@ -238,3 +238,8 @@ def test_nothing_is_left_when_what_was_written_does_not_load(write: Write, tmp_p
         assert list(tmp_path.iterdir()) == [path]
     else:
         load_pipeline(tmp_path / "2024.pipeline.yaml")
+
+
+def test_an_output_in_a_folder_that_is_not_there_is_refused(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError):
+        write_pipeline(write("t.csv", table()), tmp_path / "no" / "t.yaml", False)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.collect.read import FileRows, Malformed, find_files, format_of, read_file
-from tasks.collect.settings import Format, SourceSettings
+from tasks.collect.read import FileRows, Malformed, read_file
+from tasks.collect.settings import SourceSettings
 from tasks.errors import SourceError
 
 Write = Callable[[str, str | bytes], Path]
@@ -163,6 +163,28 @@ def test_a_separator_that_is_not_ascii_is_read(write: Write) -> None:
     assert cells(read(write("a.csv", "a¦b\n1¦2\n"), separator="¦")) == [("1", "2")]
 
 
+@pytest.mark.parametrize("separator", ['"', "\n", "\r"])
+def test_a_quote_or_a_line_end_is_no_separator(write: Write, separator: str) -> None:
+    with pytest.raises((SourceError, ValidationError), match="separator"):
+        read(write("a.csv", "a,b\n1,2\n"), separator=separator)
+
+
+@pytest.mark.parametrize("separator", [" ", "e", "\x1f"])
+def test_any_other_character_may_separate(write: Write, separator: str) -> None:
+    file = read(write("a.csv", f"a{separator}b\n1{separator}2\n"), separator=separator)
+    assert (file.frame.columns, cells(file), file.malformed) == (["a", "b"], [("1", "2")], [])
+
+
+def test_a_column_without_a_name_is_called_by_its_place(write: Write) -> None:
+    file = read(write("a.csv", ",n, \n0,1,2\n"))
+    assert (file.frame.columns, cells(file)) == (["column_1", "n", "column_3"], [("0", "1", "2")])
+
+
+def test_a_byte_order_mark_in_utf_16_le_is_no_part_of_the_first_name(write: Write) -> None:
+    path = write("a.csv", "\ufeffa,b\n1,2\n".encode("utf-16-le"))
+    assert read(path, encoding="utf-16-le").frame.columns == ["a", "b"]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_name(write: Write) -> None:
     assert read(write("a.csv", b"\xef\xbb\xbfa,b\n1,2\n")).frame.columns == ["a", "b"]
 
@@ -188,57 +210,9 @@ def test_an_encoding_that_is_none_is_refused(write: Write, encoding: str) -> Non
         read(write("a.csv", "a,b\n1,2\n"), encoding=encoding)
 
 
-def test_files_are_found_by_name_or_pattern_sorted_by_path(write: Write, tmp_path: Path) -> None:
-    for name in ("in/b.csv", "in/a.csv", "in/c.txt", "in/d.csv/x"):
-        write(name, "a\n")
-    found = find_files(SourceSettings(path="in/*.csv"), tmp_path)
-    assert [file.relative_to(tmp_path).as_posix() for file in found] == ["in/a.csv", "in/b.csv"]
-    assert find_files(SourceSettings(path="in/c.txt"), tmp_path) == [tmp_path / "in" / "c.txt"]
-    assert find_files(SourceSettings(path=str(tmp_path / "in" / "a.*")), Path("/nowhere")) == [
-        tmp_path / "in" / "a.csv"
-    ]
-
-
-def test_a_missing_file_is_told_with_the_nearest_name(write: Write, tmp_path: Path) -> None:
-    write("rows.csv", "a\n")
-    with pytest.raises(SourceError) as caught:
-        find_files(SourceSettings(path="row.csv"), tmp_path)
-    assert caught.value.got == f"no file at {tmp_path / 'row.csv'}"
-    assert caught.value.fix.startswith("did you mean 'rows.csv'?")
-    with pytest.raises(SourceError, match="no file at"):
-        find_files(SourceSettings(path="nowhere/*.csv"), tmp_path)
-
-
-@pytest.mark.parametrize("path", ["", ".", "/", "a**b/*.csv"])
-def test_a_pattern_that_can_be_none_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises((SourceError, ValidationError), match="path"):
-        find_files(SourceSettings(path=path), tmp_path)
-
-
 def test_a_file_outside_the_base_keeps_its_whole_name(write: Write, tmp_path: Path) -> None:
     path = write("a.csv", "a\n1\n")
     assert read_file(path, SourceSettings(path="x"), tmp_path / "other").source == str(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
-        ("a.csv", Format.CSV),
-        ("a.TXT", Format.CSV),
-        ("a.b.tsv", Format.TSV),
-        ("a.csv.gz", Format.CSV),
-        ("a.ndjson.ZST", Format.JSONL),
-        ("a.pq", Format.PARQUET),
-    ],
-)
-def test_the_name_tells_the_form(name: str, form: Format) -> None:
-    assert format_of(Path(name)) is form
-
-
-@pytest.mark.parametrize("name", ["a", "a.xlsx", ".gz", "a.zip", "csv"])
-def test_a_name_that_tells_no_form_is_refused(name: str) -> None:
-    with pytest.raises(SourceError, match="whose name tells no form"):
-        format_of(Path(name))
 
 
 def test_a_form_that_is_set_counts_more_than_the_name(write: Write) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import vectors
@@ -189,6 +189,7 @@ PARTITION = st.lists(
 )
 
 
+@settings(max_examples=25)
 @given(first=PARTITION, second=PARTITION, keep=st.sampled_from(["first", "newest"]))
 def test_every_row_is_kept_or_rejected_once_and_its_vector_with_it(
     folders: Callable[[], Path], first: Any, second: Any, keep: Any
