@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from tasks.fuse.settings import FuseSettings
     from tasks.window import WindowRules
 
-STAGE = Stage("fuse", ("tasks.fuse.features",), ("numpy", "polars", "pyarrow", "scikit-learn"))
+STAGE = Stage(
+    "fuse",
+    ("tasks.fuse.features", "tasks.fuse.stored", "tasks.window"),
+    ("numpy", "polars", "pyarrow", "scikit-learn"),
+)
 
 
 def window_inputs(

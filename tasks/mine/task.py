@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tasks.window import WindowRules
 
 _LEARNING = ("numpy", "polars", "scikit-learn", "scipy")
-CLASSIFY = Stage("classify", ("tasks.mine.classify",), _LEARNING)
-CLUSTER = Stage("cluster", ("tasks.mine.cluster",), (*_LEARNING, "umap-learn"))
-ANOMALY = Stage("anomaly", ("tasks.mine.anomaly",), _LEARNING)
+CLASSIFY = Stage("classify", ("tasks.mine.classify", "tasks.window"), _LEARNING)
+CLUSTER = Stage("cluster", ("tasks.mine.cluster", "tasks.window"), (*_LEARNING, "umap-learn"))
+ANOMALY = Stage("anomaly", ("tasks.mine.anomaly", "tasks.fuse.stored", "tasks.window"), _LEARNING)
 SUMMARY = "summary.json"
 
 

@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 
 STAGE = Stage(
     "report",
-    tuple(f"tasks.report.{name}" for name in ("assemble", "markdown", "render", "results")),
+    (
+        "tasks.report.assemble",
+        "tasks.report.markdown",
+        "tasks.report.render",
+        "tasks.report.results",
+        "tasks.window",
+    ),
     ("jinja2", "numpy", "polars", "pyarrow"),
 )
 HTML, MARKDOWN, LINES = "report.html", "report.md", "lines.json"

@@ -1,0 +1,37 @@
+"""The keys of the stages cover all code that their tasks use."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tasks import keys
+from tasks.keys import Stage
+
+# How results are stored, named and told; what they are does not depend on it.
+AROUND = {"tasks.artifacts", "tasks.keys", "tasks.progress", "tasks.task"}
+
+
+@pytest.mark.parametrize("name", ["collect", "clean", "embed", "fuse", "mine", "report"])
+def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> None:
+    task = import_module(f"tasks.{name}.task")
+    covered: dict[str, ast.Module] = {}
+    for stage in (value for value in vars(task).values() if isinstance(value, Stage)):
+        for module in stage.modules:
+            keys._closure(module, covered)
+    tree = ast.parse(Path(str(task.__file__)).read_text(encoding="utf-8"))
+    used = {m for m in keys._imports(tree, "tasks") if not m.endswith(".task")} - AROUND
+    used -= {m for m in used if m.endswith(".settings")}  # their values are in the key
+    assert used <= set(covered)
+    assert used
+
+
+@pytest.mark.parametrize("stage", ["CLASSIFY", "CLUSTER", "ANOMALY"])
+def test_each_miner_depends_on_how_its_window_is_read(stage: str) -> None:
+    covered: dict[str, ast.Module] = {}
+    for module in getattr(import_module("tasks.mine.task"), stage).modules:
+        keys._closure(module, covered)
+    assert "tasks.window" in covered
