@@ -59,6 +59,7 @@ def clean(raw: pl.DataFrame, columns: Columns, settings: CleanSettings, timezone
     ).with_columns(has_text=pl.col("text") != "")
     unreadable = {name: _unreadable(cells[name], numbers[name]) for name in columns.number}
     rules = _rules(raw, cells, unreadable, settings)
+    rules += _unknown(raw, columns.known_at, table.get_column("known_at"))
     return _split(table, raw, rules, {n: int(mask.sum()) for n, mask in unreadable.items()})
 
 
@@ -137,6 +138,17 @@ def _rules(
             for name, mask in unreadable.items()
         ]
     return rules
+
+
+def _unknown(
+    raw: pl.DataFrame, column: TimeColumn | None, known: pl.Series
+) -> list[tuple[str, str, pl.Series]]:
+    """A row that says when it became known, but not readably, could be from the future."""
+    if column is None or own_name(column.column) not in raw.columns:
+        return []
+    said = raw.get_column(own_name(column.column)).is_not_null()
+    reason = f"no format of known_at reads column {column.column!r}"
+    return [("known_at_unreadable", reason, said & known.is_null())]
 
 
 def _split(

@@ -265,3 +265,10 @@ def test_every_row_is_kept_or_rejected_once_and_in_order(rows: Any, invalid: str
     assert sorted([*kept, *lost]) == sorted(table["row_id"])
     assert kept == [row_id for row_id in table["row_id"] if row_id in kept]
     assert set(cleaned.rejected["rule"]) <= {"empty_row", "required_missing", "invalid_number"}
+
+
+def test_a_row_whose_known_at_cannot_be_read_is_rejected_and_an_empty_one_is_known() -> None:
+    rows = raw(t=["a", "b", "c"], seen=["2024-01-02", "soon", None])
+    cleaned = run(rows, text="t", known_at="seen")
+    assert column(cleaned, "row_id") == ["r0", "r2"]
+    assert cleaned.rejected["rule"].to_list() == ["known_at_unreadable"]
