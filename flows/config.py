@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from tasks.clean.settings import CleanSettings
 from tasks.collect.settings import SourceSettings
+from tasks.collect.source import Source
 from tasks.columns import Columns
 from tasks.embed.settings import EmbedSettings
 from tasks.errors import SettingsError
@@ -70,6 +71,11 @@ class Loaded(BaseModel):
     def root(self) -> Path:
         """Folder of the pipeline's artifacts."""
         return self.base / self.pipeline.root / self.pipeline.name
+
+    def source(self) -> Source:
+        """Where the rows come from."""
+        settings = self.pipeline
+        return Source(self.root, self.base, settings.source, settings.columns, settings.partition)
 
 
 def load_pipeline(path: Path) -> Loaded:

@@ -44,9 +44,7 @@ def mine(
     with shown_in_ui():
         loaded = load_pipeline(pipeline)
         settings = loaded.pipeline
-        inventory = collect(
-            loaded.root, loaded.base, settings.source, settings.columns, settings.partition
-        )
+        inventory = collect(loaded.source())
         plan = make_plan(loaded, inventory, partition)
         if not plan.window:
             return Outcome(pipeline=settings.name, partition=plan.partition, report=None)

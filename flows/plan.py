@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import runtime
 
 from tasks.artifacts import read_json
-from tasks.collect.task import raw_artifacts
+from tasks.collect.source import raw_artifacts
 from tasks.columns import check_places
 from tasks.errors import ArtifactError
 from tasks.partitions import (

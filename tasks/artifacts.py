@@ -51,6 +51,11 @@ class ArtifactRef:
     rows: int
     schema_hash: str
 
+    @property
+    def name(self) -> str:
+        """Its place below the root, `stage/partition/key`, which stays when the root moves."""
+        return "/".join(Path(self.path).parts[-3:])
+
 
 class Rows(BaseModel):
     """The row equation of a stage: what came in was kept or rejected."""
@@ -85,6 +90,7 @@ class Manifest(BaseModel):
     columns: dict[str, str]
     files: dict[str, StoredFile]
     inputs: list[str]
+    sources: dict[str, str] = {}
     seconds: float
     created_at: datetime
     runs: dict[str, str]
@@ -104,8 +110,9 @@ class Job:
         stage: Name of the stage.
         partition: Partition that the result is for.
         recipe: What the key is made of.
-        inputs: Paths of the artifacts read, for lineage.
+        inputs: Names of the artifacts read, for lineage.
         runs: Ids of the runs that make it; not part of the key.
+        sources: Files of the source that were read, with the hashes of their content.
     """
 
     root: Path
@@ -114,6 +121,7 @@ class Job:
     recipe: Recipe
     inputs: tuple[str, ...] = ()
     runs: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -294,6 +302,7 @@ class Draft:
             columns={f.name: str(f.type) for f in self._main.schema},
             files={f.name: _stored(f) for f in files},
             inputs=list(self.job.inputs),
+            sources=self.job.sources,
             seconds=round(time.monotonic() - self._started, 3),
             created_at=datetime.now(UTC),
             runs=self.job.runs,

@@ -62,8 +62,12 @@ def recipe(
         settings: JSON-ready settings that change the result.
         model: Fingerprint of the model's files, where one is used.
     """
-    versions = {name: version(name) for name in stage.libraries}
-    return Recipe(inputs, settings, versions, source_hash(stage.modules), model)
+    return Recipe(inputs, settings, _versions(stage), source_hash(stage.modules), model)
+
+
+@cache
+def _versions(stage: Stage) -> dict[str, str]:
+    return {name: version(name) for name in stage.libraries}
 
 
 def digest(value: object) -> str:

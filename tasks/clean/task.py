@@ -35,7 +35,7 @@ def clean_job(
         "clean": settings.model_dump(mode="json"),
         "timezone": timezone,
     }
-    return Job(root, STAGE.name, partition, recipe(STAGE, (raw.sha256,), values), (raw.path,))
+    return Job(root, STAGE.name, partition, recipe(STAGE, (raw.sha256,), values), (raw.name,))
 
 
 @stage_task("clean", "clean-{job.partition}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tasks.cells import as_text
+from tasks.collect.forgotten import forgotten_records, is_forgotten
 from tasks.columns import check_columns
 from tasks.contracts import RAW
 from tasks.partitions import ALL, partition_keys
@@ -52,7 +53,11 @@ def own_name(column: str, ours: frozenset[str] = frozenset([*RAW.columns, *_INTE
 
 
 def assign(
-    files: Iterable[FileRows], columns: Columns, by: PartitionSettings, repeated_id: str
+    files: Iterable[FileRows],
+    columns: Columns,
+    by: PartitionSettings,
+    repeated_id: str,
+    forgotten: frozenset[str] = frozenset(),
 ) -> Collected:
     """Cut a source into partitions.
 
@@ -61,6 +66,7 @@ def assign(
         columns: Roles of the columns.
         by: How the table is cut.
         repeated_id: `first` or `newest`: which row stays when an id comes twice in a partition.
+        forgotten: Hashes of row ids that must be left out.
 
     Raises:
         SettingsError: A role names a column that a file has not.
@@ -73,7 +79,8 @@ def assign(
         for partition, frame in _cut(file, columns, by, removed):
             pieces.setdefault(partition, []).append(frame)
     partitions = [
-        _identify(key, _joined(pieces[key]), columns, repeated_id) for key in sorted(pieces)
+        _identify(key, _joined(pieces[key]), columns, repeated_id, forgotten)
+        for key in sorted(pieces)
     ]
     return Collected(partitions, pl.concat(removed) if removed else removed_rows([]))
 
@@ -129,21 +136,29 @@ def _why(value: object) -> tuple[str, str]:
     return "time_unreadable", f"no format of the time column reads {str(value)[:40]!r}"
 
 
-def _identify(partition: str, frame: pl.DataFrame, columns: Columns, repeated_id: str) -> Assigned:
+def _identify(
+    partition: str,
+    frame: pl.DataFrame,
+    columns: Columns,
+    repeated_id: str,
+    forgotten: frozenset[str],
+) -> Assigned:
     own = frame.drop("partition", "source", _TIME, _HASH)
     nth = pl.int_range(pl.len()).over(_HASH).cast(pl.String)
     ids = frame.select(pl.col(_HASH) + "-" + nth).to_series()
     if columns.id is not None:
         given = as_text(own.get_column(own_name(columns.id)))
         ids = given.zip_with(given.is_not_null(), ids)  # a row without an id is still a row
-    named = frame.with_columns(row_id=ids)
+    gone = is_forgotten(ids, forgotten)
+    records = forgotten_records(ids.filter(gone))
+    named = frame.with_columns(row_id=ids).filter(~gone)
     keep = _kept(named, repeated_id)
     lost = named.filter(~keep)
-    bad = zip(lost.get_column("row_id"), row_json(own.filter(~keep)), strict=True)
+    bad = zip(lost.get_column("row_id"), row_json(lost.select(own.columns)), strict=True)
     reason = f"the id comes more than once in {partition}; kept the {repeated_id} row"
-    rejected = removed_rows([(i, "collect", "repeated_id", reason, row) for i, row in bad])
+    records += [(i, "collect", "repeated_id", reason, row) for i, row in bad]
     order = ["row_id", "partition", "source", *own.columns]
-    return Assigned(partition, named.filter(keep).select(order), rejected)
+    return Assigned(partition, named.filter(keep).select(order), removed_rows(records))
 
 
 def _kept(named: pl.DataFrame, repeated_id: str) -> pl.Series:

@@ -102,7 +102,7 @@ def read_file(path: Path, settings: SourceSettings, base: Path) -> FileRows:
     Raises:
         SourceError: The file is not what its name or the settings say.
     """
-    name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+    name = source_name(path, base)
     kind = settings.format or format_of(path)
     if kind is Format.PARQUET:
         return FileRows(name, _read_parquet(path), [])
@@ -110,6 +110,11 @@ def read_file(path: Path, settings: SourceSettings, base: Path) -> FileRows:
     if kind is Format.JSONL:
         return FileRows(name, *_read_jsonl(data, path))
     return FileRows(name, *_read_csv(data, path, settings, kind))
+
+
+def source_name(path: Path, base: Path) -> str:
+    """What a file is called in tables and manifests: its path from `base`, where it is below."""
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 
 def format_of(path: Path) -> Format:

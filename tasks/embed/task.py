@@ -36,7 +36,7 @@ def embed_job(
     """The job of embedding one partition."""
     values = settings.model_dump(mode="json", exclude={"model", "device"})
     made_of = recipe(STAGE, (cleaned.sha256,), values, model.fingerprint)
-    return Job(root, STAGE.name, partition, made_of, (cleaned.path,))
+    return Job(root, STAGE.name, partition, made_of, (cleaned.name,))
 
 
 @stage_task("embed", "embed-{job.partition}")

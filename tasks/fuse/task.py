@@ -46,8 +46,8 @@ def fuse_job(
     made_of = recipe(
         STAGE, window_inputs(cleaned, embedded, rules), settings.model_dump(mode="json")
     )
-    paths = tuple(ref.path for ref in [*cleaned, *embedded])
-    return Job(root, STAGE.name, partition, made_of, paths)
+    names = tuple(ref.name for ref in [*cleaned, *embedded])
+    return Job(root, STAGE.name, partition, made_of, names)
 
 
 @stage_task("fuse", "fuse-{job.partition}")

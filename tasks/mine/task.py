@@ -66,7 +66,7 @@ def mine_job(
         inputs, refs = (*inputs, features.sha256), [*refs, features]
     values = {str(i): part.model_dump(mode="json") for i, part in enumerate(settings)}
     made_of = recipe(stage, inputs, values)
-    return Job(root, stage.name, partition, made_of, tuple(ref.path for ref in refs))
+    return Job(root, stage.name, partition, made_of, tuple(ref.name for ref in refs))
 
 
 @stage_task("classify", "classify-{job.partition}")

@@ -100,13 +100,17 @@ class Made:
 def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -> Job:
     """The job of reporting on one run."""
     refs = made.refs()
+    # Of the inventory only the records without a partition are shown: a partition that came
+    # later must not make an older report stale.
+    unassigned = read_manifest(made.inventory.path).files["unassigned.parquet"].sha256
+    inputs = (unassigned, *(ref.sha256 for ref in refs[1:]))
     values = {
         "about": vars(about),
         "report": settings.model_dump(mode="json"),
         "templates": templates_digest(),
     }
-    made_of = recipe(STAGE, tuple(ref.sha256 for ref in refs), values)
-    return Job(root, STAGE.name, about.partition, made_of, tuple(ref.path for ref in refs))
+    made_of = recipe(STAGE, inputs, values)
+    return Job(root, STAGE.name, about.partition, made_of, tuple(ref.name for ref in refs))
 
 
 @stage_task("report", "report-{job.partition}")
