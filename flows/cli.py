@@ -46,6 +46,9 @@ def main() -> None:
     its rows are collected, cleaned, read by a language model, joined with the numbers beside
     them and mined for classes, topics and anomalies. Every run ends in a report.
     """
+    from flows.server import set_defaults
+
+    set_defaults()
 
 
 @main.command()
@@ -57,19 +60,100 @@ def run(pipeline: Path, partition: str, as_json: bool) -> None:
     from flows.config import load_pipeline
 
     started = time.monotonic()
-    load_pipeline(pipeline)  # a mistake in the file should not wait for a server
+    loaded = load_pipeline(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
         click.echo("starting Prefect …", err=True)
+    from flows.reach import server_errors
+    from flows.reuse import reuse_words
     from flows.server import ensure_server
     from flows.terminal import shown_on_terminal
 
-    ensure_server()
-    with shown_on_terminal():
-        from flows.pipeline import mine
+    if not as_json:
+        click.echo(reuse_words(loaded, partition), err=True)
+    with server_errors():
+        ensure_server()
+        with shown_on_terminal():
+            from flows.pipeline import mine
 
-        outcome = mine(pipeline, partition)
+            outcome = mine(pipeline, partition)
     outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     click.echo(outcome.as_json() if as_json else outcome.as_text())
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--from", "first", help="The first partition; default: the first with rows.")
+@click.option("--to", "last", help="The last partition; default: the newest with rows.")
+@click.option(
+    "--only",
+    type=click.Choice(["missing", "failed", "all"]),
+    default="missing",
+    show_default=True,
+    help="missing includes what is stale or failed; all includes what is complete.",
+)
+@click.option(
+    "--order", type=click.Choice(["oldest", "newest"]), default="oldest", show_default=True
+)
+@click.option(
+    "--max-parallel",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Partitions at a time, where the workers of a pool do the work.",
+)
+@click.option(
+    "--max-failures",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Begin no further partition after so many have failed.",
+)
+@click.option(
+    "--pool",
+    type=click.Choice(["auto", "here", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="Who does the work; auto: the cpu workers if a server is set, else this process.",
+)
+@click.option("--resume", metavar="ID", help="Go on with an earlier backfill.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def backfill(
+    pipeline: Path,
+    first: str | None,
+    last: str | None,
+    resume: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Mine a range of partitions of PIPELINE, or what is missing in it."""
+    from flows.backfill_command import run_backfill
+    from flows.range import Options
+
+    if resume and (first or last):
+        raise click.UsageError("--resume goes on with the range of the old backfill")
+    run_backfill(pipeline, first, last, Options(**options), resume, dry_run, as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def status(pipeline: Path, as_json: bool) -> None:
+    """Show which partitions and stages of PIPELINE are complete, stale, failed or missing."""
+    from flows.config import load_pipeline
+
+    loaded = load_pipeline(pipeline)
+    from flows.coverage import coverage_of
+    from flows.grids import coverage_json, coverage_table, coverage_words
+
+    coverage = coverage_of(loaded)
+    covered = [coverage.of(key) for key in coverage.partitions()]
+    if as_json:
+        click.echo(coverage_json(loaded.pipeline.name, covered))
+        return
+    _print(coverage_table(covered))
+    click.echo(coverage_words(covered))
 
 
 @main.command()
@@ -80,6 +164,14 @@ def check(pipeline: Path) -> None:
 
     for line in check_pipeline(pipeline):
         click.echo(line)
+
+
+def _print(table: Any) -> None:
+    """A table as wide as the terminal; where there is none, as wide as it needs to be."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    Console(highlight=False, width=None if console.is_terminal else 240).print(table)
 
 
 @main.command()

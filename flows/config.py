@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,6 +20,7 @@ from tasks.errors import SettingsError
 from tasks.fuse.settings import FuseSettings
 from tasks.mine.settings import AnomalySettings, ClassifySettings, ClusterSettings
 from tasks.partitions import PartitionSettings
+from tasks.quality import QualitySettings
 from tasks.report.settings import ReportSettings
 from tasks.settings import Settings
 
@@ -47,6 +49,12 @@ class Pipeline(Settings):
     partition: PartitionSettings = PartitionSettings()
     window: Annotated[int, Field(ge=1, strict=True)] | Literal["all"] = "all"
     """How many partitions a run mines, up to its own; `all` of them by default."""
+    gaps: Literal["prepare", "report"] = "prepare"
+    """What a run does with partitions of its window that are not prepared yet: it prepares them,
+    or mines without them and says so in the report."""
+    quality: QualitySettings = QualitySettings()
+    retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
+    """How long `fusemine prune` keeps what no last complete run was made of (ISO 8601)."""
     clean: CleanSettings = CleanSettings()
     embed: EmbedSettings = EmbedSettings()
     fuse: FuseSettings = FuseSettings()

@@ -8,28 +8,25 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows.alerts import alert
+from flows.attempt import check_gates, recording_failure
 from flows.config import load_pipeline
+from flows.jobs import Jobs
 from flows.outcome import Outcome, describe
-from flows.plan import Plan, make_plan, run_name
-from flows.prepare import prepare
+from flows.plan import Plan, make_plan, narrowed, resolve_early, run_name
+from flows.prepare import Prepared
 from flows.progress import shown_in_ui
 from flows.publish import publish
+from tasks.collect.source import read_listing
 from tasks.collect.task import collect
-from tasks.fuse.task import fuse, fuse_job
-from tasks.mine.task import (
-    ANOMALY,
-    CLASSIFY,
-    CLUSTER,
-    WindowRefs,
-    anomaly_window,
-    classify_window,
-    cluster_window,
-    mine_job,
-)
-from tasks.report.task import Made, report_job, report_window
+from tasks.failures import clear_failure
+from tasks.fuse.task import fuse
+from tasks.locks import shared
+from tasks.mine.task import WindowRefs, anomaly_window, classify_window, cluster_window
+from tasks.report.task import Made, report_window
 
 
-@flow(name="mine", flow_run_name=run_name)
+@flow(name="mine", flow_run_name=run_name, on_failure=[alert], on_crashed=[alert])
 def mine(
     pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
     partition: Annotated[
@@ -41,48 +38,51 @@ def mine(
     Every partition of the window that is not prepared yet is collected, cleaned and embedded
     first; what is complete is reused. A partition without rows completes without a report.
     """
-    with shown_in_ui():
-        loaded = load_pipeline(pipeline)
-        settings = loaded.pipeline
-        inventory = collect(loaded.source())
-        plan = make_plan(loaded, inventory, partition)
-        if not plan.window:
-            return Outcome(pipeline=settings.name, partition=plan.partition, report=None)
-        made = mine_window(plan, prepare(plan))
-        return report(plan, made)
+    loaded = load_pipeline(pipeline)
+    with shown_in_ui(), shared(loaded.root):
+        with recording_failure(loaded.root, resolve_early(partition, loaded.pipeline)):
+            listing = read_listing(loaded.root, collect(loaded.source()))
+        return mine_partition(make_plan(loaded, listing, partition), Prepared(loaded))
+
+
+def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
+    """Prepare and mine the window of a plan, report on it, and note whether that failed."""
+    with recording_failure(plan.root, plan.target):
+        if plan.window:
+            plan = narrowed(plan, prepared)
+            prepared.prepare(plan.window, plan.target)
+            outcome = report(plan, mine_window(plan, prepared.window(plan)))
+        else:
+            check_gates(plan, None)
+            outcome = Outcome(pipeline=plan.settings.name, partition=plan.partition, report=None)
+    clear_failure(plan.root, plan.target)
+    return outcome
 
 
 def mine_window(plan: Plan, window: WindowRefs) -> Made:
     """Fuse the window and run every miner on it."""
-    settings, root, target = plan.settings, plan.root, plan.target
-    job = fuse_job(root, target, window.cleaned, window.embedded, window.rules, settings.fuse)
-    features = fuse(job, window.cleaned, window.embedded, window.rules, settings.fuse)
-    learning = (settings.classify, settings.fuse)
+    settings, jobs = plan.settings, Jobs(plan, window)
+    features = fuse(jobs.fuse(), window.cleaned, window.embedded, window.rules, settings.fuse)
     return Made(
-        inventory=plan.inventory,
+        listing=plan.listing,
         raw=tuple(plan.window.values()),
         window=window,
         features=features,
-        classes=classify_window(
-            mine_job(root, CLASSIFY, target, window, learning), window, *learning
-        ),
-        clusters=cluster_window(
-            mine_job(root, CLUSTER, target, window, [settings.cluster]), window, settings.cluster
-        ),
-        anomalies=anomaly_window(
-            mine_job(root, ANOMALY, target, window, [settings.anomaly], features),
-            window,
-            features,
-            settings.anomaly,
-        ),
+        classes=classify_window(jobs.classify(), window, settings.classify, settings.fuse),
+        clusters=cluster_window(jobs.cluster(), window, settings.cluster),
+        anomalies=anomaly_window(jobs.anomaly(features), window, features, settings.anomaly),
     )
 
 
 def report(plan: Plan, made: Made) -> Outcome:
-    """Write the report, or reuse it, and make it the partition's last complete one."""
-    about = plan.about()
-    job = report_job(plan.root, made, about, plan.settings.report)
+    """Write the report, or reuse it, and make it the partition's last complete one.
+
+    Raises:
+        QualityError: A gate of the pipeline is breached; the report stays for inspection.
+    """
+    about, job = plan.about(), Jobs(plan, made.window).report(made)
     written = report_window(job, made, about, plan.settings.report)
     outcome = describe(plan.settings.name, plan.target, made, written)
+    check_gates(plan, made)
     publish(plan, made, about, written, outcome)
     return outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from prefect import runtime
 
 from tasks.artifacts import read_json
-from tasks.collect.source import raw_artifacts
 from tasks.columns import check_places
 from tasks.errors import ArtifactError
 from tasks.partitions import (
@@ -20,7 +19,7 @@ from tasks.partitions import (
     end_of,
     gaps,
     latest,
-    partition_of,
+    scheduled_partition,
     window_of,
 )
 from tasks.report.task import About
@@ -28,8 +27,21 @@ from tasks.window import WindowRules
 
 if TYPE_CHECKING:
     from flows.config import Loaded, Pipeline
+    from flows.prepare import Prepared
     from tasks.artifacts import ArtifactRef
+    from tasks.collect.source import Listing
     from tasks.columns import LabelRule
+
+
+# What says where and when, and not what: it changes no result.
+_NOT_SHOWN: dict[str, Any] = {
+    "root": True,
+    "gaps": True,
+    "quality": True,
+    "retention": True,
+    "embed": {"device": True},
+    "partition": {"lag": True},
+}
 
 
 @dataclass(frozen=True)
@@ -38,15 +50,17 @@ class Plan:
 
     Args:
         loaded: The pipeline.
-        inventory: Reference to the list of the source's partitions.
+        listing: The source's partitions.
         partition: The partition that is mined; None if the source has none.
         window: The raw artifact of each partition with rows, oldest first.
+        left_out: Partitions with rows that the window leaves out, because they are not prepared.
     """
 
     loaded: Loaded
-    inventory: ArtifactRef
+    listing: Listing
     partition: str | None
     window: dict[str, ArtifactRef]
+    left_out: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Pipeline:
@@ -70,7 +84,7 @@ class Plan:
 
     def about(self) -> About:
         """What the report says of the pipeline and the run."""
-        settings, partitions = self.settings, tuple(self.window)
+        settings, partitions, left_out = self.settings, tuple(self.window), set(self.left_out)
         return About(
             name=settings.name,
             title=settings.title or settings.name,
@@ -80,14 +94,13 @@ class Plan:
             partition=self.target,
             window_label=_window_label(settings, self.target),
             partitions=partitions,
-            gaps=tuple(gaps(list(partitions), settings.partition.by)),
-            settings=settings.model_dump(
-                mode="json", exclude={"root": True, "embed": {"device": True}}
-            ),
+            gaps=tuple(sorted({*gaps(list(partitions), settings.partition.by)} - left_out)),
+            left_out=self.left_out,
+            settings=settings.model_dump(mode="json", exclude=_NOT_SHOWN),
         )
 
 
-def make_plan(loaded: Loaded, inventory: ArtifactRef, partition: str) -> Plan:
+def make_plan(loaded: Loaded, listing: Listing, partition: str) -> Plan:
     """Resolve the partition and its window.
 
     Raises:
@@ -95,15 +108,24 @@ def make_plan(loaded: Loaded, inventory: ArtifactRef, partition: str) -> Plan:
             not in the source.
         ArtifactError: A raw artifact is gone.
     """
-    raw = raw_artifacts(loaded.root, inventory)
-    settings = loaded.pipeline
-    for file, header in read_json(inventory, "files.json").items():
+    raw, settings = listing.raw, loaded.pipeline
+    headers = read_json(listing.inventory, "files.json") if listing.inventory else {}
+    for file, header in headers.items():
         check_places(settings.clean.places(), header, f"file {file!r}")
     target = resolve(partition, settings, list(raw))
     if target is None or target not in raw:
-        return Plan(loaded, inventory, target, {})
+        return Plan(loaded, listing, target, {})
     keys = window_of(target, settings.window, raw, settings.partition.by)
-    return Plan(loaded, inventory, target, {key: _present(key, raw[key]) for key in keys})
+    return Plan(loaded, listing, target, {key: _present(key, raw[key]) for key in keys})
+
+
+def narrowed(plan: Plan, prepared: Prepared) -> Plan:
+    """The plan as its pipeline treats partitions that are not prepared yet."""
+    if plan.settings.gaps == "prepare":
+        return plan
+    stays = {*prepared.complete(plan.window), plan.target}
+    window = {key: ref for key, ref in plan.window.items() if key in stays}
+    return replace(plan, window=window, left_out=tuple(k for k in plan.window if k not in stays))
 
 
 def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:
@@ -117,6 +139,11 @@ def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:
     return check_key(partition, settings.partition)
 
 
+def resolve_early(partition: str, settings: Pipeline) -> str | None:
+    """The partition as far as it is known before the source is read."""
+    return None if partition == "latest" else resolve(partition, settings, [ALL])
+
+
 def run_name() -> str:
     """The name of a flow run: the pipeline and the partition that was asked for."""
     parameters: dict[str, Any] = runtime.flow_run.parameters
@@ -128,7 +155,7 @@ def run_name() -> str:
 def _scheduled(settings: PartitionSettings) -> str:
     """From the time that the run was scheduled for, however late it started."""
     planned: datetime = runtime.flow_run.scheduled_start_time
-    return partition_of(planned - settings.lag, settings)
+    return scheduled_partition(planned, settings)
 
 
 def _present(partition: str, ref: ArtifactRef | None) -> ArtifactRef:

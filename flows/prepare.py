@@ -1,43 +1,109 @@
-"""Preparing a window: every partition of it that is not complete is cleaned and embedded."""
+"""Preparing partitions: those that are not complete are cleaned and embedded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks import progress
 from tasks.artifacts import ArtifactRef, Job, find, read_json
 from tasks.clean.task import clean_job, clean_partition
-from tasks.embed.model import find_model
+from tasks.embed.model import ModelFiles, find_model
 from tasks.embed.task import embed_job, embed_partition
 from tasks.mine.task import SUMMARY, WindowRefs
 
 if TYPE_CHECKING:
+    from flows.config import Loaded
     from flows.plan import Plan
 
 
-def prepare(plan: Plan) -> WindowRefs:
-    """Clean and embed the window, oldest partition first.
+@dataclass
+class Prepared:
+    """The partitions that one process has found complete or prepared, each looked at once.
 
     Partitions that are complete need no task run of their own, so that a long history costs
-    nothing; the partition that is mined always shows its own.
+    nothing; the one that is mined always shows its own.
+
+    Args:
+        loaded: The pipeline.
+        cleaned: Cleaned partitions by their key.
+        embedded: Embedded partitions by their key.
     """
-    cleaned = _clean(plan)
-    embedded = _embed(plan, cleaned)
-    return WindowRefs(tuple(cleaned.values()), tuple(embedded.values()), plan.rules())
 
+    loaded: Loaded
+    cleaned: dict[str, ArtifactRef] = field(default_factory=dict)
+    embedded: dict[str, ArtifactRef] = field(default_factory=dict)
 
-def _clean(plan: Plan) -> dict[str, ArtifactRef]:
-    columns, settings = plan.settings.columns, plan.settings.clean
-    timezone = plan.settings.partition.timezone
-    refs: dict[str, ArtifactRef] = {}
-    for number, (partition, raw) in enumerate(plan.window.items(), start=1):
-        job = clean_job(plan.root, partition, raw, columns, settings, timezone)
-        refs[partition] = _complete(job, plan) or clean_partition(
-            job, raw, columns, settings, timezone
+    def prepare(self, raw: dict[str, ArtifactRef], target: str | None = None) -> None:
+        """Clean and embed what is not complete, oldest partition first.
+
+        Args:
+            raw: Raw artifacts by partition.
+            target: The partition that is mined, if one is.
+        """
+        self._clean(raw, target)
+        self._embed(list(raw), target)
+
+    def window(self, plan: Plan) -> WindowRefs:
+        """The prepared window of a plan."""
+        cleaned = tuple(self.cleaned[partition] for partition in plan.window)
+        embedded = tuple(self.embedded[partition] for partition in plan.window)
+        return WindowRefs(cleaned, embedded, plan.rules())
+
+    def complete(self, raw: dict[str, ArtifactRef]) -> list[str]:
+        """Those partitions that need no preparing."""
+        return [partition for partition, ref in raw.items() if self._is_complete(partition, ref)]
+
+    def _is_complete(self, partition: str, raw: ArtifactRef) -> bool:
+        cleaned = self.cleaned.get(partition) or find(self._clean_job(partition, raw))
+        if cleaned is None:
+            return False
+        self.cleaned[partition] = cleaned
+        embedded = self.embedded.get(partition) or find(self._embed_job(partition, cleaned))
+        if embedded is not None:
+            self.embedded[partition] = embedded
+        return embedded is not None
+
+    def _clean(self, raw: dict[str, ArtifactRef], target: str | None) -> None:
+        settings = self.loaded.pipeline
+        for number, (partition, ref) in enumerate(raw.items(), start=1):
+            if partition not in self.cleaned or partition == target:
+                job = self._clean_job(partition, ref)
+                found = None if partition == target else find(job)
+                self.cleaned[partition] = found or clean_partition(
+                    job, ref, settings.columns, settings.clean, settings.partition.timezone
+                )
+            progress.report("clean", number, len(raw))
+
+    def _embed(self, partitions: list[str], target: str | None) -> None:
+        jobs = {
+            partition: self._embed_job(partition, self.cleaned[partition])
+            for partition in partitions
+            if partition not in self.embedded or partition == target
+        }
+        found = {p: None if p == target else find(job) for p, job in jobs.items()}
+        counter = _Counter(sum(_texts(self.cleaned[p]) for p, ref in found.items() if ref is None))
+        settings, model = self.loaded.pipeline.embed, self._model
+        for partition, job in jobs.items():
+            self.embedded[partition] = found[partition] or embed_partition(
+                job, self.cleaned[partition], settings, model, counter.add
+            )
+
+    def _clean_job(self, partition: str, raw: ArtifactRef) -> Job:
+        settings = self.loaded.pipeline
+        timezone = settings.partition.timezone
+        return clean_job(
+            self.loaded.root, partition, raw, settings.columns, settings.clean, timezone
         )
-        progress.report("clean", number, len(plan.window))
-    return refs
+
+    def _embed_job(self, partition: str, cleaned: ArtifactRef) -> Job:
+        settings = self.loaded.pipeline.embed
+        return embed_job(self.loaded.root, partition, cleaned, settings, self._model)
+
+    @cached_property
+    def _model(self) -> ModelFiles:
+        return find_model(self.loaded.pipeline.embed.model, self.loaded.base)
 
 
 @dataclass
@@ -50,23 +116,6 @@ class _Counter:
     def add(self, texts: int) -> None:
         self.done += texts
         progress.report("embed", self.done, self.total)
-
-
-def _embed(plan: Plan, cleaned: dict[str, ArtifactRef]) -> dict[str, ArtifactRef]:
-    settings = plan.settings.embed
-    model = find_model(settings.model, plan.loaded.base)
-    jobs = {p: embed_job(plan.root, p, ref, settings, model) for p, ref in cleaned.items()}
-    complete = {partition: _complete(job, plan) for partition, job in jobs.items()}
-    counter = _Counter(sum(_texts(cleaned[p]) for p, ref in complete.items() if ref is None))
-    return {
-        partition: complete[partition]
-        or embed_partition(job, cleaned[partition], settings, model, counter.add)
-        for partition, job in jobs.items()
-    }
-
-
-def _complete(job: Job, plan: Plan) -> ArtifactRef | None:
-    return None if job.partition == plan.partition else find(job)
 
 
 def _texts(cleaned: ArtifactRef) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.files import replace_file
 from tasks.report.task import HTML, show_in_ui
 
 if TYPE_CHECKING:
@@ -21,24 +19,15 @@ if TYPE_CHECKING:
 def publish(plan: Plan, made: Made, about: About, report: ArtifactRef, outcome: Outcome) -> None:
     """Name the run's keys as the last complete ones of its partition, and show its summary."""
     latest = plan.root / "latest"
-    latest.mkdir(exist_ok=True)
     record = {
         "pipeline": outcome.pipeline,
         "partition": outcome.partition,
         "keys": {name: stage.key for name, stage in outcome.stages.items()},
         "report": str(Path(report.path).relative_to(plan.root) / HTML),
     }
-    _replace(latest / f"{plan.target}.json", json.dumps(record, indent=1).encode() + b"\n")
+    replace_file(latest / f"{plan.target}.json", json.dumps(record, indent=1).encode() + b"\n")
     # A backfill of an old partition does not take the place of the newest one's report.
     if plan.target == max(path.stem for path in latest.glob("*.json")):
         newest = (Path(report.path) / HTML).read_bytes()
-        _replace(plan.root / "report" / "latest.html", newest)
+        replace_file(plan.root / "report" / "latest.html", newest)
     show_in_ui(report, made.classes, about)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, draft = tempfile.mkstemp(prefix=".draft-", dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(draft).chmod(0o644)
-    shutil.move(draft, path)

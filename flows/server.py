@@ -29,13 +29,18 @@ except (ProcessLookupError, ValueError):
 """
 
 
+def set_defaults() -> None:
+    """Choose what Prefect reads from the environment when it is imported; what is set stays."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
 def ensure_server() -> None:
     """Have a Prefect API for the rest of this process: the configured one, or a temporary one.
 
-    A temporary server ends with this process, even if the process is killed.
+    Call `set_defaults` before Prefect is imported. A temporary server ends with this process, even
+    if the process is killed.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url is not None:

@@ -5,7 +5,10 @@ FusemineError
 ├── SourceError     the rows that came in
 ├── ModelError      the encoder
 ├── ContractError   a table that breaks its contract, or rows that are not accounted for
-└── ArtifactError   a stored file that is gone or damaged
+├── ArtifactError   a stored file that is gone, damaged or cannot be written
+├── StageError      a stage that failed for a reason of its own
+├── QualityError    a partition that breaks a gate of its pipeline
+└── RunError        partitions that failed, or a Prefect server that does not answer
 
 The first three are the user's to mend (exit code 2), the others are failures (exit code 1).
 """
@@ -29,6 +32,8 @@ class FusemineError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    stage: str | None = None
+    """The stage that raised it, once it has left a task."""
 
     def __init__(self, got: str, expected: str, fix: str) -> None:
         self.got, self.expected, self.fix = got, expected, fix
@@ -63,6 +68,18 @@ class ContractError(FusemineError):
 
 class ArtifactError(FusemineError):
     """A stored artifact is gone, damaged or of another version."""
+
+
+class StageError(FusemineError):
+    """A stage failed, and not because of what it was given."""
+
+
+class QualityError(FusemineError):
+    """A partition breaks a quality gate; its artifacts stay for inspection."""
+
+
+class RunError(FusemineError):
+    """A run of several partitions did not end well."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -71,6 +71,16 @@ def partition_of(moment: datetime, settings: PartitionSettings) -> str:
     return _key(moment.astimezone(ZoneInfo(settings.timezone)).date(), settings.by)
 
 
+def scheduled_partition(planned: datetime, settings: PartitionSettings) -> str:
+    """The partition of a scheduled moment, less the lag.
+
+    The lag is taken off the wall clock of the pipeline's zone, so that a daily schedule neither
+    skips nor doubles a day when the clocks change.
+    """
+    local = planned.astimezone(ZoneInfo(settings.timezone)).replace(tzinfo=None)
+    return _key((local - settings.lag).date(), settings.by)
+
+
 def end_of(partition: str, settings: PartitionSettings) -> datetime | None:
     """The first moment (UTC) after a partition; None for the partition `all`."""
     if partition == ALL:

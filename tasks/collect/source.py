@@ -12,12 +12,15 @@ from tasks.artifacts import ArtifactRef, Job, find, read_frame, ref_of
 from tasks.collect.assign import Assigned, Collected, assign, row_json
 from tasks.collect.forgotten import read_forgotten
 from tasks.collect.read import FileRows, find_files, read_file, source_name
-from tasks.contracts import INVENTORY
+from tasks.contracts import INVENTORY, UNASSIGNED
+from tasks.errors import SourceError
 from tasks.keys import Recipe, Stage, file_digest, recipe
 from tasks.partitions import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import polars as pl
 
     from tasks.collect.settings import SourceSettings
     from tasks.columns import Columns
@@ -48,6 +51,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """The partitions that a source holds.
+
+    Args:
+        raw: The raw artifact of each partition, oldest first; None for one that is not there.
+        unassigned: Hash of the records that belong to no partition.
+        inventory: The stored listing; None if it is not stored.
+    """
+
+    raw: dict[str, ArtifactRef | None]
+    unassigned: str
+    inventory: ArtifactRef | None
+
+
+@dataclass(frozen=True)
 class State:
     """What a source holds right now.
 
@@ -71,7 +89,7 @@ def state_of(source: Source) -> State:
         SourceError: There is none.
     """
     files = tuple(find_files(source.settings, source.base))
-    digests = [file_digest(file) for file in files]
+    digests = [_digest(file) for file in files]
     forgotten = read_forgotten(source.root)
     names = [source_name(file, source.base) for file in files]
     hashes = dict(zip(names, digests, strict=True))
@@ -82,10 +100,12 @@ def state_of(source: Source) -> State:
     return State(files, hashes, job, forgotten)
 
 
-def raw_artifacts(root: Path, inventory: ArtifactRef) -> dict[str, ArtifactRef | None]:
-    """The raw artifact of each partition, oldest first; None for one that is gone or damaged."""
+def read_listing(root: Path, inventory: ArtifactRef) -> Listing:
+    """The partitions of a stored inventory."""
     listed = read_frame(inventory, INVENTORY).select("partition", "key").rows()
-    return {partition: ref_of(root / RAW_STAGE / partition / key) for partition, key in listed}
+    raw = {partition: ref_of(root / RAW_STAGE / partition / key) for partition, key in listed}
+    unassigned = read_frame(inventory, UNASSIGNED, "unassigned")
+    return Listing(raw, _rows_hash(unassigned), inventory)
 
 
 def scan(source: Source, state: State, headers: dict[str, Any]) -> Collected:
@@ -108,15 +128,12 @@ def scan(source: Source, state: State, headers: dict[str, Any]) -> Collected:
 def raw_recipe(state: State, part: Assigned) -> Recipe:
     """What the raw artifact of a partition is made of: its rows alone."""
     made_of = state.job.recipe
-    inputs = (_content_hash(part),)
+    inputs = (_rows_hash(part.rows, part.rejected),)
     return Recipe(inputs, made_of.settings, made_of.versions, made_of.source)
 
 
-def list_partitions(source: Source) -> dict[str, ArtifactRef | None]:
-    """The partitions that the source holds now, oldest first, and nothing written.
-
-    Returns:
-        The raw artifact of each, or None where it is not collected yet.
+def list_partitions(source: Source) -> Listing:
+    """The partitions that the source holds now; nothing is written.
 
     Raises:
         SourceError: The files cannot be used.
@@ -125,12 +142,25 @@ def list_partitions(source: Source) -> dict[str, ArtifactRef | None]:
     state = state_of(source)
     inventory = find(state.job)
     if inventory is not None:
-        return raw_artifacts(source.root, inventory)
+        return read_listing(source.root, inventory)
+    found = scan(source, state, {})
     folder = source.root / RAW_STAGE
-    return {
+    raw = {
         part.partition: ref_of(folder / part.partition / raw_recipe(state, part).key)
-        for part in scan(source, state, {}).partitions
+        for part in found.partitions
     }
+    return Listing(raw, _rows_hash(found.unassigned), None)
+
+
+def _digest(file: Path) -> str:
+    try:
+        return file_digest(file)
+    except OSError as error:
+        raise SourceError(
+            got=f"file {file.name!r} cannot be read: {error.strerror or error}",
+            expected="files that this user can read, on a disk that answers",
+            fix="look at the file and its disk, then run again",
+        ) from error
 
 
 def _settings(source: Source) -> dict[str, Any]:
@@ -150,9 +180,9 @@ def _read_all(source: Source, state: State, headers: dict[str, Any]) -> Iterator
     progress.report("collect", len(state.files), len(state.files))
 
 
-def _content_hash(part: Assigned) -> str:
+def _rows_hash(*tables: pl.DataFrame) -> str:
     content = hashlib.sha256()
-    for table in (part.rows, part.rejected):
+    for table in tables:
         for row in row_json(table):
             content.update(row.encode() + b"\n")
     return content.hexdigest()

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, find, read_json
-from tasks.collect.source import RAW_STAGE, Source, State, raw_artifacts, raw_recipe, scan, state_of
+from tasks.collect.source import RAW_STAGE, Source, State, raw_recipe, read_listing, scan, state_of
 from tasks.columns import check_columns
 from tasks.contracts import INVENTORY, RAW, REJECTED, UNASSIGNED
-from tasks.task import execute, run_ids, stage_task
+from tasks.task import RETRY_DELAYS, execute, run_ids, stage_task
 
 if TYPE_CHECKING:
     from tasks.collect.assign import Assigned
 
 
-@stage_task("collect", "collect")
+@stage_task("collect", "collect", RETRY_DELAYS)
 def collect(source: Source) -> ArtifactRef:
     """Cut the source into partitions; the reference is to the inventory of them.
 
@@ -30,7 +30,7 @@ def collect(source: Source) -> ArtifactRef:
     if found is not None:
         for name, header in read_json(found, "files.json").items():
             check_columns(source.columns, header, f"file {name!r}")
-        if None in raw_artifacts(source.root, found).values():
+        if None in read_listing(source.root, found).raw.values():
             _discard_inventory(found)
     return execute(state.job, lambda draft: _scan(draft, source, state))
 

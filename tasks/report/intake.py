@@ -31,6 +31,7 @@ def intake(inputs: ReportInputs, settings: ReportSettings) -> Intake:
         columns=columns[:COLUMNS],
         more_columns=len(columns[COLUMNS:]),
         gaps=listed([cut(gap, 40) for gap in inputs.gaps], limit=12),
+        left_out=listed([cut(key, 40) for key in inputs.left_out], limit=12),
     )
 
 
@@ -69,6 +70,7 @@ def _facts(inputs: ReportInputs) -> list[Figure]:
         ("texts cut short", encoded.get("truncated_texts"), "longer than the encoder reads"),
         ("partitions", len(inputs.partitions), "with rows in the window"),
         ("gaps", len(inputs.gaps) or None, "partitions of the window without rows"),
+        ("left out", len(inputs.left_out) or None, "partitions of the window, not prepared"),
     ]
     return [Figure(name, count(value), words) for name, value, words in found if value is not None]
 

@@ -50,6 +50,8 @@ class ReportInputs:
     unassigned: pl.DataFrame
     clean: pl.DataFrame
     gaps: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    """Partitions with rows that were not prepared, where the pipeline leaves those out."""
     notes: str | None = None
     label_note: str | None = None
     label_name: str | None = None
@@ -122,6 +124,7 @@ class Intake(Section):
     columns: list[ColumnProfile]
     more_columns: int
     gaps: str
+    left_out: str
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import polars as pl
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.artifacts import MAIN, Draft, Job, read_frame, read_json, read_manifest
+from tasks.collect.assign import removed_rows
 from tasks.contracts import (
     ANOMALIES,
     CLUSTERS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.artifacts import ArtifactRef
+    from tasks.collect.source import Listing
     from tasks.mine.task import WindowRefs
     from tasks.report.settings import ReportSettings
 
@@ -65,6 +67,7 @@ class About:
     window_label: str
     partitions: tuple[str, ...]
     gaps: tuple[str, ...]
+    left_out: tuple[str, ...]
     settings: dict[str, Any]
 
 
@@ -72,7 +75,7 @@ class About:
 class Made:
     """All artifacts that one run reports on."""
 
-    inventory: ArtifactRef
+    listing: Listing
     raw: tuple[ArtifactRef, ...]
     window: WindowRefs
     features: ArtifactRef
@@ -93,24 +96,32 @@ class Made:
         }
 
     def refs(self) -> list[ArtifactRef]:
-        """All of them."""
-        return [self.inventory, *(ref for refs in self.stages().values() for ref in refs)]
+        """All of them, the inventory first where it is stored."""
+        listed = [self.listing.inventory] if self.listing.inventory else []
+        return [*listed, *(ref for refs in self.stages().values() for ref in refs)]
+
+    @property
+    def unassigned(self) -> pl.DataFrame:
+        """The records that belong to no partition; empty while no inventory is stored."""
+        if self.listing.inventory is None:
+            return removed_rows([])
+        return read_frame(self.listing.inventory, UNASSIGNED, "unassigned")
 
 
 def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -> Job:
     """The job of reporting on one run."""
-    refs = made.refs()
+    refs = [ref for refs in made.stages().values() for ref in refs]
     # Of the inventory only the records without a partition are shown: a partition that came
     # later must not make an older report stale.
-    unassigned = read_manifest(made.inventory.path).files["unassigned.parquet"].sha256
-    inputs = (unassigned, *(ref.sha256 for ref in refs[1:]))
+    inputs = (made.listing.unassigned, *(ref.sha256 for ref in refs))
     values = {
         "about": vars(about),
         "report": settings.model_dump(mode="json"),
         "templates": templates_digest(),
     }
     made_of = recipe(STAGE, inputs, values)
-    return Job(root, STAGE.name, about.partition, made_of, tuple(ref.name for ref in refs))
+    names = tuple(ref.name for ref in made.refs())
+    return Job(root, STAGE.name, about.partition, made_of, names)
 
 
 @stage_task("report", "report-{job.partition}")
@@ -152,7 +163,6 @@ def stage_key(refs: Sequence[ArtifactRef]) -> str:
 def _inputs(made: Made, about: About) -> ReportInputs:
     window = read_window(made.window.cleaned, made.window.embedded, made.window.rules)
     removed = [*made.raw, *made.window.cleaned, made.features]
-    unassigned = read_frame(made.inventory, UNASSIGNED, "unassigned")
     return ReportInputs(
         name=about.name,
         title=about.title,
@@ -163,9 +173,10 @@ def _inputs(made: Made, about: About) -> ReportInputs:
         window_label=about.window_label,
         partitions=about.partitions,
         gaps=about.gaps,
+        left_out=about.left_out,
         stages=stage_rows(made),
         rejected=pl.concat([read_frame(ref, REJECTED, "rejected") for ref in removed]),
-        unassigned=unassigned,
+        unassigned=made.unassigned,
         clean=window.clean,
         embeddings=_embeddings(made.window.embedded),
         predictions=read_frame(made.classes, PREDICTIONS),
@@ -183,7 +194,7 @@ def _inputs(made: Made, about: About) -> ReportInputs:
 
 def stage_rows(made: Made) -> list[StageRow]:
     """The row equation of each stage over the window; unassigned rows belong to collecting."""
-    unassigned = read_frame(made.inventory, UNASSIGNED, "unassigned").height
+    unassigned = made.unassigned.height
     rows = []
     for stage, refs in made.stages().items():
         counts = [read_manifest(ref.path).rows for ref in refs]

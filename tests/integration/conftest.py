@@ -25,8 +25,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("prefect")
     os.environ["PREFECT_HOME"] = str(home)
     os.environ.pop("PREFECT_API_URL", None)
-    from flows.server import ensure_server
+    from flows.server import ensure_server, set_defaults
 
+    set_defaults()
     ensure_server()
 
 

@@ -1,0 +1,125 @@
+"""The backfill: mine a range of past partitions, show how far it is, and go on where it stopped."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow, runtime
+from prefect.settings import get_current_settings
+from pydantic import Field
+
+from flows.alerts import alert
+from flows.board import Board
+from flows.config import Loaded, load_pipeline
+from flows.coverage import coverage_of
+from flows.fleet import work_on_pool
+from flows.here import work_here
+from flows.range import Options, partition_on, plan_backfill
+from flows.record import Backfill, Only, Order, Pool, Standing, load_backfill
+from tasks.errors import RunError
+from tasks.locks import shared
+
+
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    what = parameters.get("resume") or f"{parameters.get('start')} to {parameters.get('end')}"
+    return f"backfill {Path(parameters['pipeline']).parent.name} {what}"
+
+
+@flow(name="backfill", flow_run_name=_run_name, on_failure=[alert], on_crashed=[alert])
+def backfill(
+    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
+    start: Annotated[
+        date | None,
+        Field(description="A day in the first partition; by default the first with rows."),
+    ] = None,
+    end: Annotated[
+        date | None,
+        Field(description="A day in the last partition; by default the newest with rows."),
+    ] = None,
+    only: Annotated[
+        Only,
+        Field(
+            description="missing: what has no result of today's settings, code and rows, failed "
+            "partitions included. failed: those alone. all: complete ones too."
+        ),
+    ] = "missing",
+    order: Annotated[Order, Field(description="Which partition comes first.")] = "oldest",
+    max_parallel: Annotated[
+        int, Field(ge=1, le=64, description="Partitions at a time, where a pool does the work.")
+    ] = 1,
+    max_failures: Annotated[
+        int, Field(ge=1, description="Begin no further partition after so many have failed.")
+    ] = 3,
+    pool: Annotated[
+        Pool,
+        Field(
+            description="Who does the work: the workers of cpu or gpu, or this run itself (here). "
+            "auto: the cpu workers where there is a server."
+        ),
+    ] = "auto",
+    dry_run: Annotated[bool, Field(description="Show what would be done, and do nothing.")] = False,
+    resume: Annotated[
+        str | None,
+        Field(description="The id of a backfill to go on with; the range is then the old one."),
+    ] = None,
+) -> Backfill:
+    """Mine a range of partitions, or what is missing in it.
+
+    The union of their windows is prepared once. Each partition's state is kept below the root and
+    in a live table on the run's page; what fails does not stop the others, up to `max_failures`.
+    """
+    loaded = load_pipeline(pipeline)
+    if resume is not None:
+        plan = load_backfill(loaded.root, resume)
+        plan.start_again()
+    else:
+        first, last = (partition_on(day, loaded.pipeline.partition) for day in (start, end))
+        options = Options(only, order, max_parallel, max_failures, pool)
+        plan = plan_backfill(coverage_of(loaded), first, last, options)
+    board = Board(plan, loaded.root)
+    board.show()
+    if not dry_run:
+        carry_out(loaded, board)
+    return plan
+
+
+def carry_out(loaded: Loaded, board: Board) -> None:
+    """Do the work of a backfill; its record and its table are complete however it ends.
+
+    Raises:
+        RunError: A partition failed, or the server stayed away.
+    """
+    plan = board.backfill
+    with shared(loaded.root):
+        plan.save(loaded.root)
+        board.tell(f"backfill {plan.id}: {plan.count(Standing.WAITING)} partition(s) to mine")
+        try:
+            pool = _pool(plan.pool)
+            if pool == "here":
+                work_here(loaded, board)
+            else:
+                work_on_pool(loaded, board, pool)
+        finally:
+            plan.save(loaded.root)
+            board.show()
+    if plan.failed():
+        raise _failed(plan)
+
+
+def _pool(asked: Pool) -> str:
+    if asked != "auto":
+        return asked
+    return "cpu" if get_current_settings().api.url else "here"
+
+
+def _failed(plan: Backfill) -> RunError:
+    failed, waiting = plan.failed(), plan.count(Standing.WAITING)
+    left = f", and {waiting} were not begun" if waiting else ""
+    return RunError(
+        got=f"{len(failed)} of {len(plan.rows)} partitions failed{left}: {', '.join(failed[:12])}",
+        expected="every partition to be mined",
+        fix=f"mend what the table names, then go on with: {plan.resume_command()}",
+    )

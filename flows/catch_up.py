@@ -1,0 +1,58 @@
+"""Catching up: what a time without a server or worker has left undone is found and mined."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from flows.alerts import alert
+from flows.backfill import carry_out
+from flows.board import Board
+from flows.config import load_pipeline
+from flows.coverage import Coverage, State, coverage_of
+from flows.range import Options, plan_backfill
+from flows.record import Backfill, Pool
+from tasks.partitions import scheduled_partition
+
+ATTEMPTS = 3
+"""How often a partition that fails is tried before it is left to a person."""
+
+
+@flow(name="catch-up", on_failure=[alert], on_crashed=[alert])
+def catch_up(
+    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
+    lookback: Annotated[
+        int, Field(ge=1, description="How many of the newest partitions to look at.")
+    ] = 31,
+    pool: Annotated[
+        Pool, Field(description="Who does the work: the workers of cpu or gpu, or this run.")
+    ] = "auto",
+) -> Backfill | None:
+    """Mine the partitions that no run has mined since the first one that did.
+
+    What came before the first complete run is a backfill's business, and the partition that is
+    still filling is the schedule's. A partition that failed is tried again, three times in all.
+    """
+    loaded = load_pipeline(pipeline)
+    coverage = coverage_of(loaded)
+    done = sorted(path.stem for path in (loaded.root / "latest").glob("*.json"))
+    due = scheduled_partition(datetime.now(UTC), loaded.pipeline.partition)
+    keys = [key for key in coverage.partitions() if done and done[0] <= key < due][-lookback:]
+    missed = [key for key in keys if _is_missed(coverage, key)]
+    if not missed:
+        return None
+    plan = plan_backfill(coverage, missed[0], missed[-1], Options(pool=pool))
+    plan.leave_out({*keys} - {*missed})
+    carry_out(loaded, Board(plan, loaded.root))
+    return plan
+
+
+def _is_missed(coverage: Coverage, partition: str) -> bool:
+    covered = coverage.of(partition)
+    if covered.failure is not None:
+        return covered.failure.attempts < ATTEMPTS
+    return covered.state is State.MISSING

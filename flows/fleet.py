@@ -1,0 +1,210 @@
+"""A backfill by the workers of a pool: one deployment run for each partition."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Cancelling
+from prefect.utilities.urls import url_for
+
+from flows.prepare import Prepared
+from flows.record import Row, Standing
+from flows.windows import union_of_windows
+from tasks.collect.source import list_partitions
+from tasks.errors import RunError
+from tasks.failures import read_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flows.board import Board
+    from flows.config import Loaded
+
+POLL_SECONDS = 2.0
+SAID_AFTER = 60.0
+"""Seconds without a worker after which it is said, and said again."""
+PATIENCE = 300.0
+"""Seconds that a server may be away."""
+PREPARATION = "prepare"
+
+Value = TypeVar("Value")
+
+
+def work_on_pool(loaded: Loaded, board: Board, pool: str) -> None:
+    """Have the workers of a pool mine the waiting partitions, and note how each ended.
+
+    Raises:
+        RunError: The deployments are not there, or the server stays away.
+    """
+    with get_client(sync_client=True) as client:
+        fleet = _Fleet(client, loaded, board, pool)
+        try:
+            fleet.prepare()
+            fleet.mine()
+        except BaseException:
+            fleet.cancel()
+            raise
+
+
+class _Fleet:
+    """The runs that this backfill has under way."""
+
+    def __init__(self, client: SyncPrefectClient, loaded: Loaded, board: Board, pool: str) -> None:
+        self._client, self._loaded, self._board, self._pool = client, loaded, board, pool
+        self._active: dict[str, Row] = {}
+        self._idle_since = time.monotonic()
+        self._rows: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Have the union of the windows prepared by one run."""
+        backfill = self._board.backfill
+        targets = [row.partition for row in backfill.waiting()]
+        needed = _unprepared(self._loaded, targets)
+        if not needed:
+            return
+        backfill.preparation = backfill.preparation or Row(
+            partition=PREPARATION, state=Standing.WAITING
+        )
+        self._begin(backfill.preparation, "prepare", {"partitions": needed})
+        while self._active:
+            self._poll()
+        raw = list_partitions(self._loaded.source()).raw
+        self._rows = {key: ref.rows for key, ref in raw.items() if ref is not None}
+
+    def mine(self) -> None:
+        """Have each waiting partition mined, no more at a time than was asked for."""
+        backfill = self._board.backfill
+        waiting = backfill.waiting()
+        while waiting or self._active:
+            while waiting and len(self._active) < backfill.max_parallel and backfill.may_go_on():
+                row = waiting.pop(0)
+                self._begin(row, "mine", {"partition": row.partition})
+            if not backfill.may_go_on():
+                waiting = []
+            if self._active:
+                self._poll()
+
+    def cancel(self) -> None:
+        """Cancel what is under way, because cancelling a parent would leave it running."""
+        for run, row in self._active.items():
+            try:
+                self._client.set_flow_run_state(UUID(run), Cancelling())
+            except (httpx.HTTPError, PrefectHTTPStatusError):
+                continue
+            row.state = Standing.WAITING
+        self._board.backfill.save(self._loaded.root)
+
+    def _begin(self, row: Row, flow: str, parameters: dict[str, Any]) -> None:
+        run = self._under_way(row) or self._start(row, flow, parameters)
+        row.run, row.link, row.state, row.error = str(run.id), url_for(run), Standing.RUNNING, None
+        self._active[str(run.id)] = row
+        self._board.changed(row)
+
+    def _under_way(self, row: Row) -> FlowRun | None:
+        """The run of an earlier attempt that goes on, or ended well, after its parent was lost."""
+        if row.run is None:
+            return None
+        found = self._read([row.run])
+        lives = found and found[0].state and not found[0].state.is_final()
+        return found[0] if lives else None
+
+    def _start(self, row: Row, flow: str, parameters: dict[str, Any]) -> FlowRun:
+        row.attempt += 1
+        name = f"{flow}/{self._pool}"
+        # The same key gives the same run: an attempt that is asked for twice runs once.
+        key = f"{self._board.backfill.id}-{row.partition}-{row.attempt}"
+        pipeline = {"pipeline": str(self._loaded.path)}
+        try:
+            return self._patiently(lambda: self._deploy(name, key, pipeline | parameters))
+        except ObjectNotFound as error:
+            raise RunError(
+                got=f"no deployment {name!r} on the Prefect server",
+                expected="the deployments of prefect.yaml",
+                fix="prefect deploy --all; or mine in this process: --pool here",
+            ) from error
+
+    def _deploy(self, name: str, key: str, parameters: dict[str, Any]) -> FlowRun:
+        tags = ["backfill", self._board.backfill.id]
+        run = run_deployment(name, parameters=parameters, idempotency_key=key, tags=tags, timeout=0)
+        return cast("FlowRun", run)
+
+    def _poll(self) -> None:
+        time.sleep(POLL_SECONDS)
+        runs = self._read(list(self._active))
+        for run in runs:
+            if run.state is not None and run.state.is_final():
+                self._end(self._active.pop(str(run.id)), run)
+        self._say_if_idle([run for run in runs if str(run.id) in self._active])
+
+    def _read(self, ids: Sequence[str]) -> list[FlowRun]:
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run) for run in ids]))
+        return self._patiently(lambda: self._client.read_flow_runs(flow_run_filter=chosen))
+
+    def _end(self, row: Row, run: FlowRun) -> None:
+        row.rows = self._rows.get(row.partition, row.rows)
+        row.seconds = round(run.total_run_time.total_seconds(), 1)
+        if run.state is not None and run.state.type is StateType.COMPLETED:
+            row.state = Standing.COMPLETE
+        else:
+            row.state, row.error = Standing.FAILED, self._why(row, run)
+        self._board.changed(row)
+
+    def _why(self, row: Row, run: FlowRun) -> str:
+        failure = read_failures(self._loaded.root).get(row.partition)
+        if failure is not None and failure.flow_run_id == str(run.id):
+            return failure.error
+        state = run.state
+        return f"{state.name}: {state.message or 'no message'}"[:300] if state else "no state"
+
+    def _say_if_idle(self, active: Sequence[FlowRun]) -> None:
+        """A worker that never comes is said, not waited for in silence."""
+        taken = any(run.state and run.state.type is not StateType.SCHEDULED for run in active)
+        if taken or not active:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > SAID_AFTER:
+            self._idle_since = time.monotonic()
+            self._board.tell(
+                f"no worker has taken a run of pool {self._pool!r} for {SAID_AFTER:.0f} s: "
+                f"start one with `prefect worker start --pool {self._pool}`, or see in the "
+                "Prefect UI whether the pool is paused or its limit is reached"
+            )
+
+    def _patiently(self, ask: Callable[[], Value]) -> Value:
+        """Ask the server again while it is away, up to a limit."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return ask()
+            except (httpx.TransportError, PrefectHTTPStatusError) as error:
+                if isinstance(error, ObjectNotFound) or _is_refusal(error):
+                    raise
+                if time.monotonic() > until:
+                    raise self._gone() from error
+                self._board.tell("the Prefect server does not answer; asking again in 5 s")
+                time.sleep(5)
+
+    def _gone(self) -> RunError:
+        return RunError(
+            got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
+            expected="the server that the backfill began with",
+            fix=f"start it, then go on with: {self._board.backfill.resume_command()}",
+        )
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server answered and said no, which asking again does not change."""
+    return isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
+
+
+def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:
+    union = union_of_windows(loaded, list_partitions(loaded.source()), targets)
+    collected = {key: ref for key, ref in union.items() if ref is not None}
+    return sorted(union.keys() - {*Prepared(loaded).complete(collected)})

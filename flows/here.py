@@ -1,0 +1,60 @@
+"""A backfill in this process: one scan, one preparation, then one partition after another."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flows.pipeline import mine_partition
+from flows.plan import make_plan
+from flows.prepare import Prepared
+from flows.record import Standing
+from flows.windows import union_of_windows
+from tasks.collect.source import read_listing
+from tasks.collect.task import collect
+from tasks.errors import FusemineError
+
+if TYPE_CHECKING:
+    from flows.board import Board
+    from flows.config import Loaded
+    from flows.record import Row
+    from tasks.collect.source import Listing
+
+
+def work_here(loaded: Loaded, board: Board) -> None:
+    """Mine the waiting partitions of a backfill, and note how each ended."""
+    listing = read_listing(loaded.root, collect(loaded.source()))
+    prepared, waiting = Prepared(loaded), board.backfill.waiting()
+    _prepare(loaded, listing, prepared, board)
+    for row in waiting:
+        if not board.backfill.may_go_on():
+            return
+        _mine(row, loaded, listing, prepared, board)
+
+
+def _prepare(loaded: Loaded, listing: Listing, prepared: Prepared, board: Board) -> None:
+    """Prepare the union of the windows once."""
+    targets = [row.partition for row in board.backfill.waiting()]
+    union = union_of_windows(loaded, listing, targets)
+    try:
+        prepared.prepare({key: ref for key, ref in union.items() if ref is not None})
+    except FusemineError as error:
+        # Only the partitions whose windows need what failed fail with it, one by one below.
+        board.tell(f"not all partitions could be prepared: {error.got}")
+
+
+def _mine(row: Row, loaded: Loaded, listing: Listing, prepared: Prepared, board: Board) -> None:
+    row.state, row.attempt, row.error = Standing.RUNNING, row.attempt + 1, None
+    raw = listing.raw.get(row.partition)
+    row.rows = raw.rows if raw else None
+    board.changed(row)
+    started = time.monotonic()
+    try:
+        outcome = mine_partition(make_plan(loaded, listing, row.partition), prepared)
+    except Exception as error:  # whatever it is, the other partitions go on
+        row.state, row.error = Standing.FAILED, str(error)
+    else:
+        row.state = Standing.COMPLETE if outcome.report else Standing.GAP
+        row.link = str(outcome.report) if outcome.report else None
+    row.seconds = round(time.monotonic() - started, 1)
+    board.changed(row)

@@ -1,0 +1,60 @@
+"""The jobs of mining one window: what a run does and what a status looks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.fuse.task import fuse_job
+from tasks.mine.task import ANOMALY, CLASSIFY, CLUSTER, mine_job
+from tasks.report.task import report_job
+
+if TYPE_CHECKING:
+    from flows.plan import Plan
+    from tasks.artifacts import ArtifactRef, Job
+    from tasks.mine.task import WindowRefs
+    from tasks.report.task import Made
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs over a prepared window.
+
+    Args:
+        plan: What is mined.
+        window: Its prepared partitions.
+    """
+
+    plan: Plan
+    window: WindowRefs
+
+    def fuse(self) -> Job:
+        """Features of the window."""
+        plan, window = self.plan, self.window
+        return fuse_job(
+            plan.root,
+            plan.target,
+            window.cleaned,
+            window.embedded,
+            window.rules,
+            plan.settings.fuse,
+        )
+
+    def classify(self) -> Job:
+        """Predictions."""
+        settings = [self.plan.settings.classify, self.plan.settings.fuse]
+        return mine_job(self.plan.root, CLASSIFY, self.plan.target, self.window, settings)
+
+    def cluster(self) -> Job:
+        """Topics."""
+        settings = [self.plan.settings.cluster]
+        return mine_job(self.plan.root, CLUSTER, self.plan.target, self.window, settings)
+
+    def anomaly(self, features: ArtifactRef) -> Job:
+        """Anomalies, which read the features."""
+        settings = [self.plan.settings.anomaly]
+        return mine_job(self.plan.root, ANOMALY, self.plan.target, self.window, settings, features)
+
+    def report(self, made: Made) -> Job:
+        """The report on all of it."""
+        return report_job(self.plan.root, made, self.plan.about(), self.plan.settings.report)

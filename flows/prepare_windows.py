@@ -1,0 +1,34 @@
+"""Preparing partitions for others to mine: one scan of the source, one load of the encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from flows.alerts import alert
+from flows.config import load_pipeline
+from flows.prepare import Prepared
+from flows.progress import shown_in_ui
+from tasks.collect.source import read_listing
+from tasks.collect.task import collect
+from tasks.locks import shared
+
+
+@flow(name="prepare", on_failure=[alert], on_crashed=[alert])
+def prepare(
+    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
+    partitions: Annotated[
+        list[str], Field(description="Which partitions; an empty list means all of them.")
+    ],
+) -> int:
+    """Collect, clean and embed partitions, and mine none; returns how many there are."""
+    loaded = load_pipeline(pipeline)
+    with shown_in_ui(), shared(loaded.root):
+        listing = read_listing(loaded.root, collect(loaded.source()))
+        chosen = partitions or list(listing.raw)
+        raw = {key: ref for key, ref in listing.raw.items() if ref is not None and key in chosen}
+        Prepared(loaded).prepare(raw)
+        return len(raw)

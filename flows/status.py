@@ -1,0 +1,28 @@
+"""The coverage of a pipeline as a table: on the terminal, as JSON, and in the Prefect UI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from pydantic import Field
+
+from flows.config import load_pipeline
+from flows.coverage import coverage_of
+from flows.grids import coverage_rows
+
+
+@flow(name="status")
+def status(
+    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
+) -> list[dict[str, Any]]:
+    """Show which partitions and stages are complete, stale, failed, missing or gaps."""
+    loaded = load_pipeline(pipeline)
+    coverage = coverage_of(loaded)
+    rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
+    create_table_artifact(
+        rows, key=f"status-{loaded.pipeline.name}", description=f"Coverage of {loaded.path}"
+    )
+    return rows
