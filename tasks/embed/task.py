@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from prefect import get_run_logger
 
 from tasks import vectors
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
 from tasks.contracts import CLEAN, EMBEDDINGS
 from tasks.embed.embed import Embedded, embed
-from tasks.embed.model import Encoder, ModelFiles, load_encoder
+from tasks.embed.model import Encoder, ModelFiles, load_encoder, resolve_device
 from tasks.embed.store import EmbeddingStore
 from tasks.keys import Stage, recipe
+from tasks.locks import device_lock
 from tasks.task import execute, stage_task
 
 if TYPE_CHECKING:
@@ -51,9 +53,10 @@ def embed_partition(
 
     def work(draft: Draft) -> None:
         rows = read_frame(cleaned, CLEAN)
-        encoder = load_encoder(model.folder, settings)
-        store = _open_store(_space(job, settings, model), encoder.dimension)
-        result = embed(rows["text"], encoder, store, settings.batch_tokens, progress)
+        with device_lock(resolve_device(settings.device), get_run_logger().info):
+            encoder = load_encoder(model.folder, settings)
+            store = _open_store(_space(job, settings, model), encoder.dimension)
+            result = embed(rows["text"], encoder, store, settings.batch_tokens, progress)
         draft.table(MAIN, _table(rows["row_id"].to_list(), result, encoder, settings), EMBEDDINGS)
         draft.json("summary.json", _summary(result, encoder, settings))
         draft.count(rows.height, rows.height, 0)

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from support import Table, tickets, write_csv
 
+from flows.server import set_defaults
+
+set_defaults()  # before anything imports Prefect
+
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
@@ -25,9 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("prefect")
     os.environ["PREFECT_HOME"] = str(home)
     os.environ.pop("PREFECT_API_URL", None)
-    from flows.server import ensure_server, set_defaults
+    from flows.server import ensure_server
 
-    set_defaults()
     ensure_server()
 
 
