@@ -30,46 +30,39 @@ def _run_name() -> str:
 
 @flow(name="backfill", flow_run_name=_run_name, on_failure=[alert], on_crashed=[alert])
 def backfill(
-    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
-    start: Annotated[
-        date | None,
-        Field(description="A day in the first partition; by default the first with rows."),
-    ] = None,
-    end: Annotated[
-        date | None,
-        Field(description="A day in the last partition; by default the newest with rows."),
-    ] = None,
-    only: Annotated[
-        Only,
-        Field(
-            description="missing: what has no result of today's settings, code and rows, failed "
-            "partitions included. failed: those alone. all: complete ones too."
-        ),
-    ] = "missing",
-    order: Annotated[Order, Field(description="Which partition comes first.")] = "oldest",
-    max_parallel: Annotated[
-        int, Field(ge=1, le=64, description="Partitions at a time, where a pool does the work.")
-    ] = 1,
-    max_failures: Annotated[
-        int, Field(ge=1, description="Begin no further partition after so many have failed.")
-    ] = 3,
-    pool: Annotated[
-        Pool,
-        Field(
-            description="Who does the work: the workers of cpu or gpu, or this run itself (here). "
-            "auto: the cpu workers where there is a server."
-        ),
-    ] = "auto",
-    dry_run: Annotated[bool, Field(description="Show what would be done, and do nothing.")] = False,
-    resume: Annotated[
-        str | None,
-        Field(description="The id of a backfill to go on with; the range is then the old one."),
-    ] = None,
+    pipeline: Path,
+    start: date | None = None,
+    end: date | None = None,
+    only: Only = "missing",
+    order: Order = "oldest",
+    max_parallel: Annotated[int, Field(ge=1, le=64)] = 1,
+    max_failures: Annotated[int, Field(ge=1)] = 3,
+    pool: Pool = "auto",
+    dry_run: bool = False,
+    resume: str | None = None,
 ) -> Backfill:
     """Mine a range of partitions, or what is missing in it.
 
     The union of their windows is prepared once. Each partition's state is kept below the root and
     in a live table on the run's page; what fails does not stop the others, up to `max_failures`.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        start: A day in the first partition; by default the first with rows.
+        end: A day in the last partition; by default the newest with rows.
+        only: missing: what has no result of today's settings, code and rows, failed partitions
+            included; failed: those alone; all: complete ones too.
+        order: Which partition comes first.
+        max_parallel: Partitions at a time, where a pool does the work.
+        max_failures: Begin no further partition after so many have failed.
+        pool: Who does the work: the workers of cpu or gpu, or this run itself (here); auto means
+            the cpu workers where there is a server.
+        dry_run: Show what would be done, and do nothing.
+        resume: The id of a backfill to go on with; the range is then the old one.
+
+    Raises:
+        SettingsError: The pipeline, the range or the id.
+        RunError: A partition failed; the table is complete before.
     """
     loaded = load_pipeline(pipeline)
     if resume is not None:

@@ -24,18 +24,18 @@ ATTEMPTS = 3
 
 @flow(name="catch-up", on_failure=[alert], on_crashed=[alert])
 def catch_up(
-    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
-    lookback: Annotated[
-        int, Field(ge=1, description="How many of the newest partitions to look at.")
-    ] = 31,
-    pool: Annotated[
-        Pool, Field(description="Who does the work: the workers of cpu or gpu, or this run.")
-    ] = "auto",
+    pipeline: Path, lookback: Annotated[int, Field(ge=1)] = 31, pool: Pool = "auto"
 ) -> Backfill | None:
     """Mine the partitions that no run has mined since the first one that did.
 
     What came before the first complete run is a backfill's business, and the partition that is
     still filling is the schedule's. A partition that failed is tried again, three times in all.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        lookback: How many of the newest partitions to look at.
+        pool: Who does the work: the workers of cpu or gpu, or this run itself (here); auto means
+            the cpu workers where there is a server.
     """
     loaded = load_pipeline(pipeline)
     coverage = coverage_of(loaded)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from flows.alerts import alert
 from flows.attempt import check_gates, recording_failure
@@ -27,16 +25,15 @@ from tasks.report.task import Made, report_window
 
 
 @flow(name="mine", flow_run_name=run_name, on_failure=[alert], on_crashed=[alert])
-def mine(
-    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
-    partition: Annotated[
-        str, Field(description="A partition such as 1996-05, or latest, or scheduled.")
-    ] = "latest",
-) -> Outcome:
+def mine(pipeline: Path, partition: str = "latest") -> Outcome:
     """Mine one partition of a table, and the window of partitions up to it.
 
     Every partition of the window that is not prepared yet is collected, cleaned and embedded
     first; what is complete is reused. A partition without rows completes without a report.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        partition: A partition such as 1996-05, or latest, or scheduled.
     """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):

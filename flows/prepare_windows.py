@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from flows.alerts import alert
 from flows.config import load_pipeline
@@ -18,13 +16,13 @@ from tasks.locks import shared
 
 
 @flow(name="prepare", on_failure=[alert], on_crashed=[alert])
-def prepare(
-    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
-    partitions: Annotated[
-        list[str], Field(description="Which partitions; an empty list means all of them.")
-    ],
-) -> int:
-    """Collect, clean and embed partitions, and mine none; returns how many there are."""
+def prepare(pipeline: Path, partitions: list[str]) -> int:
+    """Collect, clean and embed partitions, and mine none; returns how many there are.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        partitions: Which partitions; an empty list means all of them.
+    """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
         listing = read_listing(loaded.root, collect(loaded.source()))

@@ -6,6 +6,7 @@ import atexit
 import os
 import subprocess
 import sys
+from typing import Any
 
 # A first start with a fresh database takes longer than Prefect waits by default. The server's
 # own log would end in tracebacks of requests that were under way when the run was done.
@@ -16,16 +17,15 @@ _DEFAULTS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "DO_NOT_TRACK": "1",
 }
-# Reads the server's process id, then waits until its standard input closes, which the end of our
-# process does whatever ends it.
+# Reads process ids until its standard input closes, which the end of our process does whatever
+# ends it, and then ends them.
 _GUARD = """
 import os, signal, sys
-pid = sys.stdin.readline()
-sys.stdin.read()
-try:
-    os.kill(int(pid), signal.SIGKILL)
-except (ProcessLookupError, ValueError):
-    pass
+for line in sys.stdin.readlines():
+    try:
+        os.kill(int(line), signal.SIGKILL)
+    except (ProcessLookupError, ValueError):
+        pass
 """
 
 
@@ -48,13 +48,20 @@ def ensure_server() -> None:
     from prefect.server.api.server import SubprocessASGIServer
 
     guard = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-        [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True, text=True
     )
     # Registered before the server's own stop, and so called after it: what Prefect still has to
     # send at exit finds its server.
     atexit.register(guard.communicate)
-    server = SubprocessASGIServer()
-    server.start()
-    if server.server_process is not None and guard.stdin is not None:
-        guard.stdin.write(f"{server.server_process.pid}\n".encode())
-        guard.stdin.flush()
+
+    class Guarded(SubprocessASGIServer):
+        """Its process is known to the guard from its first moment, while it still starts up."""
+
+        def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
+            process = super()._run_uvicorn_command()
+            if guard.stdin is not None:
+                guard.stdin.write(f"{process.pid}\n")
+                guard.stdin.flush()
+            return process
+
+    Guarded().start()

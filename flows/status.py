@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
-from pydantic import Field
 
 from flows.config import load_pipeline
 from flows.coverage import coverage_of
@@ -15,10 +14,12 @@ from flows.grids import coverage_rows
 
 
 @flow(name="status")
-def status(
-    pipeline: Annotated[Path, Field(description="The pipeline.yaml of the table.")],
-) -> list[dict[str, Any]]:
-    """Show which partitions and stages are complete, stale, failed, missing or gaps."""
+def status(pipeline: Path) -> list[dict[str, Any]]:
+    """Show which partitions and stages are complete, stale, failed, missing or gaps.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+    """
     loaded = load_pipeline(pipeline)
     coverage = coverage_of(loaded)
     rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
