@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -163,6 +164,67 @@ def check(pipeline: Path) -> None:
     from flows.check import check_pipeline
 
     for line in check_pipeline(pipeline):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("path", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def lineage(path: Path, as_json: bool) -> None:
+    """Show what a report, or any artifact at PATH, was made of, back to the source's files."""
+    from tasks.upkeep.lineage import lines, trace
+
+    found = trace(path)
+    _tell(lines(found), found.as_json(), as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
+    """Remove artifacts that no last complete run of PIPELINE was made of."""
+    from flows.config import load_pipeline
+    from flows.prune import prune_root
+
+    plan = prune_root(load_pipeline(pipeline), dry_run)
+    _tell(plan.lines(), plan.as_json(), as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.argument("row_id")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
+    """Remove the row ROW_ID from all artifacts and the store of PIPELINE, for good.
+
+    It stays in the source's own files, but is not collected from them again.
+    """
+    from flows.config import load_pipeline
+    from tasks.locks import exclusive
+    from tasks.upkeep.forget import forget as remove
+
+    root = load_pipeline(pipeline).root
+    with exclusive(root):
+        found = remove(root, row_id)
+    _tell(found.lines(), found.as_json(), as_json)
+    if found.partitions and not as_json:
+        click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
+
+
+@main.command()
+@click.argument("folder", type=_FILE, default=Path())
+def ui(folder: Path) -> None:
+    """Start a local Prefect with the deployments of FOLDER's prefect.yaml and its workers."""
+    from flows.ui import run_ui
+
+    run_ui(folder, click.echo)
+
+
+def _tell(lines: list[str], value: Any, as_json: bool) -> None:
+    if as_json:
+        lines = [json.dumps(value, indent=1, ensure_ascii=False)]
+    for line in lines:
         click.echo(line)
 
 

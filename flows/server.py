@@ -29,6 +29,11 @@ for line in sys.stdin.readlines():
 """
 
 
+def quiet_defaults() -> dict[str, str]:
+    """Those defaults that a server which stays should not have: it is to keep a log."""
+    return {name: value for name, value in _DEFAULTS.items() if "LOGGING" in name}
+
+
 def set_defaults() -> None:
     """Choose what Prefect reads from the environment when it is imported; what is set stays."""
     for name, value in _DEFAULTS.items():

@@ -74,8 +74,10 @@ def partition_of(moment: datetime, settings: PartitionSettings) -> str:
 def scheduled_partition(planned: datetime, settings: PartitionSettings) -> str:
     """The partition of a scheduled moment, less the lag.
 
-    The lag is taken off the wall clock of the pipeline's zone, so that a daily schedule neither
-    skips nor doubles a day when the clocks change.
+    The lag is taken off the wall clock of the pipeline's zone, so that a daily schedule with a lag
+    of whole days neither skips nor doubles a day when the clocks change. No code here can mend one
+    exception: where the clocks skip midnight (Cairo, Havana), Prefect starts a run planned for
+    the skipped hour at 23 o'clock of the day before, and there it looks like any other run.
     """
     local = planned.astimezone(ZoneInfo(settings.timezone)).replace(tzinfo=None)
     return _key((local - settings.lag).date(), settings.by)
@@ -133,12 +135,19 @@ def gaps(window: list[str], by: By) -> list[str]:
     """Calendar partitions between the first and the last of a window that have no rows."""
     if len(window) < 2:
         return []
-    day, last, present = _first_day(window[0], by), window[-1], set(window)
-    missing = []
+    present = set(window)
+    return [key for key in between(window[0], window[-1], by) if key not in present]
+
+
+def between(first: str, last: str, by: By) -> list[str]:
+    """All calendar partitions from `first` to `last`, both among them."""
+    if first > last:
+        return []
+    day, keys = _first_day(first, by), []
     while (key := _key(day, by)) < last:
-        missing += [] if key in present else [key]
+        keys.append(key)
         day = _next(day, by)
-    return missing
+    return [*keys, last]
 
 
 def _key(day: date, by: By) -> str:

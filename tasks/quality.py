@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import polars as pl
 from pydantic import Field
 
-from tasks.artifacts import ArtifactRef, read_frame, read_manifest
+from tasks.artifacts import ArtifactRef, read_frame, read_json, read_manifest
+from tasks.cells import as_text
 from tasks.collect.assign import own_name
-from tasks.contracts import CLEAN, INVENTORY, NUMBER, RAW
+from tasks.contracts import CATEGORY, CLEAN, INVENTORY, NUMBER, RAW, REJECTED, TEXT
 from tasks.errors import SettingsError, nearest
 from tasks.settings import Settings
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,7 +28,8 @@ class QualitySettings(Settings):
     max_unassigned: Share | None = None
     """Largest share of the source's records that may belong to no partition."""
     max_null: dict[str, Share] = Field(default_factory=dict)
-    """Largest share of empty cells, by column; a number that cannot be read counts as empty."""
+    """Largest share of empty cells, by column (`{height: 0.5}`); a number that cannot be read
+    counts as empty."""
 
 
 @dataclass(frozen=True)
@@ -65,75 +65,82 @@ def quality_facts(
     """Gather the facts from artifacts; a partition without rows has none.
 
     Raises:
-        SettingsError: A gated column is not in the partition.
+        SettingsError: A gated column is in no file of the source.
     """
-    source = read_manifest(inventory.path)
-    unassigned = source.rows.rows_rejected - _rejected_with_partition(inventory)
-    records = source.rows.rows_in
+    _check_columns(settings, inventory)
+    source = read_manifest(inventory.path).rows
+    rejected = int(read_frame(inventory, INVENTORY)["rejected"].sum())
+    records, unassigned = source.rows_in, source.rows_rejected - rejected
     if raw is None or cleaned is None:
         return Facts(partition, 0, 0, records, unassigned, {}, 0)
     rows = read_manifest(raw.path).rows.rows_in
-    collected, clean = read_frame(raw, RAW), read_frame(cleaned, CLEAN)
-    empty = {column: _empty(column, collected, clean) for column in settings.max_null}
+    empty = _empty_cells(list(settings.max_null), raw, cleaned)
     return Facts(partition, rows, cleaned.rows, records, unassigned, empty, raw.rows)
 
 
 def check_quality(settings: QualitySettings, facts: Facts) -> list[str]:
     """The gates that are breached, a sentence with its figures for each."""
-    where, breaches = facts.partition, []
-    if settings.min_rows is not None and facts.kept < settings.min_rows:
-        breaches.append(
-            f"{facts.kept:,} rows of {where} can be mined, "
-            f"fewer than min_rows {settings.min_rows:,}"
-        )
-    rejected = facts.rows - facts.kept
-    shares = [
-        ("max_rejected", settings.max_rejected, rejected, facts.rows, f"rows of {where} rejected"),
-        (
-            "max_unassigned",
-            settings.max_unassigned,
-            facts.unassigned,
-            facts.records,
-            "records of the source without a partition",
-        ),
-    ]
-    for name, limit, part, whole, what in shares:
-        if limit is not None and part > limit * whole:
-            breaches.append(f"{_share(part, whole)} {what}, more than {name} {limit:.1%}")
-    for column, limit in settings.max_null.items():
-        part, whole = facts.empty.get(column, 0), facts.collected
-        if part > limit * whole:
-            breaches.append(
-                f"{column} is empty in {_share(part, whole)} rows of {where}, "
-                f"more than max_null {limit:.1%}"
-            )
+    here = f"rows of {facts.partition}"
+    limit, rejected = settings.min_rows, facts.rows - facts.kept
+    breaches = []
+    if limit is not None and facts.kept < limit:
+        breaches = [f"{facts.kept:,} {here} can be mined, fewer than quality.min_rows, {limit:,}"]
+    breaches += _over(
+        "max_rejected", settings.max_rejected, rejected, facts.rows, f"{here} are rejected"
+    )
+    what = "records of the source belong to no partition"
+    breaches += _over(
+        "max_unassigned", settings.max_unassigned, facts.unassigned, facts.records, what
+    )
+    for column, share in settings.max_null.items():
+        empty = facts.empty.get(column, 0)
+        breaches += _over("max_null", share, empty, facts.collected, f"{here} have no {column}")
     return breaches
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%} of {whole:,}"
+def _over(gate: str, limit: float | None, part: int, whole: int, what: str) -> list[str]:
+    # Shares are compared, not part with limit * whole: 0.29 * 100 is less than 29.
+    if limit is None or whole == 0 or part / whole <= limit:
+        return []
+    return [
+        f"{part:,} of {whole:,} {what} ({part / whole:.1%}), "
+        f"more than the {100 * limit:g}% that quality.{gate} allows"
+    ]
 
 
-def _rejected_with_partition(inventory: ArtifactRef) -> int:
-    return int(read_frame(inventory, INVENTORY)["rejected"].sum())
+def _check_columns(settings: QualitySettings, inventory: ArtifactRef) -> None:
+    headers = read_json(inventory, "files.json").values()
+    names = list(dict.fromkeys(name for header in headers for name in header))
+    for column in settings.max_null:
+        if names and column not in names:
+            raise SettingsError(
+                got=f"quality.max_null: {column!r}, which is a column of no file of the source",
+                expected=f"one of {', '.join(names[:40])}",
+                fix=f"{nearest(column, names)}correct quality.max_null in the pipeline.yaml",
+            )
+
+
+def _empty_cells(columns: list[str], raw: ArtifactRef, cleaned: ArtifactRef) -> dict[str, int]:
+    """Empty cells of the user's columns; a column that the partition's files lack is all empty."""
+    if not columns:
+        return {}
+    rows, clean = read_frame(raw, RAW), read_frame(cleaned, CLEAN)
+    refused = read_frame(cleaned, REJECTED, "rejected").filter(rule="invalid_number")
+    unreadable = read_json(cleaned, "summary.json")["unreadable_numbers"] if len(refused) else {}
+    counts = {column: _empty(column, rows, clean) for column in columns}
+    return {column: min(n + unreadable.get(column, 0), len(rows)) for column, n in counts.items()}
 
 
 def _empty(column: str, raw: pl.DataFrame, clean: pl.DataFrame) -> int:
-    own = own_name(column)
-    if own not in raw.columns:
-        raise SettingsError(
-            got=f"quality.max_null names the column {column!r}, which the table has not",
-            expected=f"one of {', '.join(raw.columns[3:15])}",
-            fix=f"{nearest(column, raw.columns)}correct quality.max_null in the pipeline.yaml",
-        )
-    values = raw.get_column(own)
-    empty = values.is_null()
-    if values.dtype == "String":
-        empty = empty | (values.str.strip_chars() == "")
-    lost = int(empty.sum())
-    number = f"{NUMBER}{column}"
-    if number in clean.columns:
-        # Rows that cleaning rejected are not in its table; what it could not read is null there.
-        filled = raw.filter(~empty).select("row_id")
-        lost += int(clean.join(filled, on="row_id", how="semi")[number].is_null().sum())
-    return lost
+    """Cells with nothing in them as they came in, or after cleaning in the rows that it kept."""
+    if own_name(column) not in raw.columns:
+        return raw.height
+    blank = as_text(raw.get_column(own_name(column))).fill_null("").str.strip_chars() == ""
+    filled = clean.join(raw.filter(~blank).select("row_id"), on="row_id", how="semi")
+    made = [prefix + column for prefix in (TEXT, CATEGORY, NUMBER)]
+    lost = [_nothing(filled.get_column(name)) for name in made if name in clean.columns]
+    return int(blank.sum()) + sum(lost)
+
+
+def _nothing(values: pl.Series) -> int:
+    return int((values.cast(pl.String).fill_null("") == "").sum())

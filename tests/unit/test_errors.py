@@ -11,12 +11,24 @@ from tasks.errors import (
     ContractError,
     FusemineError,
     ModelError,
+    QualityError,
+    RunError,
     SettingsError,
     SourceError,
+    StageError,
     nearest,
 )
 
-USERS, OURS = (SettingsError, SourceError, ModelError), (ContractError, ArtifactError)
+USERS, OURS = (
+    (SettingsError, SourceError, ModelError),
+    (
+        ContractError,
+        ArtifactError,
+        StageError,
+        QualityError,
+        RunError,
+    ),
+)
 
 
 def test_the_message_holds_what_came_what_was_expected_and_the_fix() -> None:

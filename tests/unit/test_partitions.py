@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -16,12 +17,14 @@ from tasks.partitions import (
     ALL,
     By,
     PartitionSettings,
+    between,
     check_key,
     end_of,
     gaps,
     latest,
     partition_keys,
     partition_of,
+    scheduled_partition,
     window_of,
 )
 from tasks.times import UTC_TIME
@@ -225,6 +228,113 @@ def test_gaps_are_the_partitions_in_between_that_have_no_rows() -> None:
 
 def test_a_window_of_one_or_none_has_no_gaps() -> None:
     assert gaps([], By.MONTH) == gaps(["1996-05"], By.MONTH) == gaps([ALL], By.MONTH) == []
+
+
+@given(MOMENTS, MOMENTS, SETTINGS)
+def test_between_are_all_partitions_from_the_first_to_the_last(
+    first: datetime, last: datetime, settings: PartitionSettings
+) -> None:
+    first, last = sorted((first, min(last, first + timedelta(days=900))))
+    keys = [partition_of(first, settings)]
+    while keys[-1] != partition_of(last, settings):
+        keys.append(partition_of(end_of(keys[-1], settings) or last, settings))
+    assert between(keys[0], keys[-1], settings.by) == sorted(keys)
+
+
+def test_between_keeps_the_calendars_last_partition_and_is_empty_backwards() -> None:
+    assert between("9999-12-30", "9999-12-31", By.DAY) == ["9999-12-30", "9999-12-31"]
+    assert between("9998", "9999", By.YEAR) == ["9998", "9999"]
+    assert between("1996-05", "1996-05", By.MONTH) == ["1996-05"]
+    assert between("1996-06", "1996-05", By.MONTH) == []
+
+
+CHANGING = ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo"]
+
+
+def daily(timezone: str, days: int = 1) -> PartitionSettings:
+    return PartitionSettings(by=By.DAY, timezone=timezone, lag=timedelta(days=days))
+
+
+def instants(wall: datetime, zone: ZoneInfo) -> set[datetime]:
+    """The moments at which the clock shows a time: two where it is set back.
+
+    Where the clock skips that time, one moment, as late after the jump as the time is in it.
+    """
+    both = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    shown = {at for at in both if at.astimezone(zone).replace(tzinfo=None) == wall}
+    return shown or {max(both)}
+
+
+def test_a_run_at_half_past_midnight_mines_the_day_before_when_clocks_change() -> None:
+    settings = daily("America/New_York")
+    runs = [datetime(2024, 3, day, 0, 30, tzinfo=ZoneInfo("America/New_York")) for day in (10, 11)]
+    assert [scheduled_partition(run, settings) for run in runs] == ["2024-03-09", "2024-03-10"]
+    # A day taken off in UTC is 23 hours too much of the short day: it would double the 9th.
+    assert partition_of(runs[1].astimezone(UTC) - settings.lag, settings) == "2024-03-09"
+
+
+@pytest.mark.parametrize(
+    ("by", "lag", "key"),
+    [
+        (By.DAY, timedelta(0), "1996-03-01"),
+        (By.DAY, timedelta(hours=6), "1996-02-29"),
+        (By.WEEK, timedelta(days=7), "1996-W08"),
+        (By.MONTH, timedelta(days=1), "1996-02"),
+        (By.YEAR, timedelta(days=61), "1995"),
+    ],
+)
+def test_the_lag_leads_from_a_scheduled_time_to_its_partition(
+    by: By, lag: timedelta, key: str
+) -> None:
+    planned = datetime(1996, 3, 1, 5, tzinfo=UTC)
+    assert scheduled_partition(planned, PartitionSettings(by=by, lag=lag)) == key
+
+
+def changes(timezone: str) -> list[tuple[str, date]]:
+    """The days on which the clocks of a zone change."""
+    days = [date(1986, 1, 1) + timedelta(days=n) for n in range(16_000)]
+    noons = [datetime.combine(day, time(12), ZoneInfo(timezone)) for day in days]
+    offsets = [noon.utcoffset() for noon in noons]
+    both = zip(days[1:], offsets, offsets[1:], strict=False)
+    return [(timezone, day) for day, before, after in both if before != after]
+
+
+@given(
+    st.sampled_from([change for timezone in CHANGING for change in changes(timezone)]),
+    st.integers(-3, 3),
+    st.one_of(st.times(), st.times(max_value=time(1)), st.times(min_value=time(23))),
+    st.integers(0, 8),
+)
+def test_daily_runs_mine_one_day_after_the_other(
+    change: tuple[str, date], away: int, at: time, lag: int
+) -> None:
+    zone, settings = ZoneInfo(change[0]), daily(change[0], lag)
+    for following in range(3):
+        day = change[1] + timedelta(days=away + following)
+        moments = instants(datetime.combine(day, at), zone)
+        keys = {scheduled_partition(moment, settings) for moment in moments}
+        assert keys == {(day - timedelta(days=lag)).isoformat()}
+
+
+@pytest.mark.parametrize("timezone", CHANGING)
+@pytest.mark.parametrize("at", ["30 0", "30 1", "45 1", "0 2", "30 2", "0 12", "59 23"])
+def test_prefects_own_instants_of_a_daily_cron_are_one_day_each(timezone: str, at: str) -> None:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    schedule = CronSchedule(cron=f"{at} * * *", timezone=timezone)
+    start = datetime(2016, 1, 1, tzinfo=ZoneInfo(timezone))
+    planned = asyncio.run(schedule.get_dates(n=700, start=start))
+    offsets = {moment.astimezone(ZoneInfo(timezone)).utcoffset() for moment in planned}
+    assert len(offsets) == 2
+    keys = [scheduled_partition(moment, daily(timezone)) for moment in planned]
+    if timezone == "America/Sao_Paulo" and at == "30 0":
+        # Its clocks skipped midnight: Prefect starts that night's run an hour before it.
+        assert [key for key in between(keys[0], keys[-1], By.DAY) if key not in keys] == [
+            "2016-10-15",
+            "2017-10-14",
+        ]
+    else:
+        assert keys == between("2015-12-31", keys[-1], By.DAY)
 
 
 @pytest.mark.parametrize("name", ["Mars/Phobos", "", "europe berlin", "/etc/passwd", "../UTC"])

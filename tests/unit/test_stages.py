@@ -17,6 +17,7 @@ AROUND = {
     "tasks.artifacts",
     "tasks.collect.source",
     "tasks.keys",
+    "tasks.locks",
     "tasks.progress",
     "tasks.task",
 }
