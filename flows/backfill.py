@@ -16,6 +16,7 @@ from flows.config import Loaded, load_pipeline
 from flows.coverage import coverage_of
 from flows.fleet import work_on_pool
 from flows.here import work_here
+from flows.plan import pipeline_name
 from flows.range import Options, partition_on, plan_backfill
 from flows.record import Backfill, Only, Order, Pool, Standing, load_backfill
 from tasks.errors import RunError
@@ -24,8 +25,9 @@ from tasks.locks import shared
 
 def _run_name() -> str:
     parameters = runtime.flow_run.parameters
-    what = parameters.get("resume") or f"{parameters.get('start')} to {parameters.get('end')}"
-    return f"backfill {Path(parameters['pipeline']).parent.name} {what}"
+    first, last = (parameters.get(name) for name in ("start", "end"))
+    what = parameters.get("resume") or f"{first or 'first'} to {last or 'newest'}"
+    return f"{pipeline_name(Path(parameters['pipeline']))}: {what}"
 
 
 @flow(name="backfill", flow_run_name=_run_name, on_failure=[alert], on_crashed=[alert])

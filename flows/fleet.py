@@ -118,7 +118,7 @@ class _Fleet:
 
     def _start(self, row: Row, flow: str, parameters: dict[str, Any]) -> FlowRun:
         row.attempt += 1
-        name = f"{flow}/{self._pool}"
+        name = f"{flow}/{flow}-{self._pool}"
         # The same key gives the same run: an attempt that is asked for twice runs once.
         key = f"{self._board.backfill.id}-{row.partition}-{row.attempt}"
         pipeline = {"pipeline": str(self._loaded.path)}

@@ -147,9 +147,13 @@ def resolve_early(partition: str, settings: Pipeline) -> str | None:
 def run_name() -> str:
     """The name of a flow run: the pipeline and the partition that was asked for."""
     parameters: dict[str, Any] = runtime.flow_run.parameters
-    path = Path(parameters["pipeline"])
-    name = path.parent.name if path.name == "pipeline.yaml" else path.name.split(".")[0]
+    name = pipeline_name(Path(parameters["pipeline"]))
     return f"{name}-{parameters.get('partition', 'latest')}"
+
+
+def pipeline_name(path: Path) -> str:
+    """What a pipeline is called before its file is read."""
+    return path.parent.name if path.name == "pipeline.yaml" else path.name.split(".")[0]
 
 
 def _scheduled(settings: PartitionSettings) -> str:

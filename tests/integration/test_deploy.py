@@ -63,23 +63,24 @@ def test_every_deployment_is_there_and_checks_its_parameters(deployed: Served) -
     found = deployed.post("deployments/filter")
     flows = {flow["id"]: flow["name"] for flow in deployed.post("flows/filter")}
     names = {f"{flows[d['flow_id']]}/{d['name']}": d for d in found}
-    assert {"mine/wildlife", "mine/live", "mine/cpu", "mine/gpu", "prepare/cpu", "prepare/gpu",
-            "backfill/by-hand", "catch-up/by-hand", "status/by-hand"} <= set(names)  # fmt: skip
+    by_hand = {f"{flow}/{flow}" for flow in ("backfill", "catch-up", "prune", "status")}
+    children = {f"{flow}/{flow}-{pool}" for flow in ("mine", "prepare") for pool in ("cpu", "gpu")}
+    assert {"mine/wildlife", "mine/live", *by_hand, *children} <= set(names)
     assert all(d["enforce_parameter_schema"] for d in found)
     # A backfill in the pool of its children would keep them from starting.
-    assert names["backfill/by-hand"]["work_pool_name"] == "control"
-    assert names["mine/cpu"]["work_pool_name"] == "cpu"
+    assert names["backfill/backfill"]["work_pool_name"] == "control"
+    assert names["mine/mine-cpu"]["work_pool_name"] == "cpu"
 
 
 def test_the_run_form_describes_and_offers_what_can_be_set(deployed: Served) -> None:
-    schema = deployment(deployed, "backfill/by-hand")["parameter_openapi_schema"]["properties"]
+    schema = deployment(deployed, "backfill/backfill")["parameter_openapi_schema"]["properties"]
     assert schema["only"]["enum"] == ["missing", "failed", "all"]
     assert {"type": "string", "format": "date"} in schema["start"]["anyOf"]
     assert all(field.get("description") for field in schema.values())
 
 
 def test_a_wrong_parameter_is_refused_before_anything_runs(deployed: Served) -> None:
-    key = deployment(deployed, "backfill/by-hand")["id"]
+    key = deployment(deployed, "backfill/backfill")["id"]
     answer = httpx.post(
         f"{deployed.api}/deployments/{key}/create_flow_run",
         json={"parameters": {"pipeline": "x.yaml", "only": "everything"}},
@@ -118,7 +119,7 @@ def test_a_backfill_that_the_ui_starts_runs_in_the_control_pool(
     manned: Served, quarter: Table
 ) -> None:
     quarter.set(window=1)
-    key = deployment(manned, "backfill/by-hand")["id"]
+    key = deployment(manned, "backfill/backfill")["id"]
     parameters = {"pipeline": str(quarter.pipeline), "start": "2024-02-01", "end": "2024-02-29"}
     run = manned.post(f"deployments/{key}/create_flow_run", parameters=parameters)
     ended = manned.finished(run["id"])
@@ -132,7 +133,7 @@ def test_a_backfill_that_the_ui_starts_runs_in_the_control_pool(
 
 def test_two_runs_of_one_partition_at_once_do_no_harm(manned: Served, quarter: Table) -> None:
     quarter.set(window=1)
-    key = deployment(manned, "mine/cpu")["id"]
+    key = deployment(manned, "mine/mine-cpu")["id"]
     parameters = {"pipeline": str(quarter.pipeline), "partition": "2024-01"}
     runs = [
         manned.post(f"deployments/{key}/create_flow_run", parameters=parameters) for _ in range(2)
@@ -147,7 +148,7 @@ def test_a_late_run_keeps_the_partition_that_it_was_scheduled_for(
     manned: Served, quarter: Table
 ) -> None:
     quarter.set(window=1, partition={"by": "month", "timezone": "Europe/Berlin", "lag": "P1D"})
-    key = deployment(manned, "mine/cpu")["id"]
+    key = deployment(manned, "mine/mine-cpu")["id"]
     run = manned.post(
         f"deployments/{key}/create_flow_run",
         parameters={"pipeline": str(quarter.pipeline), "partition": "scheduled"},
