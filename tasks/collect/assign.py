@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tasks.cells import as_text
-from tasks.collect.forgotten import forgotten_records, is_forgotten
+from tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
 from tasks.columns import check_columns
 from tasks.contracts import RAW
 from tasks.partitions import ALL, partition_keys
@@ -82,7 +82,9 @@ def assign(
         _identify(key, _joined(pieces[key]), columns, repeated_id, forgotten)
         for key in sorted(pieces)
     ]
-    return Collected(partitions, pl.concat(removed) if removed else removed_rows([]))
+    unassigned = pl.concat(removed) if removed else removed_rows([])
+    id_column = None if columns.id is None else own_name(columns.id)
+    return Collected(partitions, blank_forgotten(unassigned, id_column, forgotten))
 
 
 def removed_rows(rows: list[tuple[str, str, str, str, str]]) -> pl.DataFrame:

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
+
+from tasks.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "forgotten.json"
+RULE = "forgotten"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_PLAIN = re.compile(r":\s*([^\s\",{}\[\]]+)")  # the value of a JSON field that is no text
 
 
 def id_hash(row_id: str) -> str:
@@ -30,6 +36,15 @@ def read_forgotten(root: Path) -> frozenset[str]:
     return frozenset(json.loads(path.read_text(encoding="utf-8"))["row_ids"])
 
 
+def add_forgotten(root: Path, *row_ids: str) -> None:
+    """Leave rows out of all collecting from now on."""
+    known = read_forgotten(root)
+    added = known | {id_hash(row_id) for row_id in row_ids}
+    if added != known:
+        content = json.dumps({"row_ids": sorted(added)}, indent=1)
+        replace_file(root / FILE, content.encode() + b"\n")
+
+
 def is_forgotten(row_ids: pl.Series, forgotten: frozenset[str]) -> pl.Series:
     """Which rows must be left out."""
     if not forgotten:
@@ -39,8 +54,60 @@ def is_forgotten(row_ids: pl.Series, forgotten: frozenset[str]) -> pl.Series:
 
 
 def forgotten_records(row_ids: pl.Series) -> list[tuple[str, str, str, str, str]]:
-    """What is told of forgotten rows: that there were some, and nothing of what they held."""
-    return [
-        (f"forgotten-{id_hash(row_id)[:12]}", "collect", "forgotten", "forgotten on request", "{}")
-        for row_id in row_ids
-    ]
+    """What is told of forgotten rows: that there were some, and nothing of what they held.
+
+    Their order is that of the hashes, because the order of the rows cannot be known once one of
+    them is gone.
+    """
+    return sorted(_record(id_hash(row_id)) for row_id in row_ids)
+
+
+def blank_forgotten(
+    records: pl.DataFrame, id_column: str | None, forgotten: frozenset[str]
+) -> pl.DataFrame:
+    """Records that belong to no partition, those of forgotten rows without what they held.
+
+    Args:
+        records: Records by the contract `unassigned`.
+        id_column: The stored name of the id column, if there is one.
+        forgotten: Hashes of row ids that must be left out.
+    """
+    if not forgotten or records.is_empty():
+        return records
+    rows = [_blanked(row, id_column, forgotten) for row in records.iter_rows()]
+    return pl.DataFrame(rows, schema=records.schema, orient="row")
+
+
+def content_id(row: str) -> str:
+    """An id for a record that belongs to no partition; its number in its file may change.
+
+    Args:
+        row: The record as JSON.
+    """
+    return hashlib.blake2b(row.encode(), digest_size=10).hexdigest() + "-0"
+
+
+def _blanked(
+    row: tuple[str, ...], id_column: str | None, forgotten: frozenset[str]
+) -> tuple[str, ...]:
+    names = {content_id(row[-1]), *_ids_in(json.loads(row[-1]), id_column)}
+    found = sorted({id_hash(name) for name in names} & forgotten)
+    return _record(found[0]) if found else row
+
+
+def _ids_in(record: object, id_column: str | None) -> set[str]:
+    """What may be the id of a record: of a malformed one, which has no columns, any field."""
+    if id_column is None:
+        return set()
+    if isinstance(record, dict):
+        value = record.get(id_column)
+        return set() if value is None else {str(value)}
+    text = str(record)
+    fields = [field.strip() for mark in ",;|\t" for field in text.split(mark)]
+    if text.lstrip().startswith("{"):
+        fields += _QUOTED.findall(text) + _PLAIN.findall(text)
+    return set(fields)
+
+
+def _record(hashed: str) -> tuple[str, str, str, str, str]:
+    return (f"forgotten-{hashed[:12]}", "collect", RULE, "forgotten on request", "{}")

@@ -1,0 +1,220 @@
+"""From a result back to the source's files, by what the manifests say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tasks.artifacts import ref_of
+from tasks.errors import SettingsError
+from tasks.keys import file_digest
+from tasks.upkeep.places import NEWEST, STAGES, latest_reports, manifest_of, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+SHOWN = 8
+"""Characters of a hash that people see."""
+
+
+class State(StrEnum):
+    """Whether an artifact, or a file of the source, is what it was."""
+
+    INTACT = "intact"
+    CHANGED = "changed since"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One artifact.
+
+    Args:
+        name: Its place below the root, `stage/partition/key`.
+        stage: The stage that made it.
+        partition: The partition that it is for.
+        key: Its key.
+        state: Whether it is there, with the content that its manifest says.
+        rows: Rows of its main table; None if it is gone.
+        created_at: When it was made; None if it is gone.
+        inputs: Names of the artifacts that it was made of.
+        sources: Files of the source that were read for it, with the hashes of their content.
+    """
+
+    name: str
+    stage: str
+    partition: str
+    key: str
+    state: State
+    rows: int | None = None
+    created_at: datetime | None = None
+    inputs: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of the source as it was read; its state is None where nobody looked."""
+
+    name: str
+    sha256: str
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A result and all that it was made of.
+
+    Args:
+        start: Name of the artifact that it begins with.
+        nodes: All artifacts by name.
+        sources: The files that the rows came from.
+    """
+
+    start: str
+    nodes: dict[str, Node]
+    sources: tuple[SourceFile, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, JSON-ready."""
+        nodes = {name: _plain(node) for name, node in self.nodes.items()}
+        files = [asdict(file) for file in self.sources]
+        return {"start": self.start, "artifacts": nodes, "sources": files}
+
+
+def trace(path: Path, base: Path | None = None) -> Lineage:
+    """Walk the manifests from an artifact back to the source's files.
+
+    Args:
+        path: An artifact's folder, a file in it, or `report/latest.html` below a root.
+        base: Folder of the pipeline.yaml; with it the source's files are compared as well.
+
+    Raises:
+        SettingsError: The path is no artifact.
+        ArtifactError: The record of a latest run cannot be read.
+    """
+    folder = _artifact(path.resolve())
+    root, start = folder.parents[2], name_of(folder)
+    nodes: dict[str, Node] = {}
+    todo = [start]
+    while todo:
+        name = todo.pop()
+        if name not in nodes:
+            nodes[name] = _node(root, name)
+            todo += nodes[name].inputs
+    ordered = dict(sorted(nodes.items(), key=lambda item: (_place(item[1].stage), item[0])))
+    return Lineage(start, ordered, _sources(ordered, base))
+
+
+def lines(lineage: Lineage) -> list[str]:
+    """A tree for people: each stage is one line, below what was made of it."""
+    stages = _depths(lineage)
+    shown = [
+        "  " * depth + _stage_line([n for n in lineage.nodes.values() if n.stage == stage])
+        for stage, depth in sorted(stages.items(), key=lambda s: (s[1], _place(s[0])))
+    ]
+    indent = "  " * (max(stages.values()) + 1)
+    return [*shown, indent + _source_line(lineage.sources)]
+
+
+def _artifact(path: Path) -> Path:
+    """The artifact's folder that a path means."""
+    if path.name == NEWEST and path.parent.name == "report" and path.is_file():
+        root = path.parent.parent
+        reports = latest_reports(root)
+        if reports:
+            return root / reports[max(reports)]
+    folder = path if path.is_dir() else path.parent
+    manifest = manifest_of(folder) if path.exists() and len(folder.parents) > 2 else None
+    if manifest is not None and folder.parts[-3:-1] == (manifest.stage, manifest.partition):
+        return folder
+    raise SettingsError(
+        got=f"{path}, which {'is no artifact' if path.exists() else 'is not there'}",
+        expected="a report.html, or another file of an artifact, or an artifact's folder",
+        fix="name one below the root, such as report/latest.html",
+    )
+
+
+def _node(root: Path, name: str) -> Node:
+    stage, partition, key = ("", "", *name.split("/"))[-3:]
+    manifest = manifest_of(root / name)
+    if manifest is None:
+        return Node(name, stage, partition, key, State.GONE)
+    return Node(
+        name,
+        stage,
+        partition,
+        key,
+        State.INTACT if ref_of(root / name) else State.CHANGED,
+        manifest.main_rows,
+        manifest.created_at,
+        tuple(map(name_of, manifest.inputs)),
+        manifest.sources,
+    )
+
+
+def _sources(nodes: dict[str, Node], base: Path | None) -> tuple[SourceFile, ...]:
+    """The files of the raw rows; without raw rows those of the inventory."""
+    raw = [node for node in nodes.values() if node.stage == "collect" and node.sources]
+    read = {file for node in raw or nodes.values() for file in node.sources.items()}
+    return tuple(SourceFile(name, sha, _state(base, name, sha)) for name, sha in sorted(read))
+
+
+def _state(base: Path | None, name: str, sha256: str) -> State | None:
+    if base is None:
+        return None
+    try:
+        return State.INTACT if file_digest(base / name) == sha256 else State.CHANGED
+    except OSError:
+        return State.GONE
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def _depths(lineage: Lineage) -> dict[str, int]:
+    """How far each stage is from the start, by the longest way."""
+    depths = {lineage.nodes[lineage.start].stage: 0}
+    # Stages are in order, so each has its depth before what it was made of is looked at.
+    for node in reversed(lineage.nodes.values()):
+        for name in node.inputs:
+            stage, below = lineage.nodes[name].stage, depths.get(node.stage, 0) + 1
+            depths[stage] = max(depths.get(stage, 0), below)
+    return depths
+
+
+def _stage_line(nodes: list[Node]) -> str:
+    partitions = sorted({node.partition for node in nodes})
+    rows = sum(node.rows or 0 for node in nodes)
+    span = f"{len(partitions)} partitions, {partitions[0]} to {partitions[-1]}"
+    of = partitions[0] if len(partitions) == 1 else span
+    made = nodes[0].created_at
+    when = f", made {made:%Y-%m-%d %H:%M} UTC" if made and len(nodes) == 1 else ""
+    return f"{nodes[0].stage}: {of}, {rows:,} rows{when}{_wrong(nodes)}"
+
+
+def _wrong(things: Sequence[Node | SourceFile]) -> str:
+    """Those that are not what they were."""
+    names = {
+        state: [thing.name for thing in things if thing.state is state]
+        for state in (State.CHANGED, State.GONE)
+    }
+    return "".join(f"; {state}: {_first(found)}" for state, found in names.items() if found)
+
+
+def _source_line(files: tuple[SourceFile, ...]) -> str:
+    hashes = [f"{file.name} sha256 {file.sha256[:SHOWN]}…" for file in files]
+    return f"source: {_first(hashes) if hashes else 'not in the manifests'}{_wrong(files)}"
+
+
+def _first(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1:,} more" if len(names) > 1 else "")
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    made = node.created_at.isoformat() if node.created_at else None
+    return {**asdict(node), "created_at": made}
