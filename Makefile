@@ -16,7 +16,7 @@ demo: $(VENV)/.demo data/wildlife/inbox ## set up, fetch the wildlife data, run 
 
 test: $(VENV)/.dev ## set up, then check style and types and run all tests but the slow ones
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadscope
 
 check: $(VENV)/.dev ## style, format and types
 	$(BIN)/ruff check .

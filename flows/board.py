@@ -6,13 +6,15 @@ import json
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
+
+from flows.reach import shown_if_it_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +69,10 @@ class Board:
     def show(self) -> None:
         """Bring the table on the run's page up to date."""
         self._shown = time.monotonic()
-        table = self.backfill.shown()
+        with shown_if_it_answers():
+            self._show(self.backfill.shown())
+
+    def _show(self, table: list[dict[str, Any]]) -> None:
         if self._artifact is None:
             key = f"backfill-{self.backfill.id}"
             words = f"Backfill {self.backfill.id}: resume with `{self.backfill.resume_command()}`"

@@ -11,11 +11,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 from prefect.utilities.urls import url_for
 
 from flows.prepare import Prepared
+from flows.reach import is_away
 from flows.record import Row, Standing
 from flows.windows import union_of_windows
 from tasks.collect.source import list_partitions
@@ -97,7 +98,7 @@ class _Fleet:
         for run, row in self._active.items():
             try:
                 self._client.set_flow_run_state(UUID(run), Cancelling())
-            except (httpx.HTTPError, PrefectHTTPStatusError):
+            except httpx.HTTPError:
                 continue
             row.state = Standing.WAITING
         self._board.backfill.save(self._loaded.root)
@@ -183,8 +184,8 @@ class _Fleet:
         while True:
             try:
                 return ask()
-            except (httpx.TransportError, PrefectHTTPStatusError) as error:
-                if isinstance(error, ObjectNotFound) or _is_refusal(error):
+            except Exception as error:
+                if not is_away(error):
                     raise
                 if time.monotonic() > until:
                     raise self._gone() from error
@@ -197,11 +198,6 @@ class _Fleet:
             expected="the server that the backfill began with",
             fix=f"start it, then go on with: {self._board.backfill.resume_command()}",
         )
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the server answered and said no, which asking again does not change."""
-    return isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
 
 
 def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:

@@ -9,13 +9,15 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from flows.reach import shown_if_it_answers
 from tasks import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Each update is a request to the server.
+# Each update is a request to the server; one that is away is asked again some time later.
 SECONDS_BETWEEN_UPDATES = 2.0
+SECONDS_WITHOUT_SERVER = 60.0
 
 
 class _Bars:
@@ -23,18 +25,23 @@ class _Bars:
 
     def __init__(self) -> None:
         self._ids: dict[str, UUID] = {}
-        self._told: dict[str, float] = {}
+        self._due: dict[str, float] = {}
 
     def tell(self, what: str, done: int, total: int) -> None:
-        percent = 100.0 * done / max(1, total)
-        if what not in self._ids:
+        now = time.monotonic()
+        if done < total and now < self._due.get(what, 0.0):
+            return
+        self._due[what] = now + SECONDS_WITHOUT_SERVER
+        with shown_if_it_answers():
+            self._show(what, 100.0 * done / max(1, total), total)
+            self._due[what] = time.monotonic() + SECONDS_BETWEEN_UPDATES
+
+    def _show(self, what: str, percent: float, total: int) -> None:
+        if what in self._ids:
+            update_progress_artifact(self._ids[what], percent)
+        else:
             made = create_progress_artifact(percent, key=what, description=f"{what}: {total}")
             self._ids[what] = UUID(str(made))
-        elif done < total and time.monotonic() - self._told[what] < SECONDS_BETWEEN_UPDATES:
-            return
-        else:
-            update_progress_artifact(self._ids[what], percent)
-        self._told[what] = time.monotonic()
 
 
 @contextmanager

@@ -21,14 +21,12 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
     Raises:
         RunError: The server does not answer.
     """
-    import httpx
-
     try:
         yield
     except FusemineError:
         raise
-    except (httpx.TransportError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "API" not in str(error):
+    except Exception as error:
+        if not is_away(error):
             raise
         from prefect.settings import get_current_settings
 
@@ -37,3 +35,27 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
             expected="the server that PREFECT_API_URL names, or none set for a temporary one",
             fix=f"start it or unset PREFECT_API_URL, then {go_on}",
         ) from error
+
+
+@contextmanager
+def shown_if_it_answers() -> Iterator[None]:
+    """Do without what the block shows on the server while that is away: the work goes on.
+
+    What is done stands in the artifacts and records below the root, not on the server.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the server does not answer, or cannot answer for now."""
+    import httpx
+
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    if isinstance(error, RuntimeError):  # what Prefect makes of a first connection that fails
+        return "API" in str(error)
+    return isinstance(error, httpx.TransportError)

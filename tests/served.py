@@ -1,15 +1,19 @@
-"""A real Prefect server with the project's deployments and workers, for tests."""
+"""A real local Prefect, as `fusemine ui` brings it up, and a receiver of its alerts, for tests."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+START_SECONDS = 150
 
 
 def free_port() -> int:
@@ -26,33 +32,95 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def processes_with(mark: str) -> list[int]:
+    """Processes that carry a mark in their environment."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+        except OSError:
+            continue
+    return found
+
+
 @dataclass
 class Served:
-    """A running server and how to talk to it."""
+    """`fusemine ui` and how to talk to its server.
 
-    api: str
-    environment: dict[str, str]
+    Args:
+        home: Folder of Prefect's database and logs.
+        alerts: Address that alerts are posted to.
+    """
 
-    def call(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    home: Path
+    alerts: str
+    port: int = field(default_factory=free_port)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        plain = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self._ui = {
+            **plain,
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_SERVER_API_PORT": str(self.port),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "FUSEMINE_ALERT_URL": self.alerts,
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.environment = {**self._ui, "PREFECT_API_URL": self.api}
+
+    def bring_up(self) -> None:
+        """Start it and wait until it says that everything is there."""
+        command = [BIN / "fusemine", "ui"]
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=self._ui, text=True, stdout=subprocess.PIPE
+        )
+        timer = threading.Timer(START_SECONDS, self.process.kill)
+        timer.start()
+        assert self.process.stdout is not None
+        self.said = []
+        for line in self.process.stdout:
+            self.said.append(line.strip())
+            if line.startswith("Ctrl-C"):
+                break
+        else:
+            pytest.fail(f"fusemine ui has ended: {self.said}")
+        timer.cancel()
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """Stop it and wait for its end; the exit code."""
+        self.process.send_signal(how)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def left(self, patience: float = 10) -> list[int]:
+        """Processes that are still there some time after the end."""
+        until = time.monotonic() + patience
+        while (found := processes_with(f"PREFECT_HOME={self.home}")) and time.monotonic() < until:
+            time.sleep(0.3)
+        return found
+
+    def call(
+        self, *command: str | Path, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `prefect` or `fusemine` as a client of the server."""
         done = subprocess.run(
-            [BIN / command[0], *command[1:]],
-            cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, check=False,
+            [BIN / command[0], *command[1:]], cwd=REPOSITORY,
+            env={**self.environment, **environment}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
-    def start(self, *command: str | Path) -> subprocess.Popen[str]:
-        """The same in the background, with standard error to read."""
-        return subprocess.Popen(
-            [BIN / command[0], *command[1:]],
-            cwd=REPOSITORY, env=self.environment, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
     def post(self, path: str, **body: Any) -> Any:
         """What the server answers to a question."""
-        answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+        for _ in range(20):
+            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
+                break
+            time.sleep(0.5)
         answer.raise_for_status()
         return answer.json()
 
@@ -61,63 +129,45 @@ class Served:
         answer.raise_for_status()
         return answer.json()
 
+    def deployment(self, name: str) -> Any:
+        return self.get(f"deployments/name/{name}")
+
+    def trigger(self, name: str, parameters: dict[str, Any], **more: Any) -> str:
+        """Start a run of a deployment as the UI does; its id."""
+        key = self.deployment(name)["id"]
+        run = self.post(f"deployments/{key}/create_flow_run", parameters=parameters, **more)
+        return str(run["id"])
+
     def finished(self, run: str, seconds: float = 90) -> dict[str, Any]:
         """A flow run, once it has ended."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             found: dict[str, Any] = self.get(f"flow_runs/{run}")
-            if found["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
+            if found["state_type"] in ENDED:
                 return found
             time.sleep(0.5)
         pytest.fail(f"run {run} has not ended after {seconds} s")
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Served]:
-    """A fresh server."""
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "DO_NOT_TRACK": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
-        try:
-            wait_for(f"{api}/health")
-            yield Served(api, environment)
-        finally:
-            server.terminate()
-            server.wait()
+def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An address that takes JSON, and what it has taken."""
+    taken: list[dict[str, Any]] = []
 
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
 
-@contextmanager
-def working(served: Served, pool: str) -> Iterator[None]:
-    """A worker of a pool."""
-    command = [BIN / "prefect", "worker", "start", "--pool", pool]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, env=served.environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as worker:  # fmt: skip
-        try:
-            yield
-        finally:
-            worker.terminate()
-            worker.wait()
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the tests' output stays clean."""
 
-
-def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.3)
-    pytest.fail(f"no answer from {url}")
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook?token=s3cret", taken
+    finally:
+        server.shutdown()
+        server.server_close()

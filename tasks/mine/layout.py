@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,6 +96,7 @@ def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:
     with _quiet(), one_thread():
         from umap import UMAP
 
+        _keep_compiled()
         count = min(neighbours, len(vectors) - 1)
         mapper = UMAP(
             n_neighbors=count,
@@ -107,6 +108,24 @@ def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:
             precomputed_knn=_neighbourhoods(vectors, count),
         )
         return np.asarray(mapper.fit_transform(vectors), np.float32)
+
+
+def _keep_compiled() -> None:
+    """Let numba keep on disk what it compiles of UMAP, which takes a process six seconds.
+
+    It keeps it beside the module, or in the user's cache, or nowhere if it may write to neither.
+    """
+    from umap import layouts, umap_
+
+    for module, name in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
+        function = getattr(module, name, None)  # of UMAP's own, so it may have another name
+        with suppress(RuntimeError):
+            if function is not None:
+                function.enable_caching()
 
 
 def _neighbourhoods(vectors: Floats, count: int) -> tuple[Places, Floats]:

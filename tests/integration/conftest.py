@@ -24,18 +24,22 @@ def table(tmp_path: Path) -> Table:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A temporary Prefect server with a database of its own."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A temporary Prefect server with a database of its own; the address of its API."""
     home = tmp_path_factory.mktemp("prefect")
     os.environ["PREFECT_HOME"] = str(home)
     os.environ.pop("PREFECT_API_URL", None)
     from flows.server import ensure_server
 
     ensure_server()
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return str(client.api_url)
 
 
 @pytest.fixture(scope="session")
-def mine(server: None) -> Callable[..., Any]:
+def mine(server: str) -> Callable[..., Any]:
     """The main flow."""
     from flows.pipeline import mine
 

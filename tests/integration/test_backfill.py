@@ -29,7 +29,7 @@ def year(tmp_path: Path) -> Table:
 
 
 @pytest.fixture(scope="session")
-def backfill(server: None) -> Flow:
+def backfill(server: str) -> Flow:
     from flows.backfill import backfill
 
     return backfill

@@ -1,4 +1,4 @@
-"""A real Prefect server takes every deployment, schedules runs, and fans backfills out."""
+"""`fusemine ui`: a real Prefect server with every deployment, its schedules, workers and alerts."""
 
 from __future__ import annotations
 
@@ -13,55 +13,56 @@ from typing import Any
 
 import httpx
 import pytest
-from served import REPOSITORY, Served, serving, working
+from served import ENDED, REPOSITORY, Served, receiver
 from support import Table, tickets, write_csv
 
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with all deployments of the repository, and no worker yet."""
-    with serving(tmp_path_factory.mktemp("home")) as served:
-        for pool in ("cpu", "gpu", "control"):
-            served.call("prefect", "--no-prompt", "work-pool", "create", pool, "--type", "process")
-        served.call("prefect", "--no-prompt", "deploy", "--all")
-        yield served
+Alerts = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def manned(deployed: Served) -> Iterator[Served]:
-    """The same with workers for the pools of this machine."""
-    with working(deployed, "cpu"), working(deployed, "control"):
-        yield deployed
+def received() -> Iterator[tuple[str, Alerts]]:
+    """An address for alerts, and what has come there."""
+    with receiver() as (address, alerts):
+        yield address, alerts
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, received: tuple[str, Any]) -> Iterator[Served]:
+    """A server with all deployments of the repository and workers for all pools but the GPU's."""
+    ui = Served(tmp_path_factory.mktemp("home"), received[0])
+    ui.bring_up()
+    try:
+        yield ui
+    finally:
+        code = ui.stop()  # by Ctrl-C
+    assert code == 0
+    assert ui.left() == []
 
 
 @pytest.fixture
-def quarter(tmp_path: Path) -> Table:
-    """Tickets of three months, mined one at a time; March has few."""
+def table(tmp_path: Path) -> Table:
+    """Tickets of two months, mined one at a time; March has few."""
     made = Table(tmp_path)
-    rows = [row for row in tickets(90) if row["opened"] < "2024-03-05"]
+    rows = [row for row in tickets(90) if "2024-02" <= row["opened"] < "2024-03-05"]
     write_csv(tmp_path / "tickets.csv", rows)
     made.set(window=1, quality={"min_rows": 10})
     return made
 
 
-def deployment(served: Served, name: str) -> Any:
-    return served.get(f"deployments/name/{name}")
-
-
-def test_a_run_is_scheduled_within_20_seconds(deployed: Served) -> None:
+def test_a_run_is_scheduled_within_20_seconds(served: Served) -> None:
     deadline = time.monotonic() + 20
     scheduled: list[dict[str, Any]] = []
     while not scheduled and time.monotonic() < deadline:
-        runs = deployed.post("flow_runs/filter")
+        runs = served.post("flow_runs/filter")
         scheduled = [run for run in runs if run["auto_scheduled"]]
         time.sleep(0.5)
     parameters = [run["parameters"] for run in scheduled]
     assert {"pipeline": "data/wildlife/pipeline.yaml", "partition": "latest"} in parameters
 
 
-def test_every_deployment_is_there_and_checks_its_parameters(deployed: Served) -> None:
-    found = deployed.post("deployments/filter")
-    flows = {flow["id"]: flow["name"] for flow in deployed.post("flows/filter")}
+def test_every_deployment_is_there_and_checks_its_parameters(served: Served) -> None:
+    found = served.post("deployments/filter")
+    flows = {flow["id"]: flow["name"] for flow in served.post("flows/filter")}
     names = {f"{flows[d['flow_id']]}/{d['name']}": d for d in found}
     by_hand = {f"{flow}/{flow}" for flow in ("backfill", "catch-up", "prune", "status")}
     children = {f"{flow}/{flow}-{pool}" for flow in ("mine", "prepare") for pool in ("cpu", "gpu")}
@@ -72,103 +73,90 @@ def test_every_deployment_is_there_and_checks_its_parameters(deployed: Served) -
     assert names["mine/mine-cpu"]["work_pool_name"] == "cpu"
 
 
-def test_the_run_form_describes_and_offers_what_can_be_set(deployed: Served) -> None:
-    schema = deployment(deployed, "backfill/backfill")["parameter_openapi_schema"]["properties"]
+def test_the_run_form_describes_and_offers_what_can_be_set(served: Served) -> None:
+    schema = served.deployment("backfill/backfill")["parameter_openapi_schema"]["properties"]
     assert schema["only"]["enum"] == ["missing", "failed", "all"]
     assert {"type": "string", "format": "date"} in schema["start"]["anyOf"]
     assert all(field.get("description") for field in schema.values())
 
 
-def test_a_wrong_parameter_is_refused_before_anything_runs(deployed: Served) -> None:
-    key = deployment(deployed, "backfill/backfill")["id"]
+def test_a_wrong_parameter_is_refused_before_anything_runs(served: Served) -> None:
+    key = served.deployment("backfill/backfill")["id"]
     answer = httpx.post(
-        f"{deployed.api}/deployments/{key}/create_flow_run",
+        f"{served.api}/deployments/{key}/create_flow_run",
         json={"parameters": {"pipeline": "x.yaml", "only": "everything"}},
     )
     assert answer.status_code in {409, 422}
     assert "everything" in answer.text
 
 
-def test_a_backfill_fans_out_and_is_resumed_where_it_failed(manned: Served, quarter: Table) -> None:
-    command = ("fusemine", "backfill", quarter.pipeline, "--json", "--max-parallel", "2")
-    failed = manned.call(*command, check=False)
+def test_a_backfill_fans_out_and_is_resumed_where_it_failed(served: Served, table: Table) -> None:
+    command = ("fusemine", "backfill", table.pipeline, "--json", "--max-parallel", "2")
+    failed = served.call(*command, check=False)
     assert failed.returncode == 1
-    assert "1 of 3 partitions failed: 2024-03" in failed.stderr
+    assert "1 of 2 partitions failed: 2024-03" in failed.stderr
     grid = json.loads(failed.stdout)
     states = [row["state"] for row in grid["rows"]]
-    assert states == ["complete", "complete", "failed"]
-    assert [row["rows"] for row in grid["rows"]] == [30, 30, 4]
-    assert "min_rows" in grid["rows"][2]["error"]
+    assert states == ["complete", "failed"]
+    assert [row["rows"] for row in grid["rows"]] == [30, 4]
+    assert "min_rows" in grid["rows"][1]["error"]
     assert grid["preparation"]["state"] == "complete"
     assert grid["resume"] in failed.stderr
-    child = manned.get(f"flow_runs/{grid['rows'][0]['run']}")
+    child = served.get(f"flow_runs/{grid['rows'][0]['run']}")
     assert child["parent_task_run_id"]
-    assert child["parameters"]["partition"] == "2024-01"
+    assert child["parameters"]["partition"] == "2024-02"
 
-    quarter.set(window=1, quality={"min_rows": 2})
-    resumed = manned.call(
-        "fusemine", "backfill", quarter.pipeline, "--json", "--resume", grid["id"]
-    )
+    table.set(window=1, quality={"min_rows": 2})
+    resumed = served.call("fusemine", "backfill", table.pipeline, "--json", "--resume", grid["id"])
     rows = json.loads(resumed.stdout)["rows"]
-    assert [row["state"] for row in rows] == ["complete"] * 3
-    assert [row["attempt"] for row in rows] == [1, 1, 2]
+    assert [row["state"] for row in rows] == ["complete"] * 2
+    assert [row["attempt"] for row in rows] == [1, 2]
     assert rows[0]["run"] == grid["rows"][0]["run"]
 
 
 def test_a_backfill_that_the_ui_starts_runs_in_the_control_pool(
-    manned: Served, quarter: Table
+    served: Served, table: Table
 ) -> None:
-    quarter.set(window=1)
-    key = deployment(manned, "backfill/backfill")["id"]
-    parameters = {"pipeline": str(quarter.pipeline), "start": "2024-02-01", "end": "2024-02-29"}
-    run = manned.post(f"deployments/{key}/create_flow_run", parameters=parameters)
-    ended = manned.finished(run["id"])
+    table.set(window=1)
+    parameters = {"pipeline": str(table.pipeline), "start": "2024-02-01", "end": "2024-02-29"}
+    run = served.trigger("backfill/backfill", parameters)
+    ended = served.finished(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
-    assert (quarter.root / "latest" / "2024-02.json").is_file()
-    assert not (quarter.root / "latest" / "2024-03.json").exists()
-    tables = manned.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})
-    live = next(table for table in tables if table["flow_run_id"] == run["id"])
+    assert (table.root / "latest" / "2024-02.json").is_file()
+    assert not (table.root / "latest" / "2024-03.json").exists()
+    tables = served.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})
+    live = next(table for table in tables if table["flow_run_id"] == run)
     assert [row["state"] for row in json.loads(live["data"])] == ["complete", "complete"]
 
 
-def test_two_runs_of_one_partition_at_once_do_no_harm(manned: Served, quarter: Table) -> None:
-    quarter.set(window=1)
-    key = deployment(manned, "mine/mine-cpu")["id"]
-    parameters = {"pipeline": str(quarter.pipeline), "partition": "2024-01"}
-    runs = [
-        manned.post(f"deployments/{key}/create_flow_run", parameters=parameters) for _ in range(2)
-    ]
-    assert [manned.finished(run["id"])["state_type"] for run in runs] == ["COMPLETED"] * 2
-    for stage in ("embed", "classify", "cluster", "report"):
-        assert len(list(quarter.root.glob(f"{stage}/2024-01/*"))) == 1
-    assert not list(quarter.root.rglob(".draft-*"))
-
-
-def test_a_late_run_keeps_the_partition_that_it_was_scheduled_for(
-    manned: Served, quarter: Table
+def test_two_late_runs_at_once_do_no_harm_and_keep_the_date_that_they_were_scheduled_for(
+    served: Served, table: Table
 ) -> None:
-    quarter.set(window=1, partition={"by": "month", "timezone": "Europe/Berlin", "lag": "P1D"})
-    key = deployment(manned, "mine/mine-cpu")["id"]
-    run = manned.post(
-        f"deployments/{key}/create_flow_run",
-        parameters={"pipeline": str(quarter.pipeline), "partition": "scheduled"},
-        state={"type": "SCHEDULED", "state_details": {"scheduled_time": "2024-03-01T05:30:00Z"}},
-    )
-    assert manned.finished(run["id"])["state_type"] == "COMPLETED"
-    assert [path.stem for path in (quarter.root / "latest").glob("*.json")] == ["2024-02"]
+    table.set(window=1, partition={"by": "month", "timezone": "Europe/Berlin", "lag": "P1D"})
+    parameters = {"pipeline": str(table.pipeline), "partition": "scheduled"}
+    planned = {
+        "type": "SCHEDULED",
+        "state_details": {"scheduled_time": "2024-03-01T05:30:00Z"},
+    }
+    runs = [served.trigger("mine/mine-cpu", parameters, state=planned) for _ in range(2)]
+    assert [served.finished(run)["state_type"] for run in runs] == ["COMPLETED"] * 2
+    assert [path.stem for path in (table.root / "latest").glob("*.json")] == ["2024-02"]
+    for stage in ("embed", "classify", "cluster", "report"):
+        assert len(list(table.root.glob(f"{stage}/2024-02/*"))) == 1
+    assert not list(table.root.rglob(".draft-*"))
 
 
 def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
-    deployed: Served, quarter: Table
+    served: Served, table: Table
 ) -> None:
-    quarter.set(window=1)
+    table.set(window=1)
     code = (
         "import sys, flows.fleet as fleet; fleet.SAID_AFTER = 3; "
         "from flows.cli import main; main(sys.argv[1:])"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "backfill", quarter.pipeline, "--pool", "gpu"],
-        cwd=REPOSITORY, env=deployed.environment, text=True,
+        [sys.executable, "-c", code, "backfill", table.pipeline, "--pool", "gpu"],
+        cwd=REPOSITORY, env=served.environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
@@ -178,7 +166,7 @@ def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "waiting" in out
-    waiting = deployed.post(
+    waiting = served.post(
         "flow_runs/filter",
         flow_runs={"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}},
         work_pools={"name": {"any_": ["gpu"]}},
@@ -186,9 +174,43 @@ def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
     assert waiting == []
 
 
-def test_a_server_that_is_not_there_is_a_sentence(deployed: Served, quarter: Table) -> None:
-    away = {**deployed.environment, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
-    done = Served("", away).call("fusemine", "backfill", quarter.pipeline, check=False)
+def test_a_failed_run_is_told_on_two_ways_and_the_address_stays_secret(
+    served: Served, received: tuple[str, Alerts], tmp_path: Path
+) -> None:
+    address, alerts = received
+    run = served.trigger("mine/mine-cpu", {"pipeline": str(tmp_path / "none.yaml")})
+    assert served.finished(run)["state_type"] == "FAILED"
+    until = time.monotonic() + 30
+    while len(own := [a for a in alerts if run in str(a)]) < 2 and time.monotonic() < until:
+        time.sleep(0.5)
+    hook = next(alert for alert in own if "run_id" in alert)
+    assert (hook["flow"], hook["run_id"], hook["state"]) == ("mine", run, "Failed")
+    assert "none.yaml" in hook["message"]
+    automation = next(alert for alert in own if "run_id" not in alert)
+    assert automation["text"].startswith("mine none-latest: Failed. http")
+    told = [*served.said, json.dumps(served.post("logs/filter"))]
+    told += [path.read_text() for path in (served.home / "fusemine-ui").glob("*.log")]
+    assert not any("s3cret" in text or address in text for text in told)
+
+
+def test_a_kill_leaves_nothing_behind_and_a_restart_has_the_history(served: Served) -> None:
+    def seen(what: str) -> set[str]:
+        return {found["id"] for found in served.post(f"{what}/filter")}
+
+    runs = {run["id"] for run in served.post("flow_runs/filter") if run["state_type"] in ENDED}
+    deployments = seen("deployments")
+    automations = len(seen("automations"))
+    assert served.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert served.left() == []
+    served.bring_up()
+    assert set() < runs <= seen("flow_runs")
+    assert deployments == seen("deployments")
+    assert automations == len(seen("automations")) == 3
+
+
+def test_a_server_that_is_not_there_is_a_sentence(served: Served, table: Table) -> None:
+    away = "http://127.0.0.1:9/api"
+    done = served.call("fusemine", "backfill", table.pipeline, check=False, PREFECT_API_URL=away)
     assert done.returncode == 1
-    assert "no answer from the Prefect server at http://127.0.0.1:9/api" in done.stderr
+    assert f"no answer from the Prefect server at {away}" in done.stderr
     assert "--resume" in done.stderr

@@ -36,9 +36,10 @@ def test_the_wheel_holds_exactly_our_two_packages(wheel: Path) -> None:
 
 def test_the_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    install = [*pip, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, cwd=tmp_path)
     # The dependencies of the test environment, without the editable fusemine in it.
     packages = subprocess.run(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +141,26 @@ def test_strengths_lie_between_border_and_centre(points: int, topics: int, seed:
 
 def test_a_silhouette_of_one_group_is_zero() -> None:
     assert silhouette(np.zeros((5, 2), np.float32), np.zeros(5, np.int32)) == 0
+
+
+_COMPILED = """
+import subprocess
+import sys
+
+import numpy as np
+from numba.core import event
+from tasks.mine.layout import layout
+
+listener = event.RecordingListener()
+event.register("numba:compile", listener)
+layout(np.eye(60, dtype=np.float32), 5, 0)
+print({event.data["dispatcher"].py_func.__qualname__ for _, event in listener.buffer})
+"""
+
+
+def test_what_umap_needs_is_compiled_once_for_all_processes() -> None:
+    layout(np.eye(60, dtype=np.float32), 5, 0)
+    command = [sys.executable, "-c", _COMPILED]
+    later = subprocess.run(command, capture_output=True, text=True, check=True)
+    # UMAP asks for these two when it is imported.
+    assert ast.literal_eval(later.stdout) == {"tau_rand", "tau_rand_int"}
