@@ -62,11 +62,11 @@ def main() -> None:
         folder = Path(name)
         quiet = pipeline(folder / "quiet", options.months, window=WINDOW)
         started = time.monotonic()
-        run(["backfill", str(quiet)], folder).check_returncode()
+        assert start(recorded(quiet), folder, {}).wait() == 0
         print(f"uninterrupted: {time.monotonic() - started:.0f} s", flush=True)
         if options.kills:
             serial = pipeline(folder / "serial", options.months, window=WINDOW)
-            kill_serial(serial, folder, options.kills, chance)
+            kill_serial(serial, folder, options.kills, chance, embedded(texts_of(quiet)))
             compare_bytes(quiet.parent, serial.parent)
         if options.worker_kills:
             parallel = pipeline(folder / "parallel", options.months, window=WINDOW)
@@ -84,25 +84,38 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def recorded(path: Path) -> list[str | Path]:
+    """The command that goes on with the backfill of a pipeline."""
+    return [
+        *(sys.executable, "-c", RECORDING, str(texts_of(path))),
+        *("backfill", str(path), *resume(path)),
+    ]
+
+
+def texts_of(path: Path) -> Path:
+    return path.with_name("texts")
+
+
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     call = [BIN / "fusemine", *command]
     return subprocess.run(call, env=environment(folder, {}), capture_output=True, text=True)
 
 
-def kill_serial(path: Path, folder: Path, kills: int, chance: random.Random) -> None:
+def kill_serial(
+    path: Path, folder: Path, kills: int, chance: random.Random, usual: dict[str, list[float]]
+) -> None:
     """Kill the process of a backfill in its own process, until it has been killed often enough."""
     done = early = 0
     killed: list[float] = []
-    texts = path.with_name("texts")
-    recording = [sys.executable, "-c", RECORDING, str(texts), "backfill", str(path)]
+    texts = texts_of(path)
     while done < kills:
         mark = {MARK: uuid4().hex}
-        process = start([*recording, *resume(path)], folder, mark)
+        process = start(recorded(path), folder, mark)
         try:
             process.wait(chance.uniform(2, 45))
             early += 1
             if early > 2:  # it ends before it can be killed: begin again with some of it gone
-                count_again(texts, killed)
+                count_again(texts, killed, usual)
                 forget_some(path, chance)
                 early = 0
             continue
@@ -116,25 +129,32 @@ def kill_serial(path: Path, folder: Path, kills: int, chance: random.Random) -> 
         assert not left, left
     last = run(["backfill", str(path), *resume(path)], folder)
     assert last.returncode == 0, last.stderr[-2000:]
-    count_again(texts, killed)
+    count_again(texts, killed, usual)
 
 
-def count_again(texts: Path, killed: list[float]) -> None:
-    """Texts that were embedded again must be those that a kill took before a checkpoint."""
-    if not texts.exists():
-        return
-    seen: dict[str, float] = {}
+def count_again(texts: Path, killed: list[float], usual: dict[str, list[float]]) -> None:
+    """What is embedded oftener than without kills must be what a kill took before a checkpoint.
+
+    A text that several partitions have is embedded again wherever its batch is not all stored.
+    """
     again = early = 0
-    for line in texts.read_text(encoding="utf-8").splitlines():
-        key, moment = line.split()[0], float(line.split()[1])
-        if key in seen:
-            again += 1
-            kill = min((k for k in killed if k >= seen[key]), default=moment)
-            early += kill - seen[key] > UNSAVED_SECONDS
-        seen[key] = moment
-    print(f"texts: {len(seen)} distinct, {again} embedded again, {early} of them without need")
+    for key, moments in embedded(texts).items():
+        more = max(0, len(moments) - len(usual[key]))
+        lost = sum(any(0 <= kill - m <= UNSAVED_SECONDS for kill in killed) for m in moments)
+        again += more
+        early += max(0, more - lost)
+    print(f"texts: {len(usual)}, {again} embedded again, {early} of them without need", flush=True)
     assert not early
-    texts.unlink()
+    texts.unlink(missing_ok=True)
+
+
+def embedded(texts: Path) -> dict[str, list[float]]:
+    """When each text went through the model."""
+    found: dict[str, list[float]] = {}
+    for line in texts.read_text(encoding="utf-8").splitlines() if texts.exists() else ():
+        key, moment = line.split()
+        found.setdefault(key, []).append(float(moment))
+    return found
 
 
 def forget_some(path: Path, chance: random.Random) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from flows.server import is_temporary
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
     from prefect.flows import Flow
@@ -36,7 +38,7 @@ def alert(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 def _message(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> dict[str, Any]:
     from prefect.utilities.urls import url_for
 
-    link = url_for(flow_run)
+    link = None if is_temporary() else url_for(flow_run)
     message = (state.message or "no message")[:LONGEST]
     text = f"{flow.name} {flow_run.name}: {state.name}. {message}"
     return {

@@ -19,6 +19,7 @@ from flows.here import work_here
 from flows.plan import pipeline_name
 from flows.range import Options, partition_on, plan_backfill
 from flows.record import Backfill, Only, Order, Pool, Standing, load_backfill
+from flows.server import is_temporary
 from tasks.errors import RunError
 from tasks.locks import shared
 
@@ -107,7 +108,8 @@ def carry_out(loaded: Loaded, board: Board) -> None:
 def _pool(asked: Pool) -> str:
     if asked != "auto":
         return asked
-    return "cpu" if get_current_settings().api.url else "here"
+    stays = get_current_settings().api.url and not is_temporary()
+    return "cpu" if stays else "here"
 
 
 def _failed(plan: Backfill) -> RunError:

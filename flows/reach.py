@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from flows.server import is_temporary
 from tasks.errors import FusemineError, RunError
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
             raise
         from prefect.settings import get_current_settings
 
+        first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
         raise RunError(
             got=f"no answer from the Prefect server at {get_current_settings().api.url}",
             expected="the server that PREFECT_API_URL names, or none set for a temporary one",
-            fix=f"start it or unset PREFECT_API_URL, then {go_on}",
+            fix=f"{first}{go_on}",
         ) from error
 
 

@@ -32,6 +32,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment without the server of these tests."""
+    ours = ("PREFECT_", "FUSEMINE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 def processes_with(mark: str) -> list[int]:
     """Processes that carry a mark in their environment."""
     found = []
@@ -60,9 +66,8 @@ class Served:
 
     def __post_init__(self) -> None:
         self.api = f"http://127.0.0.1:{self.port}/api"
-        plain = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         self._ui = {
-            **plain,
+            **clean_environment(),
             "PREFECT_HOME": str(self.home),
             "PREFECT_SERVER_API_PORT": str(self.port),
             "PREFECT_WORKER_QUERY_SECONDS": "1",

@@ -32,10 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> str:
     from flows.server import ensure_server
 
     ensure_server()
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        return str(client.api_url)
+    return os.environ["PREFECT_API_URL"]
 
 
 @pytest.fixture(scope="session")

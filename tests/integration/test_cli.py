@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import processes_with
+from served import clean_environment, processes_with
 from support import Table
 
 Mine = Callable[..., Any]
@@ -25,10 +24,10 @@ FUSEMINE = Path(sys.executable).with_name("fusemine")
 def call(
     *arguments: str | Path, home: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PREFECT_HOME": str(home), "HF_HUB_OFFLINE": "1", **environment}
     return subprocess.run(
         [FUSEMINE, *map(str, arguments)],
-        env=environment, capture_output=True, text=True, check=False,
+        env={**clean_environment(), "PREFECT_HOME": str(home), **environment},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -77,7 +76,7 @@ def test_a_run_ends_with_the_report_and_five_lines(table: Table, home: Path, ser
 def test_a_killed_run_takes_its_server_along_and_the_next_one_goes_on(
     table: Table, home: Path, server: str
 ) -> None:
-    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    environment = {**clean_environment(), "PREFECT_HOME": str(home)}
     process = subprocess.Popen([FUSEMINE, "run", table.pipeline], env=environment)
     deadline = time.monotonic() + 120
     while not list(table.root.glob("clean/*/*/manifest.json")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import site
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from served import clean_environment
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def test_the_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> N
     (Path(packages) / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
     table = tmp_path / "notes.csv"
     table.write_text("note,kind\n" + "".join(f"note number {i} here,k{i % 2}\n" for i in range(20)))
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home")}
+    environment = {**clean_environment(), "PREFECT_HOME": str(tmp_path / "home")}
     environment.pop("PYTHONPATH", None)
     for arguments in (["init", table], ["run", tmp_path / "notes.pipeline.yaml"]):
         done = subprocess.run(
