@@ -84,7 +84,8 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
     }
     settings = environment(folder, extra)
     command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=settings, stdout=quiet, stderr=quiet)
     try:
         wait_for(f"{extra['PREFECT_API_URL']}/health")
         for pool in ("cpu", "gpu", "control"):

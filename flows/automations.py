@@ -12,6 +12,8 @@ from prefect.events import AutomationCore, EventTrigger, Posture
 from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, SendNotification
 
 from flows.alerts import URL
+from flows.server import HEARTBEAT_SECONDS
+from flows.whereabouts import BEGINS_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 BLOCK = "fusemine-alerts"
 """Name of the block document that notifications go to."""
-HEARTBEAT_SECONDS = 30
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 """A run that sends no heartbeat for so long is dead."""
 LATE = timedelta(minutes=5)
@@ -29,6 +30,8 @@ LATE = timedelta(minutes=5)
 _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 _EACH = {"prefect.resource.id"}
+_TAKEN = {f"prefect.flow-run.{state}" for state in ("Pending", "Submitting")}
+_BEGUN = {f"prefect.flow-run.{state}" for state in ("Running", "AwaitingConcurrencySlot")}
 _BODY = "{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run|ui_url }}"
 
 
@@ -39,7 +42,8 @@ def make_automations(client: SyncPrefectClient, echo: Callable[[str], None]) -> 
         client: Client of the server.
         echo: Told what is not made, and how to have it.
     """
-    _renew(client, _zombies())
+    for automation in (_zombies(), _lost()):
+        _renew(client, automation)
     tell = _notification(client)
     if tell is None:
         echo(
@@ -68,6 +72,27 @@ def _zombies() -> AutomationCore:
         actions=[
             ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone")
         ],
+    )
+
+
+def _lost() -> AutomationCore:
+    return AutomationCore(
+        name="fusemine: crash runs that never began",
+        description="Their worker died between taking them and starting their process.",
+        trigger=EventTrigger(
+            after=_TAKEN,
+            expect={
+                "prefect.flow-run.Running",
+                "prefect.flow-run.AwaitingConcurrencySlot",
+                *_ENDED,
+            },
+            match=_RUNS,
+            for_each=_EACH,
+            posture=Posture.Proactive,
+            threshold=1,
+            within=BEGINS_WITHIN,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="its worker is gone")],
     )
 
 

@@ -20,6 +20,7 @@ from flows.plan import pipeline_name
 from flows.range import Options, partition_on, plan_backfill
 from flows.record import Backfill, Only, Order, Pool, Standing, load_backfill
 from flows.server import is_temporary
+from flows.whereabouts import note_process
 from tasks.errors import RunError
 from tasks.locks import shared
 
@@ -31,7 +32,13 @@ def _run_name() -> str:
     return f"{pipeline_name(Path(parameters['pipeline']))}: {what}"
 
 
-@flow(name="backfill", flow_run_name=_run_name, on_failure=[alert], on_crashed=[alert])
+@flow(
+    name="backfill",
+    flow_run_name=_run_name,
+    on_running=[note_process],
+    on_failure=[alert],
+    on_crashed=[alert],
+)
 def backfill(
     pipeline: Path,
     start: date | None = None,

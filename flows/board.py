@@ -14,7 +14,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from flows.reach import shown_if_it_answers
+from flows.reach import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +69,7 @@ class Board:
     def show(self) -> None:
         """Bring the table on the run's page up to date."""
         self._shown = time.monotonic()
-        with shown_if_it_answers():
-            self._show(self.backfill.shown())
+        shown(lambda: self._show(self.backfill.shown()))
 
     def _show(self, table: list[dict[str, Any]]) -> None:
         if self._artifact is None:

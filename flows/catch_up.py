@@ -16,13 +16,14 @@ from flows.config import load_pipeline
 from flows.coverage import Coverage, State, coverage_of
 from flows.range import Options, plan_backfill
 from flows.record import Backfill, Pool
+from flows.whereabouts import note_process
 from tasks.partitions import scheduled_partition
 
 ATTEMPTS = 3
 """How often a partition that fails is tried before it is left to a person."""
 
 
-@flow(name="catch-up", on_failure=[alert], on_crashed=[alert])
+@flow(name="catch-up", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
 def catch_up(
     pipeline: Path, lookback: Annotated[int, Field(ge=1)] = 31, pool: Pool = "auto"
 ) -> Backfill | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tasks.errors import FusemineError
+from tasks.errors import FusemineError, ServerError
 
 _FILE = click.Path(path_type=Path)
 
@@ -24,6 +24,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except FusemineError as error:
             click.echo(f"error: {error}", err=True)
+            if isinstance(error, ServerError):
+                _leave(error.exit_code)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("stopped; what was complete is reused by the next run", err=True)
@@ -219,6 +221,13 @@ def ui(folder: Path) -> None:
     from flows.ui import run_ui
 
     run_ui(folder, click.echo)
+
+
+def _leave(code: int) -> None:
+    """End at once: Prefect would try for seconds to send each of its events to no server."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _tell(lines: list[str], value: Any, as_json: bool) -> None:

@@ -9,18 +9,19 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Crashed
 from prefect.utilities.urls import url_for
 
 from flows.prepare import Prepared
 from flows.reach import is_away
 from flows.record import Row, Standing
+from flows.whereabouts import has_not_begun
 from flows.windows import union_of_windows
 from tasks.collect.source import list_partitions
-from tasks.errors import RunError
+from tasks.errors import RunError, ServerError
 from tasks.failures import read_failures
 
 if TYPE_CHECKING:
@@ -139,11 +140,19 @@ class _Fleet:
 
     def _poll(self) -> None:
         time.sleep(POLL_SECONDS)
-        runs = self._read(list(self._active))
+        runs = [self._given_up(run) for run in self._read(list(self._active))]
         for run in runs:
             if run.state is not None and run.state.is_final():
                 self._end(self._active.pop(str(run.id)), run)
         self._say_if_idle([run for run in runs if str(run.id) in self._active])
+
+    def _given_up(self, run: FlowRun) -> FlowRun:
+        """The run itself, crashed if the worker that took it was lost before it began."""
+        if not has_not_begun(run):
+            return run
+        crashed: State[None] = Crashed(message="its worker was lost before it began")
+        self._patiently(lambda: self._client.set_flow_run_state(run.id, crashed, force=True))
+        return run.model_copy(update={"state": crashed})
 
     def _read(self, ids: Sequence[str]) -> list[FlowRun]:
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run) for run in ids]))
@@ -192,8 +201,8 @@ class _Fleet:
                 self._board.tell("the Prefect server does not answer; asking again in 5 s")
                 time.sleep(5)
 
-    def _gone(self) -> RunError:
-        return RunError(
+    def _gone(self) -> ServerError:
+        return ServerError(
             got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
             expected="the server that the backfill began with",
             fix=f"start it, then go on with: {self._board.backfill.resume_command()}",

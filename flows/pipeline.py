@@ -15,6 +15,7 @@ from flows.plan import Plan, make_plan, narrowed, resolve_early, run_name
 from flows.prepare import Prepared
 from flows.progress import shown_in_ui
 from flows.publish import publish
+from flows.whereabouts import note_process
 from tasks.collect.source import read_listing
 from tasks.collect.task import collect
 from tasks.failures import clear_failure
@@ -24,7 +25,13 @@ from tasks.mine.task import WindowRefs, anomaly_window, classify_window, cluster
 from tasks.report.task import Made, report_window
 
 
-@flow(name="mine", flow_run_name=run_name, on_failure=[alert], on_crashed=[alert])
+@flow(
+    name="mine",
+    flow_run_name=run_name,
+    on_running=[note_process],
+    on_failure=[alert],
+    on_crashed=[alert],
+)
 def mine(pipeline: Path, partition: str = "latest") -> Outcome:
     """Mine one partition of a table, and the window of partitions up to it.
 

@@ -10,12 +10,13 @@ from flows.alerts import alert
 from flows.config import load_pipeline
 from flows.prepare import Prepared
 from flows.progress import shown_in_ui
+from flows.whereabouts import note_process
 from tasks.collect.source import read_listing
 from tasks.collect.task import collect
 from tasks.locks import shared
 
 
-@flow(name="prepare", on_failure=[alert], on_crashed=[alert])
+@flow(name="prepare", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
 def prepare(pipeline: Path, partitions: list[str]) -> int:
     """Collect, clean and embed partitions, and mine none; returns how many there are.
 

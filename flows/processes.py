@@ -122,11 +122,6 @@ def marked(mark: str) -> list[int]:
     return [int(p.name) for p in Path("/proc").glob("[0-9]*") if mark.encode() in _environ(p)]
 
 
-def environment_of(pid: int) -> bytes | None:
-    """A process's environment; None if it is gone."""
-    return _environ(Path("/proc") / str(pid)) or None
-
-
 def _environ(process: Path) -> bytes:
     try:
         return (process / "environ").read_bytes()

@@ -9,15 +9,14 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.reach import shown_if_it_answers
+from flows.reach import shown
 from tasks import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Each update is a request to the server; one that is away is asked again some time later.
+# Each update is a request to the server.
 SECONDS_BETWEEN_UPDATES = 2.0
-SECONDS_WITHOUT_SERVER = 60.0
 
 
 class _Bars:
@@ -28,13 +27,10 @@ class _Bars:
         self._due: dict[str, float] = {}
 
     def tell(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done < total and now < self._due.get(what, 0.0):
+        if done < total and time.monotonic() < self._due.get(what, 0.0):
             return
-        self._due[what] = now + SECONDS_WITHOUT_SERVER
-        with shown_if_it_answers():
-            self._show(what, 100.0 * done / max(1, total), total)
-            self._due[what] = time.monotonic() + SECONDS_BETWEEN_UPDATES
+        shown(lambda: self._show(what, 100.0 * done / max(1, total), total))
+        self._due[what] = time.monotonic() + SECONDS_BETWEEN_UPDATES
 
     def _show(self, what: str, percent: float, total: int) -> None:
         if what in self._ids:

@@ -9,11 +9,12 @@ from prefect import flow, get_run_logger
 
 from flows.alerts import alert
 from flows.config import Loaded, load_pipeline
+from flows.whereabouts import note_process
 from tasks.locks import exclusive
 from tasks.upkeep import prune as upkeep
 
 
-@flow(name="prune", on_failure=[alert], on_crashed=[alert])
+@flow(name="prune", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
 def prune(pipeline: Path, dry_run: bool = True) -> None:
     """Remove the artifacts that no last complete run of a partition was made of.
 

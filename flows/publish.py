@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.reach import shown_if_it_answers
+from flows.reach import shown
 from tasks.files import replace_file
 from tasks.report.task import HTML, show_in_ui
 
@@ -31,5 +31,4 @@ def publish(plan: Plan, made: Made, about: About, report: ArtifactRef, outcome: 
     if plan.target == max(path.stem for path in latest.glob("*.json")):
         newest = (Path(report.path) / HTML).read_bytes()
         replace_file(plan.root / "report" / "latest.html", newest)
-    with shown_if_it_answers():
-        show_in_ui(report, made.classes, about)
+    shown(lambda: show_in_ui(report, made.classes, about))

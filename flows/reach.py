@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flows.server import is_temporary
-from tasks.errors import FusemineError, RunError
+from tasks.errors import FusemineError, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+ANSWERS_WITHIN = 5.0
+"""Seconds."""
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
         go_on: What to do once it is back.
 
     Raises:
-        RunError: The server does not answer.
+        ServerError: It does not answer.
     """
     try:
         yield
@@ -32,24 +35,33 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
         from prefect.settings import get_current_settings
 
         first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
-        raise RunError(
+        raise ServerError(
             got=f"no answer from the Prefect server at {get_current_settings().api.url}",
             expected="the server that PREFECT_API_URL names, or none set for a temporary one",
             fix=f"{first}{go_on}",
         ) from error
 
 
-@contextmanager
-def shown_if_it_answers() -> Iterator[None]:
-    """Do without what the block shows on the server while that is away: the work goes on.
+def shown(show: Callable[[], object]) -> None:
+    """Show something on the server, if that answers: what is done stands below the root.
 
-    What is done stands in the artifacts and records below the root, not on the server.
+    It is asked first, because Prefect would try for a minute to send to one that is away.
     """
     try:
-        yield
+        _ask()
+        show()
     except Exception as error:
         if not is_away(error):
             raise
+
+
+def _ask() -> None:
+    import httpx
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if url is not None:
+        httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
 
 
 def is_away(error: BaseException) -> bool:

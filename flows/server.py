@@ -13,6 +13,8 @@ from tasks.errors import RunError
 
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+HEARTBEAT_SECONDS = 30
+"""How often a flow run tells the server that it is alive."""
 
 # A first start with a fresh database takes longer than Prefect waits by default. The server's
 # own log would end in tracebacks of requests that were under way when the run was done.
@@ -21,6 +23,8 @@ _DEFAULTS = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     "DO_NOT_TRACK": "1",
 }
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"

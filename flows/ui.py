@@ -17,15 +17,16 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, State, StateType, WorkPoolStatus
+from prefect.client.schemas.objects import State, StateType, WorkPoolStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
-from flows.automations import HEARTBEAT_SECONDS, make_automations
-from flows.processes import Processes, environment_of
-from flows.server import quiet_defaults
+from flows.automations import make_automations
+from flows.processes import Processes
+from flows.server import HEARTBEAT_SECONDS, quiet_defaults
+from flows.whereabouts import has_not_begun, is_gone
 from tasks.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -209,23 +210,13 @@ def _make_pools(client: SyncPrefectClient) -> None:
 
 
 def _bury(client: SyncPrefectClient) -> None:
-    """Runs whose process on this machine is gone have crashed, and must not look alive."""
-    under_way = FlowRunFilterState(
-        type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
-    )
-    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=under_way)):
-        if _is_dead(run):
+    """Runs whose process or worker on this machine is gone must not look alive."""
+    types = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+    under_way = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
+    for run in client.read_flow_runs(flow_run_filter=under_way):
+        if is_gone(run) or has_not_begun(run):
             state: State[None] = Crashed(message="its process ended with the machine or its worker")
             client.set_flow_run_state(run.id, state, force=True)
-
-
-def _is_dead(run: FlowRun) -> bool:
-    """Only what a worker of this machine started can be judged here."""
-    host, _, pid = (run.infrastructure_pid or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit() or not Path("/proc").is_dir():
-        return False
-    # Another process may have the number by now.
-    return str(run.id).encode() not in (environment_of(int(pid)) or b"")
 
 
 def _deploy(folder: Path, processes: Processes) -> None:

@@ -8,7 +8,8 @@ FusemineError
 ├── ArtifactError   a stored file that is gone, damaged or cannot be written
 ├── StageError      a stage that failed for a reason of its own
 ├── QualityError    a partition that breaks a gate of its pipeline
-└── RunError        partitions that failed, or a Prefect server that does not answer
+└── RunError        partitions that failed
+    └── ServerError a Prefect server that does not answer
 
 The first three are the user's to mend (exit code 2), the others are failures (exit code 1).
 """
@@ -80,6 +81,10 @@ class QualityError(FusemineError):
 
 class RunError(FusemineError):
     """A run of several partitions did not end well."""
+
+
+class ServerError(RunError):
+    """The Prefect server that a run is seen on does not answer."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

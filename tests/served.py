@@ -176,3 +176,29 @@ def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def temporary_server(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A plain Prefect server to be killed: the address of its API, and its process."""
+    port = free_port()
+    command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    environment = {**clean_environment(), "PREFECT_HOME": str(home)}
+    with subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/health")
+            yield f"http://127.0.0.1:{port}/api", server
+        finally:
+            server.kill()
+
+
+def _wait_for(url: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        try:
+            if httpx.get(url).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.3)
+    pytest.fail(f"no answer from {url}")

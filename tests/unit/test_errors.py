@@ -13,6 +13,7 @@ from tasks.errors import (
     ModelError,
     QualityError,
     RunError,
+    ServerError,
     SettingsError,
     SourceError,
     StageError,
@@ -27,6 +28,7 @@ USERS, OURS = (
         StageError,
         QualityError,
         RunError,
+        ServerError,
     ),
 )
 

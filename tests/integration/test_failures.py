@@ -1,0 +1,217 @@
+"""What goes wrong while a run goes on: it is said, nothing is lost, and the next run goes on."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import clean_environment, processes_with, temporary_server
+from support import Table, tickets, write_csv
+
+from tasks.artifacts import ArtifactRef
+from tasks.errors import SourceError, StageError
+
+FUSEMINE = Path(sys.executable).with_name("fusemine")
+Flow = Callable[..., Any]
+
+
+def start(home: Path, *command: str | Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [FUSEMINE, *command],
+        env={**clean_environment(), "PREFECT_HOME": str(home), **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def contents(root: Path) -> dict[str, str]:
+    """Hashes of all Parquet files but the store's, whose parts are cut by time."""
+    files = [f for f in sorted(root.rglob("*.parquet")) if "store" not in f.parts]
+    return {
+        f.relative_to(root).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+    }
+
+
+def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
+    table: Table, server: str, tmp_path: Path
+) -> None:
+    from flows.backfill import backfill
+
+    table.set(window=2)
+    backfill(table.pipeline)
+    quiet = contents(table.root.rename(tmp_path / "quiet"))
+    chance = random.Random(3)
+    command = ["backfill", str(table.pipeline), "--pool", "here", "--json"]
+    home = tmp_path / "home"
+    for _ in range(2):
+        process = start(home, *command, PREFECT_API_URL=server)
+        until = time.monotonic() + 60
+        while not list(table.root.glob("clean/*/*/manifest.json")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert processes_with(f"PREFECT_HOME={home}") == []
+        command += ["--resume", next(table.root.glob("backfills/*.json")).stem]
+        command = command[: command.index("--resume") + 2]
+    code, out, err = ended(start(home, *command, PREFECT_API_URL=server))
+    assert code == 0, err
+    assert {row["state"] for row in json.loads(out)["rows"]} == {"complete"}
+    assert contents(table.root) == quiet
+    assert not list(table.root.rglob(".draft-*.json"))
+
+
+def test_a_server_that_dies_half_way_stops_no_backfill_in_one_process(
+    table: Table, tmp_path: Path
+) -> None:
+    table.set(window=1)
+    with temporary_server(tmp_path / "home") as (address, process):
+        backfill = start(
+            tmp_path / "home", "backfill", str(table.pipeline), "--pool", "here",
+            PREFECT_API_URL=address, PREFECT_CLIENT_MAX_RETRIES="1",
+        )  # fmt: skip
+        until = time.monotonic() + 90
+        while not list(table.root.glob("report/2024-01/*/manifest.json")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.kill()
+        code, out, err = ended(backfill)
+    assert [path.stem for path in sorted(table.root.glob("latest/*.json"))] == [
+        "2024-01", "2024-02", "2024-03",
+    ]  # fmt: skip
+    assert out.count("complete") == 3
+    # Prefect itself cannot say that the run has ended.
+    assert code == 1
+    assert f"no answer from the Prefect server at {address}" in err
+    assert "--resume" in err
+    assert "Traceback" not in err
+
+
+def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
+    table: Table, server: str, tmp_path: Path
+) -> None:
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    command = [FUSEMINE, "run", table.pipeline]
+    full = subprocess.run(
+        command, env={**clean_environment(), "PREFECT_API_URL": server},
+        preexec_fn=no_large_files, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert full.returncode == 1
+    assert "embed of 2024-01 failed on the rows of clean/2024-01/" in full.stderr
+    assert "room on the disk" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not list(table.root.rglob(".draft-*"))
+    assert json.loads((table.root / "failed" / "2024-03.json").read_text())["stage"] == "embed"
+    from flows.pipeline import mine
+
+    outcome = mine(table.pipeline)
+    assert outcome.stages["clean"].reused
+    assert not list(table.root.glob("failed/*.json"))
+
+
+def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
+    table: Table, mine: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("tasks.mine.task.anomaly", fails)
+    with pytest.raises(StageError) as caught:
+        mine(table.pipeline, "2024-02")
+    assert caught.value.got.startswith("anomaly of 2024-02 failed on the rows of clean/2024-01/")
+    assert "ZeroDivisionError: division by zero" in caught.value.got
+    failure = json.loads((table.root / "failed" / "2024-02.json").read_text())
+    assert (failure["stage"], failure["attempts"]) == ("anomaly", 1)
+
+
+@pytest.mark.parametrize(("number", "attempts"), [(errno.EIO, 3), (errno.ENOENT, 1)])
+def test_a_source_that_may_come_back_is_asked_again(
+    server: str, number: int, attempts: int
+) -> None:
+    from prefect import flow
+
+    from tasks.task import stage_task
+
+    asked = []
+
+    @stage_task("ask", retry_delays=(0.1, 0.1))
+    def ask() -> ArtifactRef:
+        asked.append(1)
+        raise SourceError("it is away", "an answer", "wait") from OSError(number, "away")
+
+    with pytest.raises(SourceError):
+        flow(ask)()
+    assert len(asked) == attempts
+
+
+def test_what_came_back_is_used(server: str) -> None:
+    from prefect import flow
+
+    from tasks.task import stage_task
+
+    asked = []
+
+    @stage_task("ask", retry_delays=(0.1,))
+    def ask() -> ArtifactRef:
+        asked.append(1)
+        if len(asked) == 1:
+            raise OSError(errno.ESTALE, "away")
+        return ArtifactRef("there", "", 1, "")
+
+    assert flow(ask)().path == "there"
+
+
+def test_missed_partitions_are_caught_up_and_older_ones_left_to_a_backfill(
+    tmp_path: Path, mine: Flow
+) -> None:
+    from flows.catch_up import catch_up
+
+    year = Table(tmp_path)
+    write_csv(tmp_path / "tickets.csv", tickets(150, months=5))
+    year.set(window=1)
+    assert catch_up(year.pipeline, pool="here") is None  # no run yet, and so none missed
+    for month in ("2024-02", "2024-04"):
+        mine(year.pipeline, month)
+    plan = catch_up(year.pipeline, pool="here")
+    assert {row.partition: str(row.state) for row in plan.rows} == {
+        "2024-03": "complete",
+        "2024-04": "complete before",
+        "2024-05": "complete",
+    }
+    assert sorted(path.stem for path in year.root.glob("latest/*.json")) == [
+        "2024-02", "2024-03", "2024-04", "2024-05",
+    ]  # fmt: skip
+    assert catch_up(year.pipeline, pool="here") is None
+
+
+def test_a_partition_that_keeps_failing_is_left_to_a_person(tmp_path: Path, mine: Flow) -> None:
+    from flows.catch_up import catch_up
+    from tasks.errors import RunError
+
+    year = Table(tmp_path)
+    write_csv(tmp_path / "tickets.csv", tickets(60, months=2))
+    year.set(window=1)
+    mine(year.pipeline, "2024-01")
+    year.set(window=1, quality={"min_rows": 1000})
+    for _ in range(3):
+        with pytest.raises(RunError, match="2024-02"):
+            catch_up(year.pipeline, pool="here")
+    assert catch_up(year.pipeline, pool="here") is None
