@@ -14,6 +14,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
+from flows.grids import backfill_cells
 from flows.reach import shown
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Board:
     def show(self) -> None:
         """Bring the table on the run's page up to date."""
         self._shown = time.monotonic()
-        shown(lambda: self._show(self.backfill.shown()))
+        shown(lambda: self._show(backfill_cells(self.backfill)))
 
     def _show(self, table: list[dict[str, Any]]) -> None:
         if self._artifact is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.coverage import STAGES, State, count_states
 from flows.record import Standing
+from tasks.markup import escape_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,15 @@ def coverage_words(covered: Sequence[Covered]) -> str:
 def backfill_table(backfill: Backfill) -> Table:
     """The grid of a backfill for a terminal."""
     return _table(backfill.shown(), ["state"])
+
+
+def backfill_cells(backfill: Backfill) -> list[dict[str, Any]]:
+    """The grid of a backfill for the UI: no text is markup, and a run's address is a short link."""
+    cells = escape_rows(backfill.shown())
+    for row, cell in zip(backfill.shown(), cells, strict=True):
+        if str(row["link"]).startswith("http"):
+            cell["link"] = f"[run]({row['link']})"
+    return cells
 
 
 def backfill_json(backfill: Backfill) -> str:

@@ -50,8 +50,9 @@ class Row(BaseModel):
 
     def shown(self) -> dict[str, Any]:
         """The cells that people see."""
-        values = self.model_dump(mode="json", exclude={"run", "error"})
-        return {**values, "error": (self.error or "").split("\n")[0][:120] or None}
+        values = self.model_dump(mode="json", exclude={"run", "link", "error"})
+        error = (self.error or "").split("\n")[0][:120] or None
+        return {**values, "error": error, "link": self.link}
 
 
 class Backfill(BaseModel):

@@ -11,6 +11,7 @@ from prefect.artifacts import create_table_artifact
 from flows.config import load_pipeline
 from flows.coverage import coverage_of
 from flows.grids import coverage_rows
+from tasks.markup import escape_rows
 
 
 @flow(name="status")
@@ -24,6 +25,8 @@ def status(pipeline: Path) -> list[dict[str, Any]]:
     coverage = coverage_of(loaded)
     rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
     create_table_artifact(
-        rows, key=f"status-{loaded.pipeline.name}", description=f"Coverage of {loaded.path}"
+        escape_rows(rows),
+        key=f"status-{loaded.pipeline.name}",
+        description=f"Coverage of `{loaded.path}`",
     )
     return rows

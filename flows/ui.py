@@ -32,7 +32,6 @@ from tasks.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy.engine import URL
 
 POOLS = {"cpu": 2, "gpu": 1, "control": 10}
 """The work pools, with the runs that each has at a time when it is made."""
@@ -246,10 +245,14 @@ def _told(client: SyncPrefectClient, api: str, pools: list[str]) -> Iterator[str
     yield "Ctrl-C stops all of it"
 
 
-def _database() -> URL | str:
-    """Where history lives; a URL of SQLAlchemy shows no password."""
+def _database() -> str:
+    """Where history lives: a file, or the URL of a database without its password."""
     from sqlalchemy.engine import make_url
 
     settings = get_current_settings()
     url = settings.server.database.connection_url
-    return make_url(url.get_secret_value()) if url else f"{settings.home / 'prefect.db'}"
+    if url is None:
+        return f"{settings.home / 'prefect.db'}"
+    made = make_url(url.get_secret_value())
+    in_file = made.get_backend_name() == "sqlite" and made.database
+    return str(made.database if in_file else made)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from tasks.markup import escape
 from tasks.report.model import Skipped
 from tasks.report.words import NONE, count, interval, number, percent
 
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from tasks.report.model import Label, ReportModel, Section
 
 TOPICS, ANOMALIES = 12, 10
-# What could be markup anywhere, a link by itself (http:, www., an address), or at a line's start
-# a list, a heading or a rule.
-_ACTIVE = re.compile(r"[\\`*_{}\[\]<>|&~@$]|:(?=\S)|(?<=[wW]{3})\.|^[-+=#]")
-_NUMBERED = re.compile(r"^(\d+)(?=[.)](?:\s|$))")
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def five_lines(model: ReportModel) -> list[str]:
@@ -42,15 +37,6 @@ def render_markdown(model: ReportModel) -> str:
         _part("Unusual rows", *_anomalies(model)),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def escape(text: object) -> str:
-    """Text as one line of Markdown that shows it and nothing else.
-
-    By backslashes, because the Prefect UI shows numeric character references as they are.
-    """
-    line = _BLANKS.sub(" ", str(text)).strip()
-    return _NUMBERED.sub(r"\1\\", _ACTIVE.sub(r"\\\g<0>", line))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:

@@ -44,6 +44,7 @@ STAGE = Stage(
     "report",
     (
         "tasks.report.assemble",
+        "tasks.markup",
         "tasks.report.markdown",
         "tasks.report.render",
         "tasks.report.results",

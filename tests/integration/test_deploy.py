@@ -205,7 +205,7 @@ def test_a_kill_leaves_nothing_behind_and_a_restart_has_the_history(served: Serv
     served.bring_up()
     assert set() < runs <= seen("flow_runs")
     assert deployments == seen("deployments")
-    assert automations == len(seen("automations")) == 3
+    assert automations == len(seen("automations")) == 4
 
 
 def test_a_server_that_is_not_there_is_a_sentence(served: Served, table: Table) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tasks.markup import escape
 from tasks.report.assemble import assemble
-from tasks.report.markdown import escape, five_lines, render_markdown, table
+from tasks.report.markdown import five_lines, render_markdown, table
 from tasks.report.model import ReportInputs, ReportModel
 from tasks.report.settings import ReportSettings
 
