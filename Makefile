@@ -19,7 +19,7 @@ ui: $(VENV)/.demo data/wildlife/inbox ## start a local Prefect with its UI, depl
 
 test: $(VENV)/.dev ## set up, then check style and types and run all tests but the slow ones
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadscope
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.dev ## style, format and types
 	$(BIN)/ruff check .

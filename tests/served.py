@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -152,6 +154,30 @@ class Served:
                 return found
             time.sleep(0.5)
         pytest.fail(f"run {run} has not ended after {seconds} s")
+
+
+def prefect_home(factory: pytest.TempPathFactory) -> Path:
+    """A Prefect home with an empty database.
+
+    Prefect takes a third of a minute to set one up, so all processes of the tests copy one.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    template = shared / "prefect.db"
+    with (shared / "prefect.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            draft = factory.mktemp("database")
+            subprocess.run(
+                [BIN / "prefect", "server", "database", "upgrade", "-y"],
+                env={**clean_environment(), "PREFECT_HOME": str(draft)},
+                check=True, capture_output=True,
+            )  # fmt: skip
+            (draft / "prefect.db").rename(template)
+    home = factory.mktemp("prefect")
+    shutil.copy(template, home)
+    return home
 
 
 @contextmanager

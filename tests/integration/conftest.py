@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served import prefect_home
 from support import Table, tickets, write_csv
 
 from flows.server import set_defaults
@@ -26,7 +27,7 @@ def table(tmp_path: Path) -> Table:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A temporary Prefect server with a database of its own; the address of its API."""
-    home = tmp_path_factory.mktemp("prefect")
+    home = prefect_home(tmp_path_factory)
     os.environ["PREFECT_HOME"] = str(home)
     os.environ.pop("PREFECT_API_URL", None)
     from flows.server import ensure_server

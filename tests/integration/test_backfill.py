@@ -202,11 +202,13 @@ def test_a_backfill_writes_the_bytes_that_single_runs_write(
 
 def test_the_live_table_and_the_grid_say_the_same(year: Table, backfill: Flow) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     plan = backfill(year.pipeline, end="2024-02-10")
+    ours = ArtifactFilter(key=ArtifactFilterKey(any_=[f"backfill-{plan.id}"]))
     with get_client(sync_client=True) as client:
-        found = [a for a in client.read_artifacts() if a.key == f"backfill-{plan.id}"]
-    table = json.loads(str(found[0].data))
+        (found,) = client.read_artifacts(artifact_filter=ours)
+    table = json.loads(str(found.data))
     assert [(row["partition"], row["state"], row["rows"]) for row in table] == [
         ("2024-01", "complete", 30),
         ("2024-02", "complete", 30),

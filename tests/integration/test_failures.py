@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import clean_environment, processes_with, temporary_server
+from served import clean_environment, prefect_home, processes_with, temporary_server
 from support import Table, tickets, write_csv
 
 from tasks.artifacts import ArtifactRef
@@ -77,11 +77,12 @@ def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
     assert not list(table.root.rglob(".draft-*.json"))
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_half_way_stops_no_backfill_in_one_process(
-    table: Table, tmp_path: Path
+    table: Table, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     table.set(window=1)
-    with temporary_server(tmp_path / "home") as (address, process):
+    with temporary_server(prefect_home(tmp_path_factory)) as (address, process):
         backfill = start(
             tmp_path / "home", "backfill", str(table.pipeline), "--pool", "here",
             PREFECT_API_URL=address, PREFECT_CLIENT_MAX_RETRIES="1",

@@ -38,14 +38,16 @@ def grown(table: Table, mine: Mine) -> None:
 
 def test_the_status_flow_keeps_a_table_of_all_partitions(table: Table, mine: Mine) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     from flows.status import status
 
     mine(table.pipeline)
     status(table.pipeline)
+    ours = ArtifactFilter(key=ArtifactFilterKey(any_=["status-tickets"]))
     with get_client(sync_client=True) as client:
-        found = [a for a in client.read_artifacts() if a.key == "status-tickets"]
-    rows = json.loads(str(found[0].data))
+        (found,) = client.read_artifacts(artifact_filter=ours)
+    rows = json.loads(str(found.data))
     assert {row["partition"]: row["state"] for row in rows} == {
         "2024-01": "missing",
         "2024-02": "missing",
