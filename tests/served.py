@@ -26,6 +26,8 @@ REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 START_SECONDS = 150
+# Of an answer, while the runs that the server has started take all of the machine.
+PATIENCE = 120
 
 
 def free_port() -> int:
@@ -123,16 +125,17 @@ class Served:
 
     def post(self, path: str, **body: Any) -> Any:
         """What the server answers to a question."""
+        return self._asked("POST", path, json=body)
+
+    def get(self, path: str) -> Any:
+        return self._asked("GET", path)
+
+    def _asked(self, method: str, path: str, **more: Any) -> Any:
         for _ in range(20):
-            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+            answer = httpx.request(method, f"{self.api}/{path}", timeout=PATIENCE, **more)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
                 break
             time.sleep(0.5)
-        answer.raise_for_status()
-        return answer.json()
-
-    def get(self, path: str) -> Any:
-        answer = httpx.get(f"{self.api}/{path}", timeout=30)
         answer.raise_for_status()
         return answer.json()
 
@@ -145,7 +148,7 @@ class Served:
         run = self.post(f"deployments/{key}/create_flow_run", parameters=parameters, **more)
         return str(run["id"])
 
-    def finished(self, run: str, seconds: float = 90) -> dict[str, Any]:
+    def finished(self, run: str, seconds: float = 180) -> dict[str, Any]:
         """A flow run, once it has ended."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -223,7 +226,7 @@ def _wait_for(url: str) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
-            if httpx.get(url).status_code == httpx.codes.OK:
+            if httpx.get(url, timeout=PATIENCE).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             time.sleep(0.3)

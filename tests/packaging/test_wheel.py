@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from served import clean_environment
+from served import clean_environment, prefect_home
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -34,7 +34,9 @@ def test_the_wheel_holds_exactly_our_two_packages(wheel: Path) -> None:
     assert templates <= {Path(name).name for name in names}
 
 
-def test_the_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_runs_outside_the_repository(
+    wheel: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path / "fresh"
     venv.create(folder)
     python = folder / "bin" / "python"
@@ -49,7 +51,7 @@ def test_the_wheel_runs_outside_the_repository(wheel: Path, tmp_path: Path) -> N
     (Path(packages) / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
     table = tmp_path / "notes.csv"
     table.write_text("note,kind\n" + "".join(f"note number {i} here,k{i % 2}\n" for i in range(20)))
-    environment = {**clean_environment(), "PREFECT_HOME": str(tmp_path / "home")}
+    environment = {**clean_environment(), "PREFECT_HOME": str(prefect_home(tmp_path_factory))}
     environment.pop("PYTHONPATH", None)
     for arguments in (["init", table], ["run", tmp_path / "notes.pipeline.yaml"]):
         done = subprocess.run(
