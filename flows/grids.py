@@ -69,11 +69,12 @@ def backfill_table(backfill: Backfill) -> Table:
 
 
 def backfill_cells(backfill: Backfill) -> list[dict[str, Any]]:
-    """The grid of a backfill for the UI: no text is markup, and a run's address is a short link."""
+    """The grid of a backfill for the UI: no text is markup, a run is a short link."""
     cells = escape_rows(backfill.shown())
     for row, cell in zip(backfill.shown(), cells, strict=True):
         if str(row["link"]).startswith("http"):
             cell["link"] = f"[run]({row['link']})"
+        cell["error"] = cell.pop("error")  # the only long one
     return cells
 
 

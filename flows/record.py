@@ -111,7 +111,7 @@ class Backfill(BaseModel):
         """What failed or was cut off is to be done again."""
         for row in [*self.rows, *([self.preparation] if self.preparation else [])]:
             if row.state in {Standing.FAILED, Standing.RUNNING}:
-                row.state, row.error = Standing.WAITING, None
+                row.state, row.error, row.seconds = Standing.WAITING, None, None
 
 
 def new_id(now: datetime | None = None) -> str:

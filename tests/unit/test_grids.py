@@ -31,9 +31,9 @@ def test_a_text_of_the_data_is_not_markup_in_the_ui() -> None:
     assert cell["error"] == (r"\[click\](http\://evil.example) \<img src=x\> \*\*now\*\*")
 
 
-def test_a_run_is_a_short_link_after_all_that_is_to_be_read() -> None:
+def test_a_run_is_a_short_link_before_what_may_be_long() -> None:
     (cell,) = backfill_cells(backfill(Row(partition="1", state=Standing.COMPLETE, link=RUN)))
-    assert list(cell)[-2:] == ["error", "link"]
+    assert list(cell)[-2:] == ["link", "error"]
     assert cell["link"] == f"[run]({RUN})"
 
 
