@@ -23,17 +23,24 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
         go_on: What to do once it is back.
 
     Raises:
-        ServerError: It does not answer.
+        ServerError: It does not answer, or came back with another database.
     """
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import get_current_settings
+
     try:
         yield
     except FusemineError:
         raise
+    except ObjectNotFound as error:
+        raise ServerError(
+            got=f"the Prefect server at {get_current_settings().api.url} does not know this run",
+            expected="the database that the run began with",
+            fix=f"see PREFECT_HOME and the database of the server, then {go_on}",
+        ) from error
     except Exception as error:
         if not is_away(error):
             raise
-        from prefect.settings import get_current_settings
-
         first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
         raise ServerError(
             got=f"no answer from the Prefect server at {get_current_settings().api.url}",
