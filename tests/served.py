@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 START_SECONDS = 150
-# Of an answer, while the runs that the server has started take all of the machine.
+# For an answer or an alert, while the runs that the server has started take all of the machine.
 PATIENCE = 120
 
 

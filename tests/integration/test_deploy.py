@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from served import ENDED, REPOSITORY, Served, prefect_home, receiver
+from served import ENDED, PATIENCE, REPOSITORY, Served, prefect_home, receiver
 from support import Table, tickets, write_csv
 
 Alerts = list[dict[str, Any]]
@@ -170,7 +170,7 @@ def test_a_failed_run_is_told_on_two_ways_and_the_address_stays_secret(
     address, alerts = received
     run = served.trigger("mine/mine-cpu", {"pipeline": str(tmp_path / "none.yaml")})
     assert served.finished(run)["state_type"] == "FAILED"
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while len(own := [a for a in alerts if run in str(a)]) < 2 and time.monotonic() < until:
         time.sleep(0.5)
     hook = next(alert for alert in own if "run_id" in alert)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from served import PATIENCE
 from support import Table, tickets, write_csv
 
 Mine = Callable[..., Any]
@@ -163,7 +164,7 @@ def test_a_reused_stage_is_shown_as_reused(table: Table, mine: Mine) -> None:
     mine(table.pipeline)
     mine(table.pipeline)
     # The server takes in what is told of tasks after the flow has ended.
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while len(names := _states_of_newest_run()) < 8 and time.monotonic() < until:
         time.sleep(0.2)
     assert names == ["Reused"] * 8
