@@ -81,11 +81,7 @@ def _lost() -> AutomationCore:
         description="Their worker died between taking them and starting their process.",
         trigger=EventTrigger(
             after=_TAKEN,
-            expect={
-                "prefect.flow-run.Running",
-                "prefect.flow-run.AwaitingConcurrencySlot",
-                *_ENDED,
-            },
+            expect={*_BEGUN, *_ENDED},
             match=_RUNS,
             for_each=_EACH,
             posture=Posture.Proactive,

@@ -90,33 +90,43 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(served: Served) -> No
     assert "everything" in answer.text
 
 
-def test_a_backfill_from_the_ui_fans_out_and_is_resumed_where_it_failed(
-    served: Served, table: Table
-) -> None:
-    parameters = {"pipeline": str(table.pipeline), "start": "2024-02-01", "end": "2024-03-31"}
-    run = served.trigger("backfill/backfill", {**parameters, "max_parallel": 2})
-    ended = served.finished(run, seconds=200)
-    assert ended["state_type"] == "FAILED"
-    assert "1 of 2 partitions failed: 2024-03" in ended["state"]["message"]
-    tables = served.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})
-    live = next(table for table in tables if table["flow_run_id"] == run)
-    (name,) = (path.stem for path in (table.root / "backfills").glob("*.json"))
-    assert f"--resume {name}" in live["description"]
-    grid = json.loads(live["data"])
-    assert [row["state"] for row in grid] == ["complete", "complete", "failed"]
-    assert [row["rows"] for row in grid[1:]] == [30, 4]
-    assert "min" in grid[2]["error"]
-    february = grid[1]["link"].removesuffix(")").split("/")[-1]
-    child = served.get(f"flow_runs/{february}")
+def test_a_backfill_fans_out_and_is_resumed_where_it_failed(served: Served, table: Table) -> None:
+    command = ("fusemine", "backfill", table.pipeline, "--json", "--max-parallel", "2")
+    failed = served.call(*command, check=False)
+    assert failed.returncode == 1
+    assert "1 of 2 partitions failed: 2024-03" in failed.stderr
+    grid = json.loads(failed.stdout)
+    states = [row["state"] for row in grid["rows"]]
+    assert states == ["complete", "failed"]
+    assert [row["rows"] for row in grid["rows"]] == [30, 4]
+    assert "min_rows" in grid["rows"][1]["error"]
+    assert grid["preparation"]["state"] == "complete"
+    assert grid["resume"] in failed.stderr
+    child = served.get(f"flow_runs/{grid['rows'][0]['run']}")
     assert child["parent_task_run_id"]
     assert child["parameters"]["partition"] == "2024-02"
 
     table.set(window=1, quality={"min_rows": 2})
-    resumed = served.call("fusemine", "backfill", table.pipeline, "--json", "--resume", name)
+    resumed = served.call("fusemine", "backfill", table.pipeline, "--json", "--resume", grid["id"])
     rows = json.loads(resumed.stdout)["rows"]
     assert [row["state"] for row in rows] == ["complete"] * 2
     assert [row["attempt"] for row in rows] == [1, 2]
-    assert rows[0]["run"] == february
+    assert rows[0]["run"] == grid["rows"][0]["run"]
+
+
+def test_a_backfill_that_the_ui_starts_runs_in_the_control_pool(
+    served: Served, table: Table
+) -> None:
+    table.set(window=1)
+    parameters = {"pipeline": str(table.pipeline), "start": "2024-02-01", "end": "2024-02-29"}
+    run = served.trigger("backfill/backfill", parameters)
+    ended = served.finished(run)
+    assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
+    assert (table.root / "latest" / "2024-02.json").is_file()
+    assert not (table.root / "latest" / "2024-03.json").exists()
+    tables = served.post("artifacts/filter", artifacts={"type": {"any_": ["table"]}})
+    live = next(table for table in tables if table["flow_run_id"] == run)
+    assert [row["state"] for row in json.loads(live["data"])] == ["complete", "complete"]
 
 
 def test_two_late_runs_at_once_do_no_harm_and_keep_the_date_that_they_were_scheduled_for(
