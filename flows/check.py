@@ -12,7 +12,9 @@ from tasks.clean.clean import clean
 from tasks.collect.assign import Collected, assign
 from tasks.collect.read import find_files, read_file
 from tasks.columns import check_places
-from tasks.embed.model import find_model, resolve_device
+from tasks.embed.device import resolve_device
+from tasks.embed.files import find_model
+from tasks.embed.precision import precision_of
 from tasks.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -39,11 +41,22 @@ def check_pipeline(path: Path) -> Iterator[str]:
         check_places(settings.clean.places(), file.frame.columns, f"file {file.source!r}")
     found = assign(rows, settings.columns, settings.partition, settings.source.repeated_id)
     yield from _rows(found, loaded)
-    yield f"encoder: {find_model(settings.embed.model, loaded.base).folder}"
-    yield f"device: {resolve_device(settings.embed.device)}"
+    yield from _encoder(loaded)
     _check_writable(loaded.root)
     yield f"root: {loaded.root}"
     yield "it would run"
+
+
+def _encoder(loaded: Loaded) -> Iterator[str]:
+    settings = loaded.pipeline.embed
+    model = find_model(settings, loaded.base)
+    if model.folder is None and settings.endpoint is not None:
+        yield f"encoder: {settings.model} at {settings.endpoint.url}"
+        return
+    yield f"encoder: {model.folder} ({model.kind})"
+    if model.kind != "static":
+        yield f"device: {resolve_device(settings.device)}"
+        yield f"precision: {precision_of(loaded.root, settings, model)}"
 
 
 def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tasks.clean.settings import CleanSettings
 from tasks.collect.settings import SourceSettings
@@ -62,6 +62,13 @@ class Pipeline(Settings):
     cluster: ClusterSettings = ClusterSettings()
     anomaly: AnomalySettings = AnomalySettings()
     report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="after")
+    def _weighted_columns(self) -> Pipeline:
+        unknown = sorted(set(self.embed.weights) - set(self.columns.text))
+        if unknown:
+            raise ValueError(f"embed.weights of {', '.join(unknown)}: no text column")
+        return self
 
 
 class Loaded(BaseModel):

@@ -11,6 +11,7 @@ from prefect import runtime
 
 from tasks.artifacts import read_json
 from tasks.columns import check_places
+from tasks.embed.settings import EndpointSettings
 from tasks.errors import ArtifactError
 from tasks.partitions import (
     ALL,
@@ -39,7 +40,10 @@ _NOT_SHOWN: dict[str, Any] = {
     "gaps": True,
     "quality": True,
     "retention": True,
-    "embed": {"device": True},
+    "embed": {
+        "device": True,
+        "endpoint": {*EndpointSettings.model_fields} - {"dimensions"},
+    },
     "partition": {"lag": True},
 }
 

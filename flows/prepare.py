@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from tasks import progress
 from tasks.artifacts import ArtifactRef, Job, find, read_json
 from tasks.clean.task import clean_job, clean_partition
-from tasks.embed.model import ModelFiles, find_model
+from tasks.embed.files import ModelFiles, find_model
+from tasks.embed.precision import settle_precision
 from tasks.embed.task import embed_job, embed_partition
 from tasks.mine.task import SUMMARY, WindowRefs
 
@@ -77,6 +79,7 @@ class Prepared:
             progress.report("clean", number, len(raw))
 
     def _embed(self, partitions: list[str], target: str | None) -> None:
+        settle_precision(self.loaded.root, self.loaded.pipeline.embed, self._model)
         jobs = {
             partition: self._embed_job(partition, self.cleaned[partition])
             for partition in partitions
@@ -103,19 +106,35 @@ class Prepared:
 
     @cached_property
     def _model(self) -> ModelFiles:
-        return find_model(self.loaded.pipeline.embed.model, self.loaded.base)
+        return find_model(self.loaded.pipeline.embed, self.loaded.base)
 
 
 @dataclass
 class _Counter:
-    """Counts texts over all partitions that are embedded."""
+    """Counts texts over all partitions that are embedded, and how fast the encoder is."""
 
     total: int
     done: int = 0
+    computed: int = 0
+    tokens: int = 0
+    begun: float | None = None
 
-    def add(self, texts: int) -> None:
+    def add(self, texts: int, tokens: int) -> None:
+        """Texts that are done; those without tokens were found in the store."""
         self.done += texts
-        progress.report("embed", self.done, self.total)
+        if tokens:
+            self.computed += texts
+            self.tokens += tokens
+        progress.report("embed", self.done, self.total, self._speed())
+
+    def _speed(self) -> str:
+        """Texts and tokens a second since the first ones; empty before these are computed."""
+        if self.begun is None:
+            self.begun = time.monotonic()
+        seconds = time.monotonic() - self.begun
+        if not self.tokens or seconds <= 0:
+            return ""
+        return f"{self.computed / seconds:,.0f} texts/s, {self.tokens / seconds:,.0f} tokens/s"
 
 
 def _texts(cleaned: ArtifactRef) -> int:

@@ -38,15 +38,16 @@ class _Lines:
         self._bars, self._console = bars, console
         self._lines: dict[str, TaskID] = {}
 
-    def tell(self, what: str, done: int, total: int) -> None:
+    def tell(self, what: str, done: int, total: int, note: str) -> None:
         name = _WHAT.get(what, what)
         if not self._console.is_terminal:
             if done >= total:
-                self._console.print(f"{name} {done:,}", highlight=False)
+                told = f"{name} {done:,}" + (f" ({note})" if note else "")
+                self._console.print(told, highlight=False)
             return
         if what not in self._lines:
-            self._lines[what] = self._bars.add_task(name, total=total)
-        self._bars.update(self._lines[what], completed=done, total=total)
+            self._lines[what] = self._bars.add_task(name, total=total, note=note)
+        self._bars.update(self._lines[what], completed=done, total=total, note=note)
 
 
 @contextmanager
@@ -59,6 +60,7 @@ def shown_on_terminal() -> Iterator[None]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with (
         Progress(*columns, console=console, disable=not console.is_terminal) as bars,

@@ -145,7 +145,10 @@ CLEAN = Contract(
     },
 )
 EMBEDDINGS = Contract("embeddings", {"row_id": _string(), "embedding": _VECTOR})
-STORE = Contract("store", {"text_hash": _string(), "embedding": _VECTOR})
+STORE = Contract(
+    "store",
+    {"text_hash": _VECTOR, "embedding": _VECTOR, "tokens": _INTEGER, "language": _string()},
+)
 # One fixed-size vector per block; the schema's metadata names the features in it.
 FEATURES = Contract("features", {"row_id": _string()}, prefixes={"block.": _VECTOR})
 PREDICTIONS = Contract(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Listener = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done and how much there is."""
+Listener = Callable[[str, int, int, str], None]
+"""Called with what is being done, how much is done, how much there is, and a note on it."""
 
 _LISTENERS: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
@@ -30,7 +30,7 @@ def listening(listener: Listener) -> Iterator[None]:
         _LISTENERS.reset(token)
 
 
-def report(what: str, done: int, total: int) -> None:
+def report(what: str, done: int, total: int, note: str = "") -> None:
     """Tell all listeners."""
     for listener in _LISTENERS.get():
-        listener(what, done, total)
+        listener(what, done, total, note)

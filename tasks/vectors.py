@@ -5,22 +5,59 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+_LITTLE_ENDIAN = {"float16": "<f2", "float32": "<f4"}
+
 
 def to_arrow(matrix: np.ndarray) -> pa.Array:
-    """A float matrix of shape (rows, dimension) as a fixed-size binary column."""
-    contiguous = np.ascontiguousarray(matrix, dtype="<f4")
+    """A matrix of shape (rows, dimension) as a fixed-size binary column; float16 stays float16."""
+    dtype = "<f2" if matrix.dtype == np.float16 else "<f4"
+    contiguous = np.ascontiguousarray(matrix, dtype=dtype)
     rows, dimension = contiguous.shape
-    buffers = [None, pa.py_buffer(contiguous.tobytes())]
-    return pa.Array.from_buffers(pa.binary(4 * dimension), rows, buffers)
+    # An array without bytes has no buffer that Arrow would take.
+    values = pa.py_buffer(contiguous.tobytes() if not contiguous.size else contiguous.data)
+    return pa.Array.from_buffers(pa.binary(contiguous.itemsize * dimension), rows, [None, values])
 
 
-def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
-    """A fixed-size binary column as float32 of shape (rows, dimension)."""
-    dimension = column.type.byte_width // 4
-    chunks = [_chunk(chunk, dimension) for chunk in column.chunks]
-    return np.concatenate(chunks) if chunks else np.empty((0, dimension), np.float32)
+def to_numpy(column: pa.ChunkedArray, dtype: str = "float32") -> np.ndarray:
+    """A fixed-size binary column as a matrix of shape (rows, dimension).
+
+    A column of one chunk is not copied: the matrix, and a tensor made from it, is a read-only view
+    of Arrow's memory.
+
+    Args:
+        column: The column.
+        dtype: `float32` or `float16`, as the column was written.
+    """
+    kind = np.dtype(_LITTLE_ENDIAN[dtype])
+    dimension = column.type.byte_width // kind.itemsize
+    chunks = [_chunk(chunk, kind, dimension) for chunk in column.chunks if len(chunk)]
+    if not chunks:
+        return np.empty((0, dimension), kind)
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
-def _chunk(chunk: pa.FixedSizeBinaryArray, dimension: int) -> np.ndarray:
-    values = np.frombuffer(chunk.buffers()[1], dtype="<f4").reshape(-1, dimension)
+def read_units(table: pa.Table) -> np.ndarray:
+    """The column `embedding` of an artifact as mining reads it, float32 of shape (rows, dimension).
+
+    Rounded to half precision, vectors are only nearly of length 1; here they are so again.
+    """
+    found = to_numpy(table.column("embedding"), dtype_of(table.schema))
+    return unit(found) if found.dtype == np.float16 else found
+
+
+def dtype_of(schema: pa.Schema) -> str:
+    """The dtype that a schema's metadata names for its vectors; float32 where it names none."""
+    return str((schema.metadata or {}).get(b"dtype", b"float32").decode())
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1 in float32; a row of zeros stays one."""
+    values = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # what is infinite becomes NaN, which callers look for
+        return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+def _chunk(chunk: pa.FixedSizeBinaryArray, kind: np.dtype, dimension: int) -> np.ndarray:
+    values = np.frombuffer(chunk.buffers()[1], dtype=kind).reshape(-1, dimension)
     return values[chunk.offset : chunk.offset + len(chunk)]

@@ -66,7 +66,7 @@ def read_window(
             expected="one vector per cleaned row, in the same order",
             fix="remove the embed folder below the root and run again",
         )
-    matrix = np.concatenate([vectors.to_numpy(table.column("embedding")) for table in tables])
+    matrix = np.concatenate([vectors.read_units(table) for table in tables])
     return _bound(clean, matrix, rules)
 
 

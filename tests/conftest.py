@@ -17,8 +17,10 @@ import pytest
 from hypothesis import settings
 
 from tasks.artifacts import Job
-from tasks.embed.model import Encoder, ModelFiles, find_model, load_encoder
-from tasks.embed.settings import DEFAULT_MODEL, EmbedSettings
+from tasks.embed.encoder import Encoder
+from tasks.embed.files import ModelFiles, find_model
+from tasks.embed.load import load_encoder
+from tasks.embed.settings import EmbedSettings
 from tasks.keys import Recipe
 
 if TYPE_CHECKING:
@@ -59,13 +61,13 @@ def make_job(tmp_path: Path) -> MakeJob:
 @pytest.fixture(scope="session")
 def model_files() -> ModelFiles:
     """The files of the default encoder, from its package."""
-    return find_model(DEFAULT_MODEL, Path("/"))
+    return find_model(EmbedSettings(), Path("/"))
 
 
 @pytest.fixture(scope="session")
 def encoder(model_files: ModelFiles) -> Encoder:
     """The default encoder on the CPU."""
-    return load_encoder(model_files.folder, EmbedSettings(device="cpu"))
+    return load_encoder(model_files, EmbedSettings(device="cpu"), "float32")
 
 
 @pytest.fixture(scope="session")

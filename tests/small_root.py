@@ -29,7 +29,7 @@ from tasks.collect.source import Source, read_listing, state_of
 from tasks.collect.task import _scan
 from tasks.columns import Columns
 from tasks.contracts import CLEAN, EMBEDDINGS, FEATURES, RAW, REJECTED, RESULTS
-from tasks.embed.store import EmbeddingStore, text_hash
+from tasks.embed.store import EmbeddingStore, keys_of
 from tasks.keys import Recipe
 from tasks.partitions import PartitionSettings
 
@@ -97,10 +97,8 @@ class SmallRoot:
         rows = read_frame(cleaned, CLEAN)
         texts = rows["text"].to_list()
         matrix = np.array([vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)
-        store = EmbeddingStore(self.root / "store" / "space", DIMENSION)
-        store.refresh()
-        store.add([text_hash(text) for text in texts], matrix)
-        store.flush()
+        store = EmbeddingStore(self.root / "store" / "space", "float32")
+        store.add(keys_of(texts), matrix, [1] * len(texts), [""] * len(texts))
         table = pa.table(
             {"row_id": pa.array(rows["row_id"].to_list()), "embedding": vectors.to_arrow(matrix)}
         ).replace_schema_metadata({"dtype": "float32"})

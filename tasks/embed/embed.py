@@ -1,24 +1,26 @@
-"""Embedding the texts of one partition: each distinct text once, in planned batches."""
+"""Embedding the texts of one partition: each distinct text once, whatever runs beside it."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-from tasks.embed.store import text_hash
+from tasks.embed.fill import Engine, fill
+from tasks.embed.space import note_use
+from tasks.embed.store import keys_of
+from tasks.errors import ArtifactError
+from tasks.vectors import unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from tasks.embed.encoder import Tell
+    from tasks.embed.store import Found
 
-    import polars as pl
-
-    from tasks.embed.model import Encoder
-    from tasks.embed.store import EmbeddingStore
-
-CHECKPOINT_SECONDS = 10.0
+# A store that loses again and again what was just written is on a disk that fails.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -26,83 +28,100 @@ class Embedded:
     """The vectors of a partition's rows, with what is worth telling about them.
 
     Args:
-        matrix: float32 of shape (rows, dimension); a row without text is all zero.
+        matrix: float16 or float32 of shape (rows, dimension): unit vectors; a row without text is
+            all zero.
         distinct: Distinct texts.
-        truncated: Distinct texts that are longer than the model reads.
         computed: Texts that went through the model, and were not in the store.
+        tokens: Tokens of all distinct texts before any cut, where the encoder counts them.
+        long: Distinct texts of more tokens than the encoder reads at once.
+        foreign: Distinct texts by language, of those that the model does not know.
     """
 
     matrix: np.ndarray
     distinct: int
-    truncated: int
     computed: int
+    tokens: int
+    long: int
+    foreign: dict[str, int]
 
 
-def embed(
-    texts: pl.Series,
-    encoder: Encoder,
-    store: EmbeddingStore,
-    batch_tokens: int,
-    progress: Callable[[int], None] | None = None,
-) -> Embedded:
-    """Embed the joined texts of a partition.
+def embed(columns: dict[str, pl.Series], engine: Engine, tell: Tell) -> Embedded:
+    """Embed the texts of a partition.
 
     Args:
-        texts: The texts in row order; an empty one gets the zero vector.
-        encoder: The model.
-        store: Where vectors are looked up and kept.
-        batch_tokens: Tokens in a batch, padding included.
-        progress: Told how many distinct texts each step has finished.
+        columns: The texts of each column in row order; one without letters gets the zero vector.
+            The vectors of several columns are put side by side, so weighted that the cosine of
+            two rows that have all texts is the weighted mean of their columns' cosines.
+        engine: How to embed.
+        tell: Told of texts and tokens as soon as they are found or computed.
+
+    Raises:
+        ArtifactError: The store cannot be read back.
     """
+    every = pl.concat([texts.alias("text") for texts in columns.values()])
+    distinct = every.filter(every.str.strip_chars() != "").unique(maintain_order=True)
+    found, computed = _stored(distinct.to_list(), engine, tell)
+    facts = engine.facts()
+    blocks = {
+        name: _rows(texts, distinct, found, facts.dimension) for name, texts in columns.items()
+    }
+    languages = Counter(name for name in found.languages if name and name not in engine.languages)
+    return Embedded(
+        matrix=_side_by_side(blocks, engine.settings.weights),
+        distinct=len(distinct),
+        computed=computed,
+        tokens=int(found.tokens.sum()),
+        long=int((found.tokens > facts.max_tokens).sum()) if facts.max_tokens else 0,
+        foreign=dict(sorted(languages.items())) if engine.languages else {},
+    )
+
+
+def _stored(texts: list[str], engine: Engine, tell: Tell) -> tuple[Found, int]:
+    """All texts from the store, after those that it did not have were computed."""
+    store = engine.store
     store.refresh()
-    distinct = texts.filter(texts != "").unique(maintain_order=True).to_list()
-    tokens = encoder.count_tokens(distinct) if distinct else []
-    cut = [min(count, encoder.max_tokens) for count in tokens]
+    keys = keys_of(texts)
+    hits = int(store.has(keys).sum())
     computed = 0
-    saved = time.monotonic()
-    for batch in plan_batches(distinct, cut, batch_tokens):
-        computed += _embed_batch(batch, encoder, store)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            store.flush()
-            saved = time.monotonic()
-        if progress:
-            progress(len(batch))
-    store.flush()
-    truncated = sum(count > encoder.max_tokens for count in tokens)
-    return Embedded(_rows(texts, encoder, store), len(distinct), truncated, computed)
+    for _ in range(_ATTEMPTS):
+        computed += fill(texts, keys, engine, tell)
+        tell = _silent  # what is done again was told of already
+        found = store.fetch(keys)
+        if found.known.all():
+            break
+    else:
+        raise ArtifactError(
+            got=f"{int((~found.known).sum())} vectors that are damaged as soon as they are stored",
+            expected="a disk that keeps what was written to it",
+            fix="look at the disk of the root, then run again",
+        )
+    if texts:
+        note_use(engine.folder, len(texts), hits)
+    if computed:
+        store.compact()
+    return found, computed
 
 
-def plan_batches(
-    texts: Sequence[str], tokens: Sequence[int], batch_tokens: int
-) -> Iterator[list[str]]:
-    """Batches of texts of like length, longest first.
-
-    The plan depends on the texts alone, never on what the store has: another grouping would
-    change the last bits of a vector.
-    """
-    batch: list[str] = []
-    longest = 0
-    for length, text in sorted(zip(tokens, texts, strict=True), key=lambda p: (-p[0], p[1])):
-        if batch and (len(batch) + 1) * longest > batch_tokens:
-            yield batch
-            batch = []
-        longest = longest if batch else length
-        batch.append(text)
-    if batch:
-        yield batch
+def _silent(_texts: int, _tokens: int) -> None:
+    """Hear of progress and do nothing."""
 
 
-def _embed_batch(batch: list[str], encoder: Encoder, store: EmbeddingStore) -> int:
-    """Embed a batch unless all of it is stored; an incomplete one is computed again whole."""
-    keys = [text_hash(text) for text in batch]
-    if all(key in store for key in keys):
-        return 0
-    store.add(keys, encoder.encode(batch))
-    return len(batch)
-
-
-def _rows(texts: pl.Series, encoder: Encoder, store: EmbeddingStore) -> np.ndarray:
-    matrix = np.zeros((len(texts), encoder.dimension), np.float32)
-    filled = [i for i, text in enumerate(texts) if text]
-    matrix[filled] = store.get([text_hash(texts[i]) for i in filled])
+def _rows(texts: pl.Series, distinct: pl.Series, found: Found, dimension: int) -> np.ndarray:
+    numbers = distinct.alias("text").to_frame().with_row_index("number")
+    rows = texts.alias("text").to_frame().join(numbers, "text", "left", maintain_order="left")
+    has_text = rows["number"].is_not_null().to_numpy()
+    matrix = np.zeros((len(texts), dimension), found.matrix.dtype)
+    if has_text.any():
+        matrix[has_text] = found.matrix[rows["number"].drop_nulls().to_numpy()]
     return matrix
+
+
+def _side_by_side(blocks: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
+    if len(blocks) == 1:
+        return next(iter(blocks.values()))
+    scaled = [
+        block.astype(np.float32) * np.sqrt(np.float32(weights.get(name, 1.0)))
+        for name, block in blocks.items()
+    ]
+    dtype = next(iter(blocks.values())).dtype
+    return unit(np.hstack(scaled)).astype(dtype)

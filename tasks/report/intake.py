@@ -62,17 +62,32 @@ def _facts(inputs: ReportInputs) -> list[Figure]:
     repeats = clean.height - clean["duplicate_of"].null_count()
     unlabelled = clean["label"].null_count()
     encoded = inputs.embeddings or {}
+    foreign = encoded.get("foreign_texts") or {}
     found = [
         ("rows without text", silent, percent(silent / rows)),
         ("exact duplicates", repeats, f"{percent(repeats / rows)}, marked and kept"),
         ("rows without label", unlabelled, percent(unlabelled / rows)),
         ("distinct texts", encoded.get("distinct_texts"), "each embedded once"),
-        ("texts cut short", encoded.get("truncated_texts"), "longer than the encoder reads"),
+        ("long texts", encoded.get("long_texts"), _long_words(inputs)),
+        ("texts in other languages", sum(foreign.values()) or None, _foreign_words(foreign)),
         ("partitions", len(inputs.partitions), "with rows in the window"),
         ("gaps", len(inputs.gaps) or None, "partitions of the window without rows"),
         ("left out", len(inputs.left_out) or None, "partitions of the window, not prepared"),
     ]
     return [Figure(name, count(value), words) for name, value, words in found if value is not None]
+
+
+def _long_words(inputs: ReportInputs) -> str:
+    """What was done with texts that are longer than the encoder reads."""
+    rule = (inputs.settings.get("embed") or {}).get("long_text", "truncate")
+    read = "cut" if rule == "truncate" else f"read in pieces ({rule.replace('_', ' and ')})"
+    return f"longer than the encoder reads, {read}"
+
+
+def _foreign_words(foreign: dict[str, int]) -> str:
+    """The most frequent languages that the encoder does not know."""
+    most = sorted(foreign.items(), key=lambda item: (-item[1], item[0]))[:5]
+    return "which the encoder does not read: " + ", ".join(f"{n} {count(k)}" for n, k in most)
 
 
 def _rules(inputs: ReportInputs, examples: int) -> list[Rule]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,9 +228,12 @@ def _results(made: Made, inputs: ReportInputs) -> pl.DataFrame:
 def _embeddings(refs: Iterable[ArtifactRef]) -> dict[str, Any]:
     """The partitions' summaries as one; texts are distinct within their partition."""
     summaries = [read_json(ref, SUMMARY) for ref in refs]
-    truncated = sum(summary["truncated_texts"] for summary in summaries)
-    distinct = sum(summary["distinct_texts"] for summary in summaries)
-    return {**summaries[0], "distinct_texts": distinct, "truncated_texts": truncated}
+    counts = ("distinct_texts", "tokens", "long_texts")
+    sums = {name: sum(summary[name] for summary in summaries) for name in counts}
+    foreign: Counter[str] = Counter()
+    for summary in summaries:
+        foreign.update(summary["foreign_texts"])
+    return {**summaries[0], **sums, "foreign_texts": dict(sorted(foreign.items()))}
 
 
 def _versions(refs: Iterable[ArtifactRef]) -> Mapping[str, str]:

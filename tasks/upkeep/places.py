@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePath
+from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from tasks.artifacts import Manifest, read_manifest
 from tasks.errors import ArtifactError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
 PREPARED = ("inventory", "collect", "clean", "embed")
@@ -119,7 +122,16 @@ def drop_empty_partitions(root: Path) -> None:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    return sum(file.lstat().st_size for file in [path, *path.rglob("*")] if not file.is_dir())
+    return sum(stat.st_size for stat in stats_of(path) if not S_ISDIR(stat.st_mode))
+
+
+def stats_of(path: Path) -> list[os.stat_result]:
+    """Of a file or folder and all that is in it; a run that goes on may take some of it away."""
+    stats = []
+    for file in [path, *path.rglob("*")]:
+        with suppress(FileNotFoundError):
+            stats.append(file.lstat())
+    return stats
 
 
 def megabytes(size: int) -> str:

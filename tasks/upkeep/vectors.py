@@ -8,9 +8,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks import vectors
 from tasks.artifacts import MAIN
-from tasks.embed.store import EmbeddingStore, text_hash
+from tasks.contracts import TEXT
+from tasks.embed import parts
+from tasks.embed.store import text_hash
 from tasks.upkeep.places import STORE
 from tasks.upkeep.rewrite import read
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 def drop_vectors(root: Path, cleaned: list[Path], row_id: str) -> int:
     """Remove a row's vectors from every space, but for texts that other rows have as well.
 
-    A part is named after its own hash, so a shorter one is a new part, written before the old one
-    goes. A part that cannot be read goes whole: it may hold anything, and counts as not there.
+    Parts never change, so a shorter one is a new part, written before the old one goes. A part
+    that cannot be read goes whole: it may hold anything, and counts as not there.
 
     Args:
         root: Folder of the pipeline's artifacts.
@@ -33,33 +34,37 @@ def drop_vectors(root: Path, cleaned: list[Path], row_id: str) -> int:
         How many vectors were removed.
     """
     texts = _texts(cleaned, pl.col("row_id") == row_id)
-    if not texts:
+    own = texts - _texts(cleaned, pl.col("row_id") != row_id)
+    if not own:
         return 0
-    own = texts - _texts(cleaned, (pl.col("row_id") != row_id) & pl.col("text").is_in(list(texts)))
-    hashes = {text_hash(text) for text in own}
+    hashes = set(map(text_hash, own))
     return sum(_shorten(part, hashes) for part in sorted((root / STORE).glob("*/part-*.parquet")))
 
 
 def _texts(cleaned: list[Path], rows: pl.Expr) -> set[str]:
-    found = (read(folder, MAIN).filter(rows & (pl.col("text") != "")) for folder in cleaned)
-    return {text for frame in found for text in frame.get_column("text")}
+    """All texts that may have been embedded: joined, or each column's."""
+    found = (read(folder, MAIN).filter(rows) for folder in cleaned)
+    columns = (
+        frame.get_column(name)
+        for frame in found
+        for name in frame.columns
+        if name == "text" or name.startswith(TEXT)
+    )
+    return {text for column in columns for text in column if text}
 
 
-def _shorten(part: Path, hashes: set[str]) -> int:
+def _shorten(path: Path, hashes: set[bytes]) -> int:
     """Write a part without some hashes; how many vectors that are."""
     try:
-        with pq.ParquetFile(part) as file:
+        with pq.ParquetFile(path) as file:
             table = file.read()
     except (OSError, pa.ArrowException):
-        part.unlink()
+        path.unlink()
         return 0
-    keys = table.column("text_hash").to_pylist()
-    stays = [number for number, key in enumerate(keys) if key not in hashes]
-    if len(stays) == len(keys):
+    stays = [key not in hashes for key in table.column("text_hash").to_pylist()]
+    if all(stays):
         return 0
-    shorter = EmbeddingStore(part.parent, 0)
-    matrix = vectors.to_numpy(table.column("embedding"))
-    shorter.add([keys[number] for number in stays], matrix[stays])
-    shorter.flush()
-    part.unlink()
-    return len(keys) - len(stays)
+    if any(stays):
+        parts.write(path.parent, [table.filter(pa.array(stays))])
+    path.unlink()
+    return len(stays) - sum(stays)

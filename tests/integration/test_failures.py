@@ -108,7 +108,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
     table: Table, server: str, tmp_path: Path
 ) -> None:
     def no_large_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     command = [FUSEMINE, "run", table.pipeline]
     full = subprocess.run(

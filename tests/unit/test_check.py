@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from flows.check import check_pipeline
-from tasks.embed.model import ModelFiles, resolve_device
+from tasks.embed.device import resolve_device
+from tasks.embed.files import ModelFiles
+from tasks.embed.precision import candidate, machine_type
 from tasks.errors import FusemineError, ModelError, SettingsError, SourceError
 
 Write = Callable[[str, str | bytes], Path]
@@ -43,8 +45,9 @@ def test_a_pipeline_that_would_run_is_told_line_by_line(
         "rows in the first and the last file: 2 usable, 0 rejected, 0 without a partition",
         "texts: 2",
         "label: 2 class(es): none, stop",
-        f"encoder: {model_files.folder}",
+        f"encoder: {model_files.folder} (packed)",
         f"device: {resolve_device('auto')}",
+        f"precision: {candidate(machine_type('auto'), model_files)}",
         f"root: {tmp_path / 'artifacts' / 'birds'}",
         "it would run",
     ]

@@ -92,7 +92,7 @@ def test_the_example_in_the_repository_can_be_read() -> None:
         ("clusterr: {}\n", "p.yaml:5: clusterr", "did you mean 'cluster'?"),
         ("cluster:\n  topcs: 3\n", "p.yaml:6: cluster.topcs", "did you mean 'topics'?"),
         ("fuse:\n  weights:\n    txt: 1\n", "p.yaml:7: fuse.weights.txt", "did you mean 'text'?"),
-        ("embed: {zzz: 1}\n", "p.yaml:5: embed.zzz", "remove it; known: model, device, "),
+        ("embed: {zzz: 1}\n", "p.yaml:5: embed.zzz", "remove it; known: model, endpoint, "),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_nearest_name(

@@ -161,4 +161,4 @@ def test_a_broken_contract_is_a_failure_and_not_the_users_mistake() -> None:
     with pytest.raises(ContractError) as caught:
         contracts.STORE.check(pa.table({"text_hash": ["a"]}))
     assert caught.value.exit_code == 1
-    assert caught.value.expected == "the columns text_hash, embedding"
+    assert caught.value.expected == "the columns text_hash, embedding, tokens, language"

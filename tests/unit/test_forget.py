@@ -22,7 +22,7 @@ from tasks.collect.forgotten import (
 )
 from tasks.collect.source import read_listing
 from tasks.contracts import CLEAN, EMBEDDINGS, RAW, REJECTED
-from tasks.embed.store import EmbeddingStore, text_hash
+from tasks.embed.store import EmbeddingStore, keys_of, text_hash
 from tasks.errors import ArtifactError, SettingsError
 from tasks.upkeep.forget import Forgotten, forget
 
@@ -55,8 +55,8 @@ def all_intact(root: Path) -> bool:
     return all(ref_of(root / name) is not None for name in names(root))
 
 
-def stored(root: Path) -> set[str]:
-    parts = [pl.read_parquet(path) for path in root.glob("store/space/*")]
+def stored(root: Path) -> set[bytes]:
+    parts = [pl.read_parquet(path) for path in root.glob("store/space/part-*")]
     return {key for part in parts for key in part["text_hash"]}
 
 
@@ -304,13 +304,12 @@ def test_the_only_row_of_a_partition_leaves_empty_tables(small: SmallRoot) -> No
 
 
 def test_the_store_reads_its_shorter_parts(small: SmallRoot) -> None:
-    before = EmbeddingStore(small.root / "store/space", 4)
-    before.refresh()
-    vectors = before.get([text_hash("story 4")])
+    before = EmbeddingStore(small.root / "store/space", "float32")
+    vectors = before.fetch(keys_of(["story 4"])).matrix
     forget(small.root, "ID-003")
     before.refresh()
-    assert text_hash("story 3") not in before
-    assert before.get([text_hash("story 4")]).tolist() == vectors.tolist()
+    assert before.has(keys_of(["story 3", "story 4"])).tolist() == [False, True]
+    assert before.fetch(keys_of(["story 4"])).matrix.tolist() == vectors.tolist()
 
 
 def test_an_artifact_keeps_all_that_the_row_has_no_part_in(small: SmallRoot) -> None:

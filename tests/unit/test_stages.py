@@ -16,6 +16,12 @@ from tasks.keys import Stage
 AROUND = {
     "tasks.artifacts",
     "tasks.collect.source",
+    # Which encoder computes, where and how precisely; keys hold its kind, files and precision.
+    "tasks.embed.device",
+    "tasks.embed.files",
+    "tasks.embed.load",
+    "tasks.embed.place",
+    "tasks.embed.precision",
     "tasks.keys",
     "tasks.locks",
     "tasks.progress",
@@ -27,8 +33,8 @@ AROUND = {
 def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> None:
     task = import_module(f"tasks.{name}.task")
     covered: dict[str, ast.Module] = {}
-    own = source.STAGE if name == "collect" else None
-    for stage in (value for value in [own, *vars(task).values()] if isinstance(value, Stage)):
+    own = [source.STAGE] if name == "collect" else list(getattr(task, "STAGES", {}).values())
+    for stage in (value for value in [*own, *vars(task).values()] if isinstance(value, Stage)):
         for module in stage.modules:
             keys._closure(module, covered)
     tree = ast.parse(Path(str(task.__file__)).read_text(encoding="utf-8"))
@@ -36,6 +42,16 @@ def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> 
     used -= {m for m in used if m.endswith(".settings")}  # their values are in the key
     assert used <= set(covered)
     assert used
+
+
+def test_the_key_of_embedding_covers_the_code_of_the_encoder_and_of_no_other() -> None:
+    for kind, stage in import_module("tasks.embed.task").STAGES.items():
+        covered: dict[str, ast.Module] = {}
+        for module in stage.modules:
+            keys._closure(module, covered)
+        others = {"packed", "padded", "static", "endpoint"} - {kind}
+        assert f"tasks.embed.{kind}" in covered
+        assert covered.keys().isdisjoint(f"tasks.embed.{other}" for other in others)
 
 
 @pytest.mark.parametrize("stage", ["CLASSIFY", "CLUSTER", "ANOMALY"])

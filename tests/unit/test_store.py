@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed.store import EmbeddingStore, text_hash
-from tasks.errors import ContractError
+from tasks.embed import parts
+from tasks.embed.store import EmbeddingStore, Found, keys_of, text_hash
+from tasks.errors import ModelError
+from tasks.vectors import unit
 
 DIMENSION = 4
+ROOT = Path(__file__).parents[2]
 
 
 def vectors(*numbers: float) -> np.ndarray:
@@ -22,140 +28,145 @@ def vectors(*numbers: float) -> np.ndarray:
 
 
 def opened(folder: Path) -> EmbeddingStore:
-    store = EmbeddingStore(folder, DIMENSION)
-    store.refresh()
-    return store
+    return EmbeddingStore(folder, "float32")
 
 
-def parts(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.exists() else []
+def add(store: EmbeddingStore, texts: Sequence[str], *numbers: float) -> None:
+    """Store a vector of equal numbers for each text."""
+    store.add(keys_of(texts), vectors(*numbers), [len(text) for text in texts], ["en"] * len(texts))
+
+
+def fetch(store: EmbeddingStore, *texts: str) -> Found:
+    return store.fetch(keys_of(texts))
+
+
+def numbers(store: EmbeddingStore, *texts: str) -> list[float]:
+    """The number that each text's vector is made of; 0 if it is not stored."""
+    return [float(row[0]) for row in fetch(store, *texts).matrix]
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
 
 
 def test_a_new_store_is_empty_and_writes_nothing(tmp_path: Path) -> None:
     store = opened(tmp_path / "space")
-    store.flush()
     assert len(store) == 0
-    assert "k" not in store
-    assert store.get([]).shape == (0, DIMENSION)
-    assert parts(tmp_path / "space") == []
+    assert store.dimension is None
+    assert store.has(keys_of(["k"])).tolist() == [False]
+    assert fetch(store).matrix.shape == (0, 0)
+    store.compact()
+    assert not (tmp_path / "space").exists()
 
 
 def test_vectors_come_back_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.add(["a", "b"], vectors(1, 2))
-    found = store.get(["b", "a", "b"])
-    assert found.dtype == np.float32
-    assert found[:, 0].tolist() == [2, 1, 2]
+    add(store, ["a", "bb"], 1, 2)
+    found = fetch(store, "bb", "a", "none", "bb")
+    assert found.matrix.dtype == np.float32
+    assert found.matrix[:, 0].tolist() == [2, 1, 0, 2]
+    assert found.known.tolist() == [True, True, False, True]
+    assert found.tokens.tolist() == [2, 1, 0, 2]
+    assert found.languages.tolist() == ["en", "en", "", "en"]
+    assert store.dimension == DIMENSION
 
 
-def test_what_was_flushed_is_there_for_the_next_process(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    store.add(["a", "b"], vectors(1, 2))
-    store.flush()
+def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
+    add(opened(tmp_path), ["a", "b"], 1, 2)
     again = opened(tmp_path)
     assert len(again) == 2
-    assert again.get(["a", "b"]).tolist() == vectors(1, 2).tolist()
+    assert numbers(again, "a", "b") == [1, 2]
 
 
-def test_a_kill_loses_only_what_came_after_the_last_checkpoint(tmp_path: Path) -> None:
+def test_each_addition_writes_only_what_is_new(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.add(["a"], vectors(1))
-    store.flush()
-    store.add(["b"], vectors(2))
-    again = opened(tmp_path)
-    assert "a" in again
-    assert "b" not in again
-
-
-def test_each_flush_writes_only_what_is_new(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    for number, key in enumerate(["a", "b"]):
-        store.add([key], vectors(number))
-        store.flush()
-        store.flush()
-        assert len(parts(tmp_path)) == number + 1
+    for number, text in enumerate("ab"):
+        for _ in range(2):
+            add(store, [text], number)
+            assert len(files(tmp_path)) == number + 1
     assert len(opened(tmp_path)) == 2
 
 
 def test_a_vector_that_is_stored_stays_as_it_is(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.add(["a"], vectors(1))
-    store.flush()
-    store.add(["a", "b"], vectors(9, 2))
-    store.flush()
-    assert store.get(["a"])[0, 0] == 1
-    assert opened(tmp_path).get(["a", "b"])[:, 0].tolist() == [1, 2]
+    add(store, ["a"], 1)
+    add(store, ["a", "b"], 9, 2)
+    assert numbers(store, "a", "b") == [1, 2]
+    assert numbers(opened(tmp_path), "a", "b") == [1, 2]
 
 
 def test_two_stores_on_one_folder_see_each_other_after_a_refresh(tmp_path: Path) -> None:
     one, two = opened(tmp_path), opened(tmp_path)
-    one.add(["a"], vectors(1))
-    two.add(["b"], vectors(2))
-    one.flush()
-    two.flush()
-    assert "b" not in one
+    add(two, ["b"], 2)
+    assert not one.has(keys_of(["b"])).any()
     one.refresh()
-    two.refresh()
-    assert one.get(["a", "b"])[:, 0].tolist() == two.get(["a", "b"])[:, 0].tolist() == [1, 2]
-
-
-def test_two_stores_that_add_the_same_text_agree_afterwards(tmp_path: Path) -> None:
-    one, two = opened(tmp_path), opened(tmp_path)
-    one.add(["a"], vectors(1))
-    two.add(["a"], vectors(2))
-    one.flush()
-    two.flush()
-    assert len(opened(tmp_path)) == 1
-    assert opened(tmp_path).get(["a"]).tolist() == opened(tmp_path).get(["a"]).tolist()
+    assert numbers(one, "b") == [2]
 
 
 def test_the_same_vectors_are_the_same_part(tmp_path: Path) -> None:
-    for _ in range(2):
-        store = EmbeddingStore(tmp_path, DIMENSION)
-        store.add(["a", "b"], vectors(1, 2))
-        store.flush()
-    assert len(parts(tmp_path)) == 1
+    one, two = opened(tmp_path), opened(tmp_path)
+    for store in (one, two):
+        store.add(keys_of(["a", "b"]), vectors(1, 2), [1, 1], ["", ""])
+    assert len(files(tmp_path)) == 1
+
+
+def test_half_precision_halves_the_file_and_costs_next_to_nothing(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(1).standard_normal((500, 384)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    keys = keys_of([str(n) for n in range(500)])
+    sizes = {}
+    for dtype in ("float16", "float32"):
+        store = EmbeddingStore(tmp_path / dtype, dtype)
+        store.add(keys, matrix, [1] * 500, [""] * 500)
+        found = EmbeddingStore(tmp_path / dtype, dtype).fetch(keys).matrix
+        assert found.dtype == dtype
+        assert (unit(found) * matrix).sum(axis=1).min() > 1 - 1e-6
+        sizes[dtype] = files(tmp_path / dtype)[0].stat().st_size
+    assert sizes["float16"] < 0.55 * sizes["float32"]
+
+
+def test_vectors_that_half_precision_would_spoil_are_refused(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path, "float16")
+    for number in (1e-9, 1e9):
+        with pytest.raises(ModelError, match=r"when stored as float16") as caught:
+            add(store, ["a"], number)
+        assert caught.value.fix == "set embed.storage to float32"
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied"])
-def test_a_damaged_part_counts_as_not_there_and_can_be_made_again(
-    tmp_path: Path, damage: str
-) -> None:
-    store = opened(tmp_path)
-    store.add(["a"], vectors(1))
-    store.flush()
-    store.add(["b"], vectors(2))
-    store.flush()
-    part = max(parts(tmp_path))
+def test_a_damaged_part_is_set_aside_and_can_be_made_again(tmp_path: Path, damage: str) -> None:
+    add(opened(tmp_path), ["a"], 1)
+    add(opened(tmp_path), ["b"], 2)
+    [part] = [p for p in files(tmp_path) if vectors(2).tobytes() in p.read_bytes()]
     data = part.read_bytes()
-    flipped = data[:9] + bytes([data[9] ^ 1]) + data[10:]
+    place = data.index(vectors(2).tobytes()) + 5
+    flipped = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
     part.write_bytes({"cut": data[:-5], "changed": flipped, "emptied": b""}[damage])
     again = opened(tmp_path)
-    [lost] = {"a", "b"} - {key for key in "ab" if key in again}
-    again.add([lost], vectors(1 if lost == "a" else 2))
-    again.flush()
-    assert opened(tmp_path).get(["a", "b"])[:, 0].tolist() == [1, 2]
+    assert fetch(again, "a", "b").known.tolist() == [True, False]
+    assert again.damaged == [part.name]
+    assert (tmp_path / f".damaged-{part.name}").exists()
+    add(again, ["b"], 2)
+    assert numbers(opened(tmp_path), "a", "b") == [1, 2]
+
+
+def test_a_part_of_another_kind_is_set_aside(tmp_path: Path) -> None:
+    add(opened(tmp_path), ["a"], 1)
+    pq.write_table(pq.read_table(files(tmp_path)[0]).drop(["tokens"]), tmp_path / "part-x.parquet")
+    again = opened(tmp_path)
+    assert again.damaged == ["part-x.parquet"]
+    assert numbers(again, "a") == [1]
 
 
 def test_parts_that_are_gone_are_forgotten_after_a_refresh(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.add(["a"], vectors(1))
-    store.flush()
-    parts(tmp_path)[0].unlink()
-    assert "a" in store
+    add(store, ["a"], 1)
+    add(store, ["b"], 2)
+    files(tmp_path)[0].unlink()
+    assert fetch(store, "a", "b").known.sum() == 1
     store.refresh()
-    assert "a" not in store
-
-
-def test_a_refresh_keeps_what_was_not_flushed_yet(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    store.add(["a"], vectors(1))
-    store.flush()
-    store.add(["b"], vectors(2))
-    parts(tmp_path)[0].unlink()
-    store.refresh()
-    store.flush()
-    assert store.get(["b"])[0, 0] == 2
+    assert len(store) == 1
 
 
 def test_drafts_and_other_files_are_no_parts(tmp_path: Path) -> None:
@@ -166,44 +177,152 @@ def test_drafts_and_other_files_are_no_parts(tmp_path: Path) -> None:
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.add(["a", None], vectors(1, 2))  # type: ignore[list-item]
-    with pytest.raises(ContractError, match="1 nulls in column 'text_hash'"):
-        store.flush()
-    assert parts(tmp_path) == []
+    with pytest.raises(ValueError, match="length"):
+        store.add(keys_of(["a", "b"]), vectors(1, 2), [1], ["", ""])
+    assert files(tmp_path) == []
+    assert list(tmp_path.glob(".draft-*")) == []
 
 
-def test_keys_and_vectors_must_match_in_number(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="zip"):
-        opened(tmp_path).add(["a", "b"], vectors(1))
+def test_many_small_parts_become_one_and_a_reader_finds_its_vectors_again(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    texts = [f"text {n}" for n in range(40)]
+    for number, text in enumerate(texts):
+        add(store, [text], number + 1)
+    reader = opened(tmp_path)
+    assert len(files(tmp_path)) == 40
+    store.compact()
+    assert len(files(tmp_path)) == 1
+    expected = [n + 1 for n in range(40)]
+    assert numbers(store, *texts) == numbers(reader, *texts) == expected
+    assert numbers(opened(tmp_path), *texts) == expected
+    assert fetch(reader, *texts).tokens.tolist() == [len(text) for text in texts]
+
+
+def test_few_or_unlike_parts_stay_apart(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    large = [f"large {n}" for n in range(300)]
+    add(store, large, *range(1, 301))
+    for number in range(parts.MERGED - 1):
+        add(store, [f"small {number}"], number + 1)
+    store.compact()
+    assert len(files(tmp_path)) == parts.MERGED
+    add(store, ["one more"], 5)
+    store.compact()
+    assert len(files(tmp_path)) == 2
+    assert numbers(store, "large 7", "one more") == [8, 5]
+
+
+def test_compaction_keeps_each_text_once(tmp_path: Path) -> None:
+    ones = [opened(tmp_path) for _ in range(parts.MERGED)]
+    for number, store in enumerate(ones):
+        store.add(keys_of(["same", f"own {number}"]), vectors(1, 2), [1, 1], ["", str(number)])
+    whole = opened(tmp_path)
+    assert len(whole) == parts.MERGED + 1
+    whole.compact()
+    [part] = files(tmp_path)
+    assert pq.read_metadata(part).num_rows == parts.MERGED + 1
+
+
+def test_a_damaged_part_does_not_stop_the_compaction_of_the_others_for_good(
+    tmp_path: Path,
+) -> None:
+    store = opened(tmp_path)
+    texts = [f"text {n}" for n in range(2 * parts.MERGED)]
+    for text in texts:
+        add(store, [text], 1)
+    files(tmp_path)[3].write_bytes(b"nothing")
+    store.compact()
+    store.compact()
+    assert len(files(tmp_path)) == 1
+    assert fetch(store, *texts).known.sum() == len(texts) - 1
+
+
+def test_large_parts_are_written_in_full_row_groups(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(21 * 300)]
+    for start in range(0, len(texts), 300):
+        chosen = texts[start : start + 300]
+        add(opened(tmp_path), chosen, *range(start + 1, start + len(chosen) + 1))
+    store = opened(tmp_path)
+    store.compact()
+    [part] = files(tmp_path)
+    groups = pq.read_metadata(part)
+    sizes = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
+    assert sizes == [parts.ROWS_PER_GROUP] * 3 + [21 * 300 - 3 * parts.ROWS_PER_GROUP]
+    some = texts[::1111]
+    assert numbers(store, *some) == [texts.index(text) + 1 for text in some]
+
+
+def test_texts_whose_hashes_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    keys = np.array([[7, 3], [7, 1], [7, 2], [8, 1]], np.uint64)
+    store.add(keys, vectors(3, 1, 2, 8), [1] * 4, [""] * 4)
+    asked = np.array([[7, 1], [7, 2], [7, 3], [7, 4], [6, 1], [8, 1], [9, 9]], np.uint64)
+    found = store.fetch(asked)
+    assert found.matrix[:, 0].tolist() == [1, 2, 3, 0, 0, 8, 0]
+    assert found.known.tolist() == [True, True, True, False, False, True, False]
+
+
+def test_a_claim_keeps_other_processes_off_and_ends_with_its_process(tmp_path: Path) -> None:
+    script = f"""
+import sys, time
+from pathlib import Path
+from tasks.embed.store import EmbeddingStore, keys_of
+claims = EmbeddingStore(Path({str(tmp_path)!r})).claims()
+print(claims.take(keys_of(["a", "b"])), flush=True)
+sys.stdin.read()
+"""
+    other = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert other.stdout is not None
+    assert other.stdout.readline() == "True\n"
+    with opened(tmp_path).claims() as claims:
+        assert not claims.take(keys_of(["a", "b"]))
+        assert claims.take(keys_of(["a"]))
+        claims.release(keys_of(["a"]))
+        other.kill()
+        assert claims.take(keys_of(["a", "b"]), wait=True)
+    other.communicate()
 
 
 def test_a_text_is_known_by_a_hash_of_its_bytes() -> None:
     assert text_hash("gull") == text_hash("gull")
     assert len({text_hash(text) for text in ("", "gull", "Gull", "gull ", "gu\u0308ll")}) == 5
-    assert len(text_hash("\ud800")) == 32
+    assert len(text_hash("\ud800")) == 16
+    assert parts.as_column(keys_of(["gull", "hawk"])).to_pylist() == [
+        text_hash("gull"), text_hash("hawk")
+    ]  # fmt: skip
+    assert keys_of([]).shape == (0, 2)
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 1), st.dictionaries(st.sampled_from("abcde"), st.floats(width=32))),
+    st.tuples(
+        st.integers(0, 1),
+        st.dictionaries(st.sampled_from("abcde"), st.floats(width=32, allow_nan=False)),
+        st.booleans(),
+    ),
     max_size=6,
 )
 
 
 @given(steps=STEPS)
-def test_every_flushed_vector_comes_back_bit_for_bit(
-    folders: Callable[[], Path], steps: list[tuple[int, dict[str, float]]]
+def test_every_vector_comes_back_bit_for_bit_whoever_added_it_first(
+    folders: Callable[[], Path], steps: list[tuple[int, dict[str, float], bool]]
 ) -> None:
     folder = folders()
     stores = [opened(folder), opened(folder)]
     known: dict[str, bytes] = {}
-    for which, items in steps:
+    for which, items, compacts in steps:
         store = stores[which]
         store.refresh()
         if items:
-            store.add(list(items), vectors(*items.values()))
-        store.flush()
-        for key, value in items.items():
-            known.setdefault(key, vectors(value).tobytes())
-    last = opened(folder)
-    assert len(last) == len(known)
-    assert {key: last.get([key]).tobytes() for key in known} == known
+            add(store, list(items), *items.values())
+        if compacts:
+            store.compact()
+        for text, number in items.items():
+            known.setdefault(text, vectors(number).tobytes())
+    for store in (*stores, opened(folder)):
+        store.refresh()
+        found = fetch(store, *known)
+        assert [row.tobytes() for row in found.matrix] == list(known.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
-from tasks.vectors import to_arrow, to_numpy
+from tasks.vectors import dtype_of, to_arrow, to_numpy
 
 MATRICES = hn.arrays(
     np.float32,
@@ -55,7 +56,7 @@ def test_chunks_are_joined_in_order() -> None:
     assert joined.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [7, 7, 7], [7, 7, 7]]
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float16, ">f4"])
+@pytest.mark.parametrize("dtype", [np.float64, ">f4"])
 def test_other_floats_are_stored_as_little_endian_float32(dtype: str) -> None:
     stored = to_arrow(np.array([[1.0, 2.0]], dtype))
     assert stored.type == pa.binary(8)
@@ -70,3 +71,28 @@ def test_columns_taken_apart_from_a_larger_matrix_are_stored_right() -> None:
 def test_a_column_without_chunks_is_an_empty_matrix() -> None:
     empty = pa.chunked_array([], type=pa.binary(12))
     assert to_numpy(empty).shape == (0, 3)
+
+
+def test_half_precision_stays_half_precision_and_says_so() -> None:
+    matrix = np.array([[0.5, -0.25, 0.125]], np.float16)
+    stored = pa.table({"v": to_arrow(matrix)}).replace_schema_metadata({"dtype": "float16"})
+    assert stored.column("v").type == pa.binary(6)
+    assert dtype_of(stored.schema) == "float16"
+    again = to_numpy(stored.column("v"), dtype_of(stored.schema))
+    assert again.dtype == np.float16
+    assert again.tolist() == matrix.tolist()
+    assert dtype_of(pa.schema([])) == "float32"
+
+
+def test_a_column_of_one_chunk_is_read_without_a_copy() -> None:
+    import torch
+
+    stored = column(to_arrow(np.arange(12, dtype=np.float32).reshape(4, 3)))
+    matrix = to_numpy(stored)
+    address = stored.chunk(0).buffers()[1].address
+    assert matrix.ctypes.data == address
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of memory that it must not write to
+        tensor = torch.from_numpy(matrix)
+    assert tensor.data_ptr() == address
+    assert tensor.tolist() == matrix.tolist()

@@ -1,0 +1,135 @@
+"""Which precision `auto` means: the fastest here that leaves the vectors as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.embed.load import load_encoder
+from tasks.keys import digest
+from tasks.vectors import unit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tasks.embed.files import ModelFiles
+    from tasks.embed.settings import EmbedSettings, Precision
+
+COSINE = 0.999
+"""What `auto` asks of every probe text's vector, against float32."""
+
+# Processors that compute bfloat16 at twice the speed of float32 or more.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+PROBE = (
+    "gull hit the engine", "BIRDS SEEN ON TAKEOFF RUN. NO DAMAGE FOUND.", "Invoice 4711 is due.",
+    "The patient was given 5 mg twice a day and reported a mild headache after the second dose.",
+    "Cannot log in since the update; error 0x80070005, restarted twice!", "ok", "3.14159",
+    "Sehr freundliches Personal, aber das Zimmer war laut.", "客户对送货速度非常满意。",
+    "Le produit est arrivé cassé et le service ne répond pas.", "отличное качество", "🙂 👍",
+    "Shares fell 3.2% on Monday after the company cut its outlook for the year, citing costs.",
+    "pump p-101 bearing temperature high, vibration 7.1 mm/s, stopped for inspection",
+    "Water damage in the kitchen after a pipe burst on the second floor; the insured asks for an "
+    "advance, the adjuster has seen the place and puts the loss at about twelve thousand.",
+    " ".join(["The committee met again and nothing was decided about the budget."] * 30),
+)  # fmt: skip
+"""Texts of many kinds and lengths."""
+
+
+def precision_of(root: Path, settings: EmbedSettings, model: ModelFiles) -> Precision:
+    """The precision that a run would compute with; before a probe, the one that would be tried.
+
+    Args:
+        root: Folder of the pipeline's artifacts.
+        settings: They ask for one, or for `auto`.
+        model: The encoder.
+    """
+    if settings.precision != "auto":
+        return settings.precision
+    machine = machine_type(settings.device)
+    record = _read(root).get(_name(machine, settings, model))
+    return record["precision"] if record else candidate(machine, model)
+
+
+def settle_precision(root: Path, settings: EmbedSettings, model: ModelFiles) -> None:
+    """Resolve `auto` once for this pipeline, model and type of machine, and write it down.
+
+    Loads the model twice where there is a faster precision than float32, to compare them.
+    """
+    machine = machine_type(settings.device)
+    name = _name(machine, settings, model)
+    tried = candidate(machine, model)
+    if settings.precision != "auto" or tried == "float32" or name in _read(root):
+        return
+    cosine = fidelity(settings, model, tried)
+    chosen = tried if cosine >= COSINE else "float32"
+    found = {"precision": chosen, "tried": tried, "cosine": cosine, "machine": machine}
+    _write(root, {**_read(root), name: found})
+
+
+def fidelity(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> float:
+    """The least cosine of the probe's vectors at a precision to those in float32."""
+    exact, quick = (_probed(settings, model, way) for way in ("float32", precision))
+    return float((exact * quick).sum(axis=1).min())
+
+
+def _probed(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> np.ndarray:
+    encoder = load_encoder(model, settings, precision)
+    return unit(encoder.encode(encoder.prepare(PROBE), lambda _pieces, _tokens: None))
+
+
+def candidate(machine: str, model: ModelFiles) -> Precision:
+    """What `auto` tries on a type of machine."""
+    if model.kind in ("static", "endpoint"):
+        return "float32"
+    if machine.startswith("cuda"):
+        return "float16"
+    return "bfloat16" if _BFLOAT16_FLAGS & set(machine.split()) else "float32"
+
+
+def machine_type(device: str) -> str:
+    """What computes here, as far as it decides which precision is fast."""
+    kind = device.partition(":")[0]
+    if kind in ("auto", "cuda") and Path("/dev/nvidiactl").exists():
+        import torch
+
+        if torch.cuda.is_available():
+            return f"cuda {torch.cuda.get_device_name()}"
+    if kind == "mps" or (kind == "auto" and platform.system() == "Darwin"):
+        return "mps"
+    return " ".join(["cpu", platform.machine(), *sorted(_BFLOAT16_FLAGS & _cpu_flags())])
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def _name(machine: str, settings: EmbedSettings, model: ModelFiles) -> str:
+    return digest([machine, model.fingerprint, settings.key_values()])[:16]
+
+
+def _path(root: Path) -> Path:
+    return root / "store" / "precision.json"
+
+
+def _read(root: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_path(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write(root: Path, records: dict[str, Any]) -> None:
+    path = _path(root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".draft-{os.getpid()}-{path.name}")
+    draft.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    draft.rename(path)

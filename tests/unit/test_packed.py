@@ -1,0 +1,279 @@
+"""The padding-free path gives what sentence-transformers gives, whatever is computed together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_models import make_model
+
+from tasks.embed.blueprint import read_blueprint
+from tasks.embed.encoder import Encoder
+from tasks.embed.files import ModelFiles, find_model, kind_of
+from tasks.embed.load import load_encoder
+from tasks.embed.settings import EmbedSettings
+from tasks.errors import ModelError
+from tasks.vectors import unit
+
+TEXTS = [
+    "gull hit the engine",
+    "BIRDS SEEN ON TAKEOFF RUN. NO DAMAGE FOUND.",
+    "a",
+    "",
+    "   ",
+    "hawk " * 500,
+    "客户对送货速度非常满意",
+    "مرحبا بالعالم",
+    "🙂 👍🏽 ok",
+    "one two three four five six seven eight nine ten",
+    "the same length as the next text",
+    "the same length as the last text",
+]
+
+
+def silent(_pieces: int, _tokens: int) -> None:
+    """Hear of progress and do nothing."""
+
+
+def vectors(encoder: Encoder, texts: list[str]) -> np.ndarray:
+    return unit(encoder.encode(encoder.prepare(texts), silent))
+
+
+def found(folder: Path) -> ModelFiles:
+    return find_model(EmbedSettings(model=str(folder)), Path("/"))
+
+
+def reference(folder: Path, texts: list[str]) -> np.ndarray:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    return np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False))
+
+
+def test_the_default_model_is_computed_as_by_sentence_transformers(
+    encoder: Encoder, model_files: ModelFiles
+) -> None:
+    assert (encoder.path, encoder.dimension, encoder.max_tokens) == ("packed", 384, 256)
+    assert model_files.folder is not None
+    expected = reference(model_files.folder, TEXTS)
+    assert (vectors(encoder, TEXTS) * expected).sum(axis=1).min() > 0.999999
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooling", "shape"),
+    [
+        ("bert", "mean", {}),
+        ("bert", "cls", {}),
+        ("bert", "max", {}),
+        ("roberta", "mean", {"pad_token_id": 1, "type_vocab_size": 1}),
+        ("xlm-roberta", "cls", {"pad_token_id": 1, "type_vocab_size": 1}),
+        ("mpnet", "mean", {"pad_token_id": 1}),
+    ],
+)
+def test_each_family_is_computed_as_by_sentence_transformers(
+    model_files: ModelFiles, tmp_path: Path, kind: str, pooling: str, shape: dict[str, Any]
+) -> None:
+    assert model_files.folder is not None
+    folder = make_model(tmp_path, model_files.folder, kind, pooling, **shape)
+    encoder = load_encoder(found(folder), EmbedSettings(device="cpu"), "float32")
+    assert encoder.path == "packed"
+    expected = reference(folder, TEXTS)
+    assert (vectors(encoder, TEXTS) * expected).sum(axis=1).min() > 0.99999
+
+
+def test_without_a_limit_the_positions_are_the_limit(
+    model_files: ModelFiles, tmp_path: Path
+) -> None:
+    assert model_files.folder is not None
+    shape = {"pad_token_id": 1, "type_vocab_size": 1}
+    folder = make_model(tmp_path, model_files.folder, "roberta", max_tokens=None, **shape)
+    encoder = load_encoder(found(folder), EmbedSettings(device="cpu"), "float32")
+    assert encoder.max_tokens == 78
+    assert np.isfinite(vectors(encoder, ["hawk " * 500])).all()
+
+
+def test_the_prompt_of_the_model_is_used_unless_another_is_set(
+    model_files: ModelFiles, tmp_path: Path
+) -> None:
+    assert model_files.folder is not None
+    folder = make_model(tmp_path, model_files.folder, prompt="query: ")
+    own, other, none = (
+        load_encoder(found(folder), EmbedSettings(device="cpu", prompt=prompt), "float32")
+        for prompt in (None, "passage: ", "")
+    )
+    expected = vectors(none, ["query: gull", "passage: gull"])
+    assert vectors(own, ["gull"])[0] @ expected[0] == pytest.approx(1, abs=1e-6)
+    assert vectors(other, ["gull"])[0] @ expected[1] == pytest.approx(1, abs=1e-6)
+    assert expected[0] @ expected[1] < 0.9999
+    [prompted] = reference(folder, ["gull"])
+    assert vectors(own, ["gull"])[0] @ prompted == pytest.approx(1, abs=1e-6)
+
+
+@settings(max_examples=15)
+@given(st.permutations(range(len(TEXTS))), st.integers(1, len(TEXTS)), st.integers(64, 600))
+def test_a_vector_is_the_same_to_the_last_bit_whatever_is_computed_with_it(
+    model_files: ModelFiles, order: list[int], number: int, budget: int
+) -> None:
+    encoder = load_encoder(
+        model_files, EmbedSettings(device="cpu", max_tokens=32, batch_tokens=budget), "float32"
+    )
+    whole = vectors(encoder, TEXTS)
+    chosen = order[:number]
+    some = vectors(encoder, [TEXTS[n] for n in chosen])
+    assert encoder.invariant
+    assert some.tobytes() == whole[chosen].tobytes()
+
+
+def test_a_vector_is_the_same_whatever_the_number_of_threads(model_files: ModelFiles) -> None:
+    import torch
+
+    encoder = load_encoder(model_files, EmbedSettings(device="cpu"), "float32")
+    before = torch.get_num_threads()
+    seen = set()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            seen.add(vectors(encoder, TEXTS).tobytes())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("precision", ["bfloat16"])
+def test_a_lower_precision_keeps_the_vectors_nearly_as_they_are(
+    model_files: ModelFiles, encoder: Encoder, precision: Any
+) -> None:
+    lower = load_encoder(model_files, EmbedSettings(device="cpu"), precision)
+    exact, quick = vectors(encoder, TEXTS[:3]), vectors(lower, TEXTS[:3])
+    assert 0.999 < (exact * quick).sum(axis=1).min() < 1 - 1e-7
+
+
+def test_progress_tells_of_every_text_and_token(encoder: Encoder) -> None:
+    told: list[tuple[int, int]] = []
+    prepared = encoder.prepare(TEXTS * 40)
+    encoder.encode(prepared, lambda pieces, tokens: told.append((pieces, tokens)))
+    assert len(told) > 1
+    assert sum(pieces for pieces, _ in told) == len(TEXTS) * 40
+    assert sum(tokens for _, tokens in told) == sum(prepared.sizes)
+
+
+def test_tokens_are_counted_before_any_cut(encoder: Encoder) -> None:
+    prepared = encoder.prepare(["", "bird", "bird " * 400, "\ud800 bird"])
+    assert prepared.tokens == [2, 3, 402, 4]
+    assert prepared.sizes == [2, 3, 256, 4]
+
+
+def test_a_text_of_ten_million_characters_is_read_as_far_as_the_model_reads(
+    encoder: Encoder,
+) -> None:
+    huge = "bird strike " * 850_000
+    prepared = encoder.prepare([huge, huge[:20_000]])
+    assert prepared.tokens[0] > 256
+    first, second = vectors(encoder, [huge, huge[:20_000]])
+    assert (first == second).all()
+
+
+def test_a_prompt_and_a_limit_change_what_the_model_reads(model_files: ModelFiles) -> None:
+    limited = EmbedSettings(device="cpu", prompt="query: ", max_tokens=8)
+    short = load_encoder(model_files, limited, "float32")
+    assert (short.max_tokens, short.prepare(["bird"]).tokens) == (8, [5])
+    plain = load_encoder(model_files, EmbedSettings(device="cpu"), "float32")
+    assert vectors(short, ["gull"])[0] @ vectors(plain, ["query: gull"])[0] == pytest.approx(
+        1, abs=1e-5
+    )
+    same = vectors(short, ["one two three four five six", "one two three four five six seven"])
+    assert same[0] @ same[1] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_limit_beyond_what_the_model_reads_is_lowered(model_files: ModelFiles) -> None:
+    encoder = load_encoder(model_files, EmbedSettings(device="cpu", max_tokens=2000), "float32")
+    assert encoder.max_tokens == 256
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np, torch
+from tasks.embed.files import find_model
+from tasks.embed.load import load_encoder
+from tasks.embed.settings import EmbedSettings
+
+settings = EmbedSettings(device="cpu", max_tokens=256, batch_tokens=200_000)
+encoder = load_encoder(find_model(settings, Path("/")), settings, "float32")
+prepared = encoder.prepare([f"bird {n} " * 100 for n in range(int(sys.argv[1]))])
+encoder.encode(encoder.prepare(["warm"]), lambda *_: None)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]), -1))
+told = []
+vectors = encoder.encode(prepared, lambda texts, _: told.append(texts))
+print(sum(told), encoder._budget < 200_000, bool(np.isfinite(vectors).all()))
+"""
+
+
+def test_a_batch_that_does_not_fit_the_memory_is_halved() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, "60", str(100 * 2**20)],
+        capture_output=True, text=True, timeout=200, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["60", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("config.json", {"hidden_act": "gelu_new"}),
+        ("config.json", {"model_type": "modernbert"}),
+        ("config.json", {"position_embedding_type": "relative_key"}),
+        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}),
+        ("1_Pooling/config.json", {"include_prompt": False}),
+        ("sentence_bert_config.json", {"do_lower_case": True}),
+    ],
+)
+def test_a_model_that_it_does_not_cover_goes_through_sentence_transformers(
+    model_files: ModelFiles, tmp_path: Path, name: str, change: dict[str, Any]
+) -> None:
+    assert model_files.folder is not None
+    folder = make_model(tmp_path, model_files.folder)
+    assert kind_of(folder) == "packed"
+    path = folder / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert read_blueprint(folder) is None
+    assert kind_of(folder) == "padded"
+
+
+def test_weights_that_are_cut_off_or_of_another_model_are_an_error(
+    model_files: ModelFiles, tmp_path: Path
+) -> None:
+    assert model_files.folder is not None
+    folder = make_model(tmp_path / "cut", model_files.folder)
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_encoder(found(folder), EmbedSettings(device="cpu"), "float32")
+    other = make_model(tmp_path / "other", model_files.folder, num_hidden_layers=1)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_encoder(found(other), EmbedSettings(device="cpu"), "float32")
+
+
+def test_the_tokenizer_of_another_model_is_an_error(
+    model_files: ModelFiles, tmp_path: Path
+) -> None:
+    assert model_files.folder is not None
+    folder = make_model(tmp_path / "small", model_files.folder, vocab_size=100)
+    with pytest.raises(ModelError, match=r"ids up to 30521 for a model of 100 tokens"):
+        load_encoder(found(folder), EmbedSettings(device="cpu"), "float32")
+    broken = make_model(tmp_path / "broken", model_files.folder)
+    (broken / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"tokenizer\.json, which cannot be read"):
+        load_encoder(found(broken), EmbedSettings(device="cpu"), "float32")
