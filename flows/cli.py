@@ -195,6 +195,43 @@ def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("pipeline", type=_FILE)
+@click.option("--prune", "prunes", is_flag=True, help="Remove unused spaces and damaged files.")
+@click.option(
+    "--unused-for",
+    type=click.IntRange(0, 36_500),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="With --prune: what was used within so many days stays.",
+)
+@click.option("--dry-run", is_flag=True, help="With --prune: only show what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json: bool) -> None:
+    """Show the embedding store of PIPELINE: a space for each model and its settings.
+
+    The space that today's settings use always stays. No result needs the store, so pruning it
+    can lose none: a vector that is gone is computed anew if its text comes again.
+    """
+    from datetime import timedelta
+
+    from flows.config import load_pipeline
+    from flows.store import prune_store, spaces_of, spaces_table, spaces_words, store_json
+
+    if dry_run and not prunes:
+        raise click.UsageError("--dry-run says what --prune would remove; name both")
+    loaded = load_pipeline(pipeline)
+    if prunes:
+        plan = prune_store(loaded, timedelta(days=unused_for), dry_run)
+        _tell(plan.lines(), plan.as_json(), as_json)
+        return
+    spaces = spaces_of(loaded)
+    if spaces and not as_json:
+        _print(spaces_table(spaces))
+    _tell([spaces_words(loaded, spaces)], store_json(loaded, spaces), as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
 @click.argument("row_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
@@ -269,9 +306,20 @@ def init(table: Path, output: Path | None, force: bool) -> None:
 @click.argument("pipeline", type=_FILE)
 @click.option("--partition", default=None, help="Which partition; default: the newest.")
 @click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file; default: CSV to stdout.")
-def export(pipeline: Path, partition: str | None, output: Path | None) -> None:
-    """Write the results of PIPELINE's last complete run as a table."""
-    from flows.export import export_results
+@click.option("--vectors", is_flag=True, help="Write the texts' vectors, to a .parquet file.")
+def export(pipeline: Path, partition: str | None, output: Path | None, vectors: bool) -> None:
+    """Write the results of PIPELINE's last complete run as a table.
 
-    line = export_results(pipeline, partition, output, sys.stdout.buffer)
+    With --vectors: row_id, partition and embedding (float32, of length 1; all zero without a
+    text) of all rows in the window's partitions. Rows that the window left out, as known later
+    or with a repeated id, are among them: join with the results by row_id and partition.
+    """
+    if vectors:
+        from flows.export_vectors import export_vectors
+
+        line = export_vectors(pipeline, partition, output)
+    else:
+        from flows.export import export_results
+
+        line = export_results(pipeline, partition, output, sys.stdout.buffer)
     click.echo(line, err=True)

@@ -13,6 +13,8 @@ from tasks.errors import ArtifactError, SettingsError, nearest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tasks.artifacts import ArtifactRef
+
 
 def export_results(
     pipeline: Path, partition: str | None, output: Path | None, stdout: BinaryIO
@@ -35,22 +37,9 @@ def export_results(
             expected="a name that ends in .csv or .parquet",
             fix="name the output so",
         )
-    if output is not None and not output.resolve().parent.is_dir():
-        raise SettingsError(
-            got=f"--output {output}, in a folder that is not there",
-            expected="a folder that exists",
-            fix=f"make it: mkdir -p {output.parent}",
-        )
-    root = load_pipeline(pipeline).root
-    partition = _partition(root, partition)
-    record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))
-    ref = ref_of((root / record["report"]).parent)
-    if ref is None:
-        raise ArtifactError(
-            got=f"the results of {partition} are gone or changed",
-            expected="the files that the run wrote",
-            fix=f"make them anew: fusemine run {pipeline} --partition {partition}",
-        )
+    if output is not None:
+        check_folder(output)
+    partition, ref = last_report(pipeline, partition)
     table = read_frame(ref, RESULTS)
     if output is None:
         # Python's own write knows a closed pipe, as of `export … | head`.
@@ -60,6 +49,49 @@ def export_results(
     else:
         table.write_parquet(output)
     return f"{table.height:,} rows of {partition} to {output or 'standard output'}"
+
+
+def check_folder(output: Path) -> None:
+    """Refuse an output in a folder that does not exist.
+
+    Raises:
+        SettingsError: It does not.
+    """
+    if not output.resolve().parent.is_dir():
+        raise SettingsError(
+            got=f"--output {output}, in a folder that is not there",
+            expected="a folder that exists",
+            fix=f"make it: mkdir -p {output.parent}",
+        )
+
+
+def last_report(pipeline: Path, partition: str | None) -> tuple[str, ArtifactRef]:
+    """The partition, resolved, and the report of its last complete run.
+
+    Args:
+        pipeline: The pipeline.yaml.
+        partition: Which partition's run; None for the newest.
+
+    Raises:
+        SettingsError: There is no such run.
+        ArtifactError: The report is gone.
+    """
+    root = load_pipeline(pipeline).root
+    partition = _partition(root, partition)
+    record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))
+    ref = ref_of((root / record["report"]).parent)
+    if ref is None:
+        raise gone("results", pipeline, partition)
+    return partition, ref
+
+
+def gone(what: str, pipeline: Path, partition: str) -> ArtifactError:
+    """The error of something that the run of a partition wrote, and that is not as it was."""
+    return ArtifactError(
+        got=f"the {what} of {partition} are gone or changed",
+        expected="the files that the run wrote",
+        fix=f"make them anew: fusemine run {pipeline} --partition {partition}",
+    )
 
 
 def _partition(root: Path, partition: str | None) -> str:

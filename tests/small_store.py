@@ -1,0 +1,40 @@
+"""Small spaces of the embedding store, with uses some days ago."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from tasks.embed.space import USES, Facts, Use, write_facts
+from tasks.embed.store import EmbeddingStore, keys_of
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+FACTS = Facts(
+    model="birds", path="packed", precision="float32", dimension=4, max_tokens=256, settings={}
+)
+
+
+def make_space(root: Path, name: str, used: Sequence[int] = (), texts: int = 3) -> Path:
+    """A space of one part, whose files are 40 days old; its folder.
+
+    Args:
+        root: Folder of the pipeline's artifacts.
+        name: Of the space.
+        used: How many days ago it was looked into, for two texts, one of them there.
+        texts: Texts that it holds.
+    """
+    folder = root / "store" / name
+    store = EmbeddingStore(folder, "float32")
+    words = [f"{name} {number}" for number in range(texts)]
+    store.add(keys_of(words), np.eye(texts, 4, dtype=np.float32), [1] * texts, [""] * texts)
+    write_facts(folder, FACTS)
+    uses = (Use(at=NOW - days * DAY, texts=2, hits=1).model_dump_json() for days in used)
+    (folder / USES).write_text("".join(f"{line}\n" for line in uses))
+    for path in folder.iterdir():
+        os.utime(path, ((NOW - 40 * DAY).timestamp(),) * 2)
+    return folder
