@@ -29,27 +29,26 @@ import pyarrow.parquet as pq
 from local import BIN, MARK, environment, pipeline, server, start, start_worker
 
 from tasks import vectors
-from tasks.embed.embed import CHECKPOINT_SECONDS
 
 WINDOW = 3
-UNSAVED_SECONDS = CHECKPOINT_SECONDS + 5
-"""How old a vector may be that a kill has lost: a checkpoint's age and a slow batch."""
+UNSAVED_SECONDS = 15
+"""How old a vector may be that a kill has lost: the time of one shard on a slow machine."""
 
 # The command, with a line in a file for each text that goes through the model.
 RECORDING = """
-import sys, time
-from tasks.embed import model
-from tasks.embed.store import text_hash
+import hashlib, sys, time
+from tasks.embed.packed import PackedEncoder
 
-encode = model._LocalEncoder.encode
+run = PackedEncoder._run
 
 def recorded(self, texts):
-    vectors = encode(self, texts)
+    vectors = run(self, texts)
+    keys = [hashlib.sha256(repr(ids).encode()).hexdigest() for ids in texts]
     with open(sys.argv[1], "a") as file:
-        file.writelines(f"{text_hash(text)} {time.time()}\\n" for text in texts)
+        file.writelines(f"{key} {time.time()}\\n" for key in keys)
     return vectors
 
-model._LocalEncoder.encode = recorded
+PackedEncoder._run = recorded
 from flows.cli import main
 main(sys.argv[2:])
 """
@@ -133,10 +132,7 @@ def kill_serial(
 
 
 def count_again(texts: Path, killed: list[float], usual: dict[str, list[float]]) -> None:
-    """What is embedded oftener than without kills must be what a kill took before a checkpoint.
-
-    A text that several partitions have is embedded again wherever its batch is not all stored.
-    """
+    """What is embedded oftener than without kills must be what a kill took before a checkpoint."""
     again = early = 0
     for key, moments in embedded(texts).items():
         more = max(0, len(moments) - len(usual[key]))
@@ -296,9 +292,13 @@ def by_partition(folder: Path, stage: str) -> dict[str, Path]:
 
 
 def distance(first: Path, second: Path) -> float:
-    a, b = (vectors.to_numpy(pq.read_table(p).column("embedding")) for p in (first, second))
+    a, b = (matrix(path) for path in (first, second))
     filled = np.linalg.norm(a, axis=1) > 0
     return float((1 - (a[filled] * b[filled]).sum(1)).max(initial=0.0))
+
+
+def matrix(path: Path) -> np.ndarray:
+    return vectors.read_units(pq.read_table(path))
 
 
 def unequal(first: Path, second: Path) -> int:
@@ -311,7 +311,7 @@ def unequal(first: Path, second: Path) -> int:
 def count_texts(folder: Path) -> None:
     """Vectors in the store against distinct texts: a text that was kept was not kept again."""
     root = next((folder / "artifacts").iterdir())
-    parts = root.glob("store/*/*.parquet")
+    parts = root.glob("store/*/part-*.parquet")
     keys = pl.concat(pl.read_parquet(part, columns=["text_hash"]) for part in parts)
     twice = keys.height - keys.n_unique()
     print(f"store: {keys.height} vectors, {twice} of them kept twice", flush=True)
