@@ -45,7 +45,7 @@ def embedded(texts: list[str], folder: Path) -> Embedded:
         if __name__ == "__main__":
             print(done, flush=True)
 
-    return embed({"text": pl.Series(texts)}, engine, tell)
+    return embed({"text": pl.Series(texts, dtype=pl.String)}, engine, tell)
 
 
 def second_run(texts: list[str]) -> None:
@@ -53,6 +53,7 @@ def second_run(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         filled = stored(texts, folder)
+        embedded([], folder)  # writes down what the vectors are, as the run that filled it did
         started = time.perf_counter()
         found = embedded(texts, folder)
         seconds = time.perf_counter() - started

@@ -1,0 +1,77 @@
+"""A pipeline whose texts are embedded by a server, over real connections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from embedding_server import EmbeddingServer, embedding_server, vector_of
+from support import Table
+
+from tasks.artifacts import read_manifest
+from tasks.errors import ModelError
+from tasks.vectors import read_units, unit
+
+Flow = Callable[..., Any]
+KEY = "a-secret-that-nobody-may-see"
+
+
+@pytest.fixture
+def served() -> Iterator[EmbeddingServer]:
+    with embedding_server(dimension=16) as running:
+        yield running
+
+
+def at(served: EmbeddingServer, **more: Any) -> dict[str, Any]:
+    return {"model": "served", "endpoint": {"url": served.url, "batch_texts": 8, **more}}
+
+
+def written(table: Table) -> bytes:
+    """All that a run has left below the root, but for what Parquet compresses."""
+    return b"".join(path.read_bytes() for path in table.root.rglob("*") if path.is_file())
+
+
+def test_texts_go_to_the_endpoint_once_and_its_vectors_are_mined(
+    table: Table, mine: Flow, served: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setenv("EMBEDDING_KEY", KEY)
+    table.set(embed=at(served, api_key_env="EMBEDDING_KEY"))
+    served.misbehave(2, how="drop")
+    served.misbehave(1, status=503)
+    outcome = mine(table.pipeline)
+    assert not outcome.stages["embed"].reused
+    assert {headers["Authorization"] for headers in served.headers} == {f"Bearer {KEY}"}
+    assert KEY.encode() not in written(table)
+    answered = set(served.asked())
+    [artifact, *_] = sorted(table.root.glob("embed/*/*"))
+    assert read_manifest(artifact).recipe["settings"]["path"] == "endpoint"
+    matrix = read_units(pq.read_table(artifact / "part-00000.parquet"))
+    expected = unit([vector_of(text, 16) for text in answered])
+    assert (matrix @ expected.T).max(axis=1) == pytest.approx(1, abs=1e-5)
+
+    asked = len(served.bodies)
+    table.set(embed=at(served, api_key_env="EMBEDDING_KEY"), cluster={"topics": 3})
+    mine(table.pipeline)
+    assert len(served.bodies) == asked
+
+
+def test_a_key_can_be_in_a_block_and_a_missing_one_is_told(
+    table: Table, mine: Flow, served: EmbeddingServer
+) -> None:
+    from prefect.blocks.system import Secret
+
+    table.set(embed=at(served, api_key_block="embedding-key"))
+    with pytest.raises(ModelError, match="no key in the Prefect Secret block 'embedding-key'"):
+        mine(table.pipeline)
+    block: Any = Secret(value=KEY)
+    block.save("embedding-key")
+    mine(table.pipeline)
+    assert {headers["Authorization"] for headers in served.headers} == {f"Bearer {KEY}"}
+    assert "FUSEMINE_NO_SUCH_KEY" not in os.environ
+    table.set(embed=at(served, api_key_env="FUSEMINE_NO_SUCH_KEY", dimensions=4))
+    with pytest.raises(ModelError, match="no key in the environment variable"):
+        mine(table.pipeline)
