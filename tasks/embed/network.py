@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Linear = Callable[[Tensor, Tensor | None], Tensor]
 
 
+# Lengths of the texts that show whether the batch matters.
+_TRIED = (2, 3, 3, 5, 9, 17, 17, 40, 100, 250)
+
+
 class _Group(NamedTuple):
     """Texts of equal length that lie side by side: where they begin, how many, how long."""
 
@@ -69,8 +73,8 @@ class Network:
             for name, value in weights.items()
             if value.is_floating_point()
         }
-        self.invariant = uses_onednn(device, dtype)
-        self._linear = _onednn if self.invariant else _plain
+        onednn = uses_onednn(device, dtype)
+        self._linear = _onednn if onednn else _plain
         self._words = self._weights[names.words]
         self._positions = self._weights[names.positions]
         if names.types is not None:
@@ -82,6 +86,7 @@ class Network:
         self.dimension = int(self._words.shape[1])
         self.itemsize = dtype.itemsize
         self.vocabulary = int(self._words.shape[0])
+        self.invariant = onednn and self._is_invariant()
 
     @torch.inference_mode()
     def run(self, ids: Sequence[Sequence[int]]) -> Tensor:
@@ -94,6 +99,14 @@ class Network:
             float32 of shape (texts, dimension), on the CPU.
         """
         groups = _groups(ids)
+        x = self._through(self._layers, ids, groups)
+        pooled = [self._pool(x[g.tokens].view(g.texts, g.length, -1).float()) for g in groups]
+        return torch.cat(pooled).cpu()
+
+    def _through(
+        self, layers: Sequence[_Layer], ids: Sequence[Sequence[int]], groups: list[_Group]
+    ) -> Tensor:
+        """The vectors of all tokens after some layers."""
         flat = torch.tensor([token for text in ids for token in text], device=self._device)
         first = self._blueprint.first_position
         positions = torch.cat(
@@ -102,12 +115,31 @@ class Network:
         x = F.embedding(flat, self._words) + F.embedding(positions, self._positions)
         x = self._normed(x, self._norm)
         biases = [self._relative(group.length) for group in groups]
-        for layer in self._layers:
-            x = self._through(layer, x, groups, biases)
-        pooled = [self._pool(x[g.tokens].view(g.texts, g.length, -1).float()) for g in groups]
-        return torch.cat(pooled).cpu()
+        for layer in layers:
+            x = self._layer_of(layer, x, groups, biases)
+        return x
 
-    def _through(
+    @torch.inference_mode()
+    def _is_invariant(self) -> bool:
+        """Whether a text's tokens get the same bits alone and among others, with one thread.
+
+        No library promises it, so it is looked at on this processor, for batches of many sizes.
+        """
+        longest = self._blueprint.max_tokens
+        ids = [
+            [(37 * length + at) % self.vocabulary for at in range(min(length, longest))]
+            for length in _TRIED
+        ]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            together = self._through(self._layers[:1], ids, _groups(ids))
+            alone = [self._through(self._layers[:1], [text], _groups([text])) for text in ids]
+        finally:
+            torch.set_num_threads(threads)
+        return torch.equal(together, torch.cat(alone))
+
+    def _layer_of(
         self, layer: _Layer, x: Tensor, groups: list[_Group], biases: list[Tensor | None]
     ) -> Tensor:
         qkv = layer.qkv(x, None)
@@ -171,7 +203,7 @@ def _groups(ids: Sequence[Sequence[int]]) -> list[_Group]:
 def uses_onednn(device: str, dtype: torch.dtype) -> bool:
     """Whether oneDNN's prepacked linear layers compute this.
 
-    Their result for a row is the same to the last bit whatever other rows are in the batch.
+    On the processors that we know, their result for a row does not depend on the other rows.
     """
     if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False

@@ -104,6 +104,7 @@ def test_the_second_run_embeds_nothing_and_gives_the_same_bytes(
 
 
 def test_a_distinct_text_is_computed_once(counting: Counting, tmp_path: Path) -> None:
+    counting.invariant = True
     run(["same"] * 50 + ["other"], counting, tmp_path)
     assert sorted(counting.computed) == ["other", "same"]
     run(["other", "new"], counting, tmp_path)
@@ -113,6 +114,8 @@ def test_a_distinct_text_is_computed_once(counting: Counting, tmp_path: Path) ->
 def test_half_a_store_gives_the_same_bytes_and_only_the_other_half_is_computed(
     counting: Counting, tmp_path: Path
 ) -> None:
+    if not counting.invariant:
+        pytest.skip("on this processor the batch matters, and the encoder says so")
     texts = [f"bird strike number {n}" for n in range(30)]
     fresh = run(texts, counting, tmp_path / "fresh")
     run(texts[::2], counting, tmp_path / "half")
