@@ -61,7 +61,8 @@ class Engine:
             max_tokens=encoder.max_tokens,
             settings=self.settings.key_values(),
         )
-        write_facts(self.folder, facts)
+        if read_facts(self.folder) != facts:
+            write_facts(self.folder, facts)
         return facts
 
 
