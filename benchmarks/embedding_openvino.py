@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.embed.batches import plan_batches
-from tasks.embed.tokens import load_tokenizer
+from tasks.embed.tokens import FastTokenizer
 from tasks.vectors import unit
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def exported(folder: Path, hint: str) -> Callable[[list[str]], np.ndarray]:
         hint: OpenVINO's name of the precision.
     """
     compiled = _compile(folder, hint)
-    tokenizer = load_tokenizer(folder / "tokenizer.json")
+    tokenizer = FastTokenizer(folder / "tokenizer.json").inner
     tokenizer.enable_truncation(MAX_TOKENS)
 
     def encode(texts: list[str]) -> np.ndarray:

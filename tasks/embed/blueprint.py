@@ -113,16 +113,17 @@ def _prompt(folder: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is none that can be read."""
-    value = _read(path)
+    value = read_small(path)
     return value if isinstance(value, dict) else {}
 
 
 def _list(path: Path) -> list[dict[str, Any]]:
-    value = _read(path)
+    value = read_small(path)
     return value if isinstance(value, list) else []
 
 
-def _read(path: Path) -> Any:
+def read_small(path: Path) -> Any:
+    """A JSON file's value; None where there is none that can be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
 from tasks.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Item = TypeVar("Item")
 
 _CPU_TOKENS = 1024
 _MOST_TOKENS = 65_536
@@ -52,7 +61,51 @@ def tokens_at_a_time(device: str, hidden: int, itemsize: int) -> int:
     return max(_CPU_TOKENS, min(_MOST_TOKENS, int(_SHARE * free / (_VALUES * hidden * itemsize))))
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+class Budget:
+    """Tokens in a batch; fewer from then on, once a batch did not fit the memory.
+
+    Args:
+        tokens: At first.
+        device: Where batches are computed, for the error.
+    """
+
+    def __init__(self, tokens: int, device: str) -> None:
+        self.tokens, self._device = tokens, device
+
+    def run(
+        self,
+        compute: Callable[[list[Item]], np.ndarray],
+        items: list[Item],
+        sizes: Sequence[int],
+    ) -> np.ndarray:
+        """Compute a batch, in halves if it does not fit.
+
+        Args:
+            compute: Gives a row for each item.
+            items: The batch.
+            sizes: The items' tokens.
+
+        Raises:
+            ModelError: One item alone does not fit.
+        """
+        try:
+            return compute(items)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(items) == 1:
+                raise ModelError(
+                    got=f"no memory on {self._device} for one text of {sizes[0]} tokens",
+                    expected="room for at least one text at a time",
+                    fix="free memory there, set embed.max_tokens lower or embed.device to cpu",
+                ) from error
+        self.tokens = max(1, min(self.tokens, sum(sizes)) // 2)
+        half = len(items) // 2
+        parts = [(items[:half], sizes[:half]), (items[half:], sizes[half:])]
+        return np.concatenate([self.run(compute, some, theirs) for some, theirs in parts])
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch failed for want of memory, on a GPU or on the CPU."""
     import torch
 

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.embed.batches import plan_batches
-from tasks.embed.device import is_out_of_memory, resolve_device, tokens_at_a_time
-from tasks.embed.encoder import Prepared, decodable
-from tasks.embed.pieces import cut, readable
+from tasks.embed.device import Budget, resolve_device, tokens_at_a_time
+from tasks.embed.tokens import Reader
 from tasks.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tasks.embed.encoder import Tell
+    from tasks.embed.encoder import Prepared, Tell
+    from tasks.embed.pieces import Span
     from tasks.embed.settings import EmbedSettings, Precision
-
-_SLACK = 2
 
 
 class PaddedEncoder:
@@ -38,37 +36,23 @@ class PaddedEncoder:
     invariant = False
 
     def __init__(self, folder: Path, settings: EmbedSettings, precision: Precision) -> None:
-        self._settings = settings
-        self._device = resolve_device(settings.device)
-        self._model = _load(folder, self._device, precision)
+        device = resolve_device(settings.device)
+        self._model = _load(folder, device, precision)
         limit = min(_positions(self._model), int(self._model.max_seq_length or 512))
         if settings.max_tokens is not None:
             limit = min(settings.max_tokens, _positions(self._model))
         self._model.max_seq_length = self.max_tokens = limit
-        self.dimension = int(self._model.get_embedding_dimension())
         self._prompt = _prompt(self._model) if settings.prompt is None else settings.prompt
+        tokenizer = _Tokenizer(self._model.tokenizer)
+        self._reader = Reader(tokenizer, settings, limit, self._prompt)
+        self.dimension = int(self._model.get_embedding_dimension())
         itemsize = next(self._model.parameters()).element_size()
-        self._budget = settings.batch_tokens or tokens_at_a_time(
-            self._device, self.dimension, itemsize
-        )
+        tokens = settings.batch_tokens or tokens_at_a_time(device, self.dimension, itemsize)
+        self._budget = Budget(tokens, device)
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
         """Count tokens and cut what is long; see the protocol."""
-        read = [readable(decodable(text), self.max_tokens, self._settings) for text in texts]
-        counts = self._count(read)
-        shortened = [len(part) < len(text) for part, text in zip(read, texts, strict=True)]
-        tokens = [
-            max(count, self.max_tokens + 1) if short else count
-            for count, short in zip(counts, shortened, strict=True)
-        ]
-        found = [
-            self._pieces(text) if count > self.max_tokens else [text]
-            for text, count in zip(read, tokens, strict=True)
-        ]
-        pieces = [piece for parts in found for piece in parts]
-        owners = [number for number, parts in enumerate(found) for _ in parts]
-        sizes = counts if len(pieces) == len(texts) else self._count(pieces)
-        return Prepared(pieces, owners, [min(n, self.max_tokens) for n in sizes], tokens)
+        return self._reader.prepare(texts)
 
     def encode(self, prepared: Prepared, tell: Tell) -> np.ndarray:
         """Compute; see the protocol.
@@ -77,50 +61,54 @@ class PaddedEncoder:
             ModelError: One text alone does not fit the memory.
         """
         vectors = np.empty((len(prepared.pieces), self.dimension), np.float32)
-        plan = plan_batches(prepared.pieces, prepared.sizes, self._budget, padded=True)
-        for batch in plan:
-            vectors[batch] = self._run([prepared.pieces[number] for number in batch])
-            tell(len(batch), sum(prepared.sizes[number] for number in batch))
+        sizes = prepared.sizes
+        for batch in plan_batches(prepared.pieces, sizes, self._budget.tokens, padded=True):
+            texts = [prepared.pieces[number] for number in batch]
+            tokens = [sizes[number] for number in batch]
+            vectors[batch] = self._budget.run(self._run, texts, tokens)
+            tell(len(batch), sum(tokens))
         return vectors
 
     def _run(self, texts: list[str]) -> np.ndarray:
-        """Compute a batch; in halves if it does not fit the memory."""
-        try:
-            found = self._model.encode(
-                texts,
-                prompt=self._prompt or None,
-                batch_size=len(texts),
-                convert_to_tensor=True,
-                show_progress_bar=False,
-            )
-            return np.asarray(found.float().cpu().numpy())
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(texts) == 1:
-                raise ModelError(
-                    got=f"no memory on {self._device} for one text",
-                    expected="room for at least one text at a time",
-                    fix="free memory there, set embed.max_tokens lower or embed.device to cpu",
-                ) from error
-        half = len(texts) // 2
-        return np.concatenate([self._run(texts[:half]), self._run(texts[half:])])
+        found = self._model.encode(
+            texts,
+            prompt=self._prompt or None,
+            batch_size=len(texts),
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(found.float().cpu().numpy())
 
-    def _pieces(self, text: str) -> list[str]:
-        if self._settings.long_text == "truncate":
-            return [text]
-        found = self._model.tokenizer(text, verbose=False, return_offsets_mapping=True)
-        spans = [(first, last) for first, last in found["offset_mapping"] if last > first]
-        size = max(_SLACK + 1, self.max_tokens - self._count([""])[0] - _SLACK)
-        return cut(text, spans, size, self._settings) if spans else [text]
 
-    def _count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text with its prompt."""
+class _Tokenizer:
+    """A tokenizer of transformers; see `tasks.embed.tokens.Tokenizer`.
+
+    Args:
+        tokenizer: It. The model cuts by itself, so where a cut text ends does not matter.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.specials = int(tokenizer.num_special_tokens_to_add())
+        self.end: list[int] = []
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        prompted = [self._prompt + text for text in texts]
-        found = self._model.tokenizer(prompted, truncation=False, verbose=False)
-        return [len(ids) for ids in found["input_ids"]]
+        found = self._tokenizer(list(texts), truncation=False, verbose=False)
+        return list(found["input_ids"])
+
+    def spans(self, text: str) -> list[Span]:
+        if not self._tokenizer.is_fast:
+            raise ModelError(
+                got="a model whose tokenizer does not say where its tokens are",
+                expected="a fast tokenizer, to cut long texts into pieces",
+                fix="set embed.long_text to truncate",
+            )
+        found = self._tokenizer(
+            text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
+        )
+        return [(first, last) for first, last in found["offset_mapping"]]
 
 
 def _positions(model: Any) -> int:

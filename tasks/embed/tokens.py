@@ -1,8 +1,8 @@
-"""Texts as token ids, read with the model's own fast tokenizer."""
+"""Texts as tokens: read, counted, and cut where they are longer than an encoder reads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tasks.embed.encoder import Prepared, decodable
 from tasks.embed.pieces import cut, readable
@@ -12,101 +12,142 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tasks.embed.pieces import Span
     from tasks.embed.settings import EmbedSettings
 
 # A piece's tokens can be a few more by itself than they were within its text.
 _SLACK = 2
 
 
-class Reader:
-    """A tokenizer that cuts what is too long.
+class Tokenizer(Protocol):
+    """What the engine asks of a tokenizer.
 
-    Args:
-        folder: Folder of the model.
-        settings: How long texts are read.
-        max_tokens: Tokens that the model reads of a text, special ones included.
-        prompt: Put before every piece.
-
-    Raises:
-        ModelError: The tokenizer cannot be read.
+    Attributes:
+        specials: Tokens that it puts around every text.
+        end: The ids of those that follow a text, which a cut text ends with as well.
     """
 
-    def __init__(self, folder: Path, settings: EmbedSettings, max_tokens: int, prompt: str) -> None:
-        self._tokenizer = load_tokenizer(folder / "tokenizer.json")
-        self._settings, self._max_tokens, self._prompt = settings, max_tokens, prompt
-        whole = self._tokenizer.encode("a")
-        marks = whole.special_tokens_mask
-        last = max((n for n, mark in enumerate(marks) if not mark), default=-1)
-        self._end = whole.ids[last + 1 :]
-        self._specials = sum(marks)
+    specials: int
+    end: list[int]
 
-    def check_vocabulary(self, tokens: int) -> None:
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, special ones included."""
+
+    def spans(self, text: str) -> list[Span]:
+        """The characters of each token of a text, special ones left out."""
+
+
+class FastTokenizer:
+    """A tokenizer.json of the tokenizers library.
+
+    Args:
+        path: The file.
+        specials: Whether texts get the model's special tokens.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+
+    def __init__(self, path: Path, specials: bool = True) -> None:
+        self.inner = _load(path)
+        self._path, self._adds = path, specials
+        whole = self.inner.encode("a", add_special_tokens=specials)
+        marks = whole.special_tokens_mask if specials else [0] * len(whole.ids)
+        last = max((n for n, mark in enumerate(marks) if not mark), default=-1)
+        self.specials: int = sum(marks)
+        self.end: list[int] = whole.ids[last + 1 :]
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """See the protocol."""
+        found = self.inner.encode_batch_fast(list(texts), add_special_tokens=self._adds)
+        return [one.ids for one in found]
+
+    def spans(self, text: str) -> list[Span]:
+        """See the protocol."""
+        return list(self.inner.encode(text, add_special_tokens=False).offsets)
+
+    def check_vocabulary(self, tokens: int, of: str) -> None:
         """Refuse a tokenizer that makes ids which the model has no vectors for.
+
+        Args:
+            tokens: How many have one.
+            of: What has them, to follow the tokenizer's highest id in a sentence.
 
         Raises:
             ModelError: It does.
         """
-        highest = max(self._tokenizer.get_vocab().values(), default=0)
+        highest = max(self.inner.get_vocab().values(), default=0)
         if highest >= tokens:
             raise ModelError(
-                got=f"a tokenizer with ids up to {highest} for a model of {tokens} tokens",
-                expected="the tokenizer that the model was trained with",
+                got=f"{self._path} with ids up to {highest}{of} {tokens} tokens",
+                expected="the tokenizer that the model was made with",
                 fix="fetch the model again, all files from one place",
             )
 
+
+class Reader:
+    """Reads texts as an encoder wants them.
+
+    Args:
+        tokenizer: The model's.
+        settings: How long texts are read.
+        max_tokens: Tokens that the encoder reads of a text, special ones included; None for all.
+        prompt: Put before every piece.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, settings: EmbedSettings, max_tokens: int | None, prompt: str
+    ) -> None:
+        self._tokenizer, self._settings = tokenizer, settings
+        self._max_tokens, self._prompt = max_tokens, prompt
+
     def prepare(self, texts: Sequence[str]) -> Prepared:
         """Tokenise texts and cut the long ones; see `tasks.embed.encoder.Encoder`."""
-        read = [readable(decodable(text), self._max_tokens, self._settings) for text in texts]
-        ids = self._ids(read)
-        shortened = [len(a) < len(b) for a, b in zip(read, texts, strict=True)]
-        tokens = [
-            max(len(found), self._max_tokens + 1) if short else len(found)
-            for found, short in zip(ids, shortened, strict=True)
-        ]
-        if self._settings.long_text != "truncate":
-            return self._cut(read, ids, tokens)
-        ids = [self._truncated(found) for found in ids]
-        return Prepared(read, list(range(len(read))), list(map(len, ids)), tokens, ids)
+        whole = [decodable(text) for text in texts]
+        if self._max_tokens is None:
+            ids = self._ids(whole)
+            sizes = list(map(len, ids))
+            return Prepared(whole, list(range(len(whole))), sizes, sizes, ids)
+        return self._cut(whole, self._max_tokens)
 
-    def _cut(self, texts: list[str], ids: list[list[int]], tokens: list[int]) -> Prepared:
+    def _cut(self, texts: list[str], limit: int) -> Prepared:
+        read = [readable(text, limit, self._settings) for text in texts]
+        ids = self._ids(read)
+        # Of a text that is not even tokenised to its end, at least one more than fit.
+        tokens = [
+            max(len(found), limit + 1) if len(part) < len(text) else len(found)
+            for found, part, text in zip(ids, read, texts, strict=True)
+        ]
         pieces: list[str] = []
         owners: list[int] = []
-        whole: dict[int, list[int]] = {}
-        for number, text in enumerate(texts):
-            if tokens[number] <= self._max_tokens:
-                whole[len(pieces)] = ids[number]
-                found = [text]
-            else:
-                found = self._pieces(text)
+        cut_ids: list[list[int]] = []
+        for number, text in enumerate(read):
+            is_cut = tokens[number] > limit and self._settings.long_text != "truncate"
+            found = self._pieces(text, limit) if is_cut else [text]
             pieces += found
             owners += [number] * len(found)
-        new = [n for n in range(len(pieces)) if n not in whole]
-        cut_ids = dict(zip(new, self._ids([pieces[n] for n in new]), strict=True)) | whole
-        read = [self._truncated(cut_ids[n]) for n in range(len(pieces))]
-        return Prepared(pieces, owners, list(map(len, read)), tokens, read)
+            cut_ids += self._ids(found) if is_cut else [ids[number]]
+        kept = [self._truncated(found, limit) for found in cut_ids]
+        return Prepared(pieces, owners, list(map(len, kept)), tokens, kept)
 
-    def _pieces(self, text: str) -> list[str]:
-        spans = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        prompt = len(self._tokenizer.encode(self._prompt, add_special_tokens=False).ids)
-        size = max(_SLACK + 1, self._max_tokens - self._specials - prompt - _SLACK)
+    def _pieces(self, text: str, limit: int) -> list[str]:
+        spans = self._tokenizer.spans(text)
+        prompt = len(self._tokenizer.spans(self._prompt))
+        size = max(_SLACK + 1, limit - self._tokenizer.specials - prompt - _SLACK)
         return cut(text, spans, size, self._settings) if spans else [text]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        prompted = [self._prompt + text for text in texts]
-        return [found.ids for found in self._tokenizer.encode_batch_fast(prompted)]
+        return self._tokenizer.ids([self._prompt + text for text in texts])
 
-    def _truncated(self, ids: list[int]) -> list[int]:
-        if len(ids) <= self._max_tokens:
+    def _truncated(self, ids: list[int], limit: int) -> list[int]:
+        if len(ids) <= limit:
             return ids
-        return [*ids[: self._max_tokens - len(self._end)], *self._end]
+        end = self._tokenizer.end
+        return [*ids[: limit - len(end)], *end]
 
 
-def load_tokenizer(path: Path) -> Any:
-    """A fast tokenizer that neither cuts nor pads.
-
-    Raises:
-        ModelError: The file cannot be read.
-    """
+def _load(path: Path) -> Any:
+    """A fast tokenizer that neither cuts nor pads."""
     from tokenizers import Tokenizer
 
     try:

@@ -215,7 +215,7 @@ used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesi
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]), -1))
 told = []
 vectors = encoder.encode(prepared, lambda texts, _: told.append(texts))
-print(sum(told), encoder._budget < 200_000, bool(np.isfinite(vectors).all()))
+print(sum(told), encoder._budget.tokens < 200_000, bool(np.isfinite(vectors).all()))
 """
 
 
