@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from tasks import progress
@@ -16,8 +16,11 @@ from tasks.embed.task import embed_job, embed_partition
 from tasks.mine.task import SUMMARY, WindowRefs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.config import Loaded
     from flows.plan import Plan
+    from tasks.embed.encoder import Tell
 
 
 @dataclass
@@ -89,8 +92,9 @@ class Prepared:
         counter = _Counter(sum(_texts(self.cleaned[p]) for p, ref in found.items() if ref is None))
         settings, model = self.loaded.pipeline.embed, self._model
         for partition, job in jobs.items():
-            self.embedded[partition] = found[partition] or embed_partition(
-                job, self.cleaned[partition], settings, model, counter.add
+            self.embedded[partition] = found[partition] or counter.count(
+                _texts(self.cleaned[partition]),
+                partial(embed_partition, job, self.cleaned[partition], settings, model),
             )
 
     def _clean_job(self, partition: str, raw: ArtifactRef) -> Job:
@@ -119,19 +123,38 @@ class _Counter:
     tokens: int = 0
     begun: float | None = None
 
-    def add(self, texts: int, tokens: int) -> None:
-        """Texts that are done; those without tokens were found in the store."""
-        self.done += texts
+    def count(self, texts: int, embed: Callable[[Tell], ArtifactRef]) -> ArtifactRef:
+        """Embed a partition of so many texts.
+
+        Where its columns are embedded apart it tells of another number.
+        """
+        end = self.done + texts
+
+        def tell(texts: int, tokens: int) -> None:
+            self.done = min(self.done + texts, end)
+            self._note(texts, tokens)
+            if self.done < end:
+                self._report()
+
+        made = embed(tell)
+        self.done = end
+        self._report()
+        return made
+
+    def _note(self, texts: int, tokens: int) -> None:
+        """Remember what was computed; texts without tokens were found in the store."""
+        if self.begun is None:
+            self.begun = time.monotonic()
         if tokens:
             self.computed += texts
             self.tokens += tokens
+
+    def _report(self) -> None:
         progress.report("embed", self.done, self.total, self._speed())
 
     def _speed(self) -> str:
         """Texts and tokens a second since the first ones; empty before these are computed."""
-        if self.begun is None:
-            self.begun = time.monotonic()
-        seconds = time.monotonic() - self.begun
+        seconds = time.monotonic() - self.begun if self.begun else 0.0
         if not self.tokens or seconds <= 0:
             return ""
         return f"{self.computed / seconds:,.0f} texts/s, {self.tokens / seconds:,.0f} tokens/s"

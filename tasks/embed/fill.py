@@ -13,6 +13,7 @@ from tasks.embed.encoder import Encoder, Prepared, Tell, check_finite
 from tasks.embed.languages import languages_of
 from tasks.embed.pieces import pool
 from tasks.embed.space import Facts, read_facts, write_facts
+from tasks.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,11 @@ class Engine:
         return read_facts(self.folder) or self.describe(self.load())
 
     def describe(self, encoder: Encoder) -> Facts:
-        """Write down what the vectors of an encoder are."""
+        """Write down what the vectors of an encoder are.
+
+        Raises:
+            ModelError: Those that are stored have another length: an endpoint has changed its model.
+        """
         facts = Facts(
             model=self.settings.model,
             path=encoder.path,
@@ -61,7 +66,16 @@ class Engine:
             max_tokens=encoder.max_tokens,
             settings=self.settings.key_values(),
         )
-        if read_facts(self.folder) != facts:
+        known = read_facts(self.folder)
+        if known is not None and known.dimension != facts.dimension:
+            raise ModelError(
+                got=f"vectors of length {facts.dimension} from {facts.model}, whose stored ones "
+                f"have {known.dimension}",
+                expected="one model behind one name",
+                fix="name the other model otherwise, or remove the old vectors: "
+                "fusemine store --prune --unused-for 0",
+            )
+        if known != facts:
             write_facts(self.folder, facts)
         return facts
 
@@ -74,7 +88,7 @@ class _Shard(NamedTuple):
 
 
 class _Begun(NamedTuple):
-    """A claimed shard, the texts of it that are computed, and their tokens and languages."""
+    """A shard, the texts of it that are to be computed, and their tokens and languages."""
 
     shard: _Shard
     todo: np.ndarray
@@ -136,34 +150,43 @@ class _Filling:
         self._texts, self._keys, self._tell = texts, keys, tell
         self._engine, self._store, self._encoder = engine, engine.store, encoder
         self._claims, self._ahead = claims, ahead
+        self._taken: list[_Begun] = []
         self._computed = 0
 
     def run(self, shards: list[_Shard]) -> int:
         """Compute the shards; how many texts that were."""
-        begun: deque[_Begun] = deque()
-        taken: list[_Shard] = []
+        ahead: deque[_Begun] = deque()
         for shard in shards:
-            if self._claims.take(self._keys[shard.texts]):
-                begun.append(self._begin(shard))
-            else:
-                taken.append(shard)
-            if len(begun) > 1:
-                self._finish(begun.popleft())
-        while begun:
-            self._finish(begun.popleft())
-        for shard in taken:  # having none itself, so that no two processes wait for each other
-            self._claims.take(self._keys[shard.texts], wait=True)
-            self._finish(self._begin(shard))
+            ahead.append(self._begin(shard))
+            if len(ahead) > 1:
+                self._finish_if_free(ahead.popleft())
+        while ahead:
+            self._finish_if_free(ahead.popleft())
+        for (
+            begun
+        ) in self._taken:  # having none itself, so that no two processes wait for each other
+            self._claims.take(self._keys[begun.shard.texts], wait=True)
+            self._finish(begun)
         return self._computed
 
     def _begin(self, shard: _Shard) -> _Begun:
-        """Look what is still missing of a claimed shard and tokenise it in the background."""
-        self._store.refresh()
-        todo = shard.texts[~self._store.has(self._keys[shard.texts])]
+        """Tokenise in the background what is missing of a shard."""
+        todo = self._missing(shard.texts)
         if len(todo) and not self._encoder.invariant:
             todo = shard.texts  # in the same batches as ever, for the same vectors
         texts = [self._texts[number] for number in todo]
         return _Begun(shard, todo, self._ahead.submit(self._prepare, texts))
+
+    def _missing(self, texts: np.ndarray) -> np.ndarray:
+        self._store.refresh()
+        return texts[~self._store.has(self._keys[texts])]
+
+    def _finish_if_free(self, begun: _Begun) -> None:
+        """Claim a shard and compute it; if another process has it, leave it for later."""
+        if self._claims.take(self._keys[begun.shard.texts]):
+            self._finish(begun)
+        else:
+            self._taken.append(begun)
 
     def _prepare(self, texts: list[str]) -> tuple[Prepared, list[str]]:
         prepared = self._encoder.prepare(texts)
@@ -171,7 +194,7 @@ class _Filling:
         return prepared, told
 
     def _finish(self, begun: _Begun) -> None:
-        if len(begun.todo):
+        if len(self._missing(begun.todo)):
             prepared, languages = begun.prepared.result()
             progress = _Scaled(self._tell, begun.shard.missing, len(prepared.pieces))
             vectors = self._encoder.encode(prepared, progress)

@@ -166,6 +166,16 @@ def test_shards_are_bounded_by_texts_and_by_characters(
     assert list(fill._shards([])) == []
 
 
+def test_another_model_behind_the_same_name_is_an_error_and_what_is_stored_stays(
+    counting: Counting, tmp_path: Path
+) -> None:
+    first = run(TEXTS, counting, tmp_path)
+    counting.dimension = 16
+    with pytest.raises(ModelError, match="length 16 from all-MiniLM-L6-v2, whose stored ones have"):
+        run([*TEXTS, "new"], counting, tmp_path)
+    assert run(TEXTS, counting, tmp_path).matrix.tobytes() == first.matrix.tobytes()
+
+
 def test_a_damaged_part_is_embedded_again(counting: Counting, tmp_path: Path) -> None:
     first = run(TEXTS, counting, tmp_path)
     [part] = tmp_path.glob("part-*")
