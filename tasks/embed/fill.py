@@ -56,7 +56,7 @@ class Engine:
         """Write down what the vectors of an encoder are.
 
         Raises:
-            ModelError: Those that are stored have another length: an endpoint has changed its model.
+            ModelError: Stored ones have another length: the endpoint has changed its model.
         """
         facts = Facts(
             model=self.settings.model,
@@ -72,8 +72,7 @@ class Engine:
                 got=f"vectors of length {facts.dimension} from {facts.model}, whose stored ones "
                 f"have {known.dimension}",
                 expected="one model behind one name",
-                fix="name the other model otherwise, or remove the old vectors: "
-                "fusemine store --prune --unused-for 0",
+                fix="give the other model another name in embed.model",
             )
         if known != facts:
             write_facts(self.folder, facts)
@@ -162,9 +161,8 @@ class _Filling:
                 self._finish_if_free(ahead.popleft())
         while ahead:
             self._finish_if_free(ahead.popleft())
-        for (
-            begun
-        ) in self._taken:  # having none itself, so that no two processes wait for each other
+        # Without a claim of its own, so that no two processes wait for each other.
+        for begun in self._taken:
             self._claims.take(self._keys[begun.shard.texts], wait=True)
             self._finish(begun)
         return self._computed
@@ -179,7 +177,7 @@ class _Filling:
 
     def _missing(self, texts: np.ndarray) -> np.ndarray:
         self._store.refresh()
-        return texts[~self._store.has(self._keys[texts])]
+        return np.asarray(texts[~self._store.has(self._keys[texts])])
 
     def _finish_if_free(self, begun: _Begun) -> None:
         """Claim a shard and compute it; if another process has it, leave it for later."""

@@ -70,7 +70,7 @@ def _facts(inputs: ReportInputs) -> list[Figure]:
         (
             "distinct texts",
             encoded.get("distinct_texts"),
-            "within their partitions, each embedded once",
+            "within a partition; embedded once",
         ),
         ("long texts", encoded.get("long_texts"), _long_words(inputs)),
         ("texts in other languages", sum(foreign.values()) or None, _foreign_words(foreign)),
