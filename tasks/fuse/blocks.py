@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Part, Rows, Vectors
+from tasks.fuse.categories import Categories
+from tasks.fuse.dates import Dates
+from tasks.fuse.levels import Levels
+from tasks.fuse.numbers import Numbers
+from tasks.fuse.rates import Rates
 from tasks.fuse.terms import Terms
+from tasks.fuse.vectors import Vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from tasks.fuse.parts import BlockName, Matrix, Part, Rows
     from tasks.fuse.settings import FuseSettings
+    from tasks.fuse.target import Target
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,27 @@ class Block:
 
 
 def fit_blocks(
-    rows: Rows, weights: Mapping[BlockName, float], settings: FuseSettings
+    rows: Rows,
+    weights: Mapping[BlockName, float],
+    settings: FuseSettings,
+    target: Target | None = None,
 ) -> list[tuple[Block, Matrix]]:
     """Fit blocks on these rows, and give each with its balanced features (n, d).
 
-    A block with nothing in it (no such column, no text at all, weight 0) is left out.
+    A block with nothing in it (no such column, no text at all, weight 0) is left out. The features
+    of `rates` are made out of fold: what `transform` gives for these rows saw their labels.
+
+    Args:
+        rows: The n rows.
+        weights: How much each block counts.
+        settings: How rows become blocks.
+        target: The label of these rows, for the parts that learn from it.
     """
-    fitted = [_fit(rows, name, weight, settings) for name, weight in weights.items() if weight > 0]
+    fitted = [
+        _fit(rows, target, _part(name, settings), (name, weight))
+        for name, weight in weights.items()
+        if weight > 0
+    ]
     return [pair for pair in fitted if pair[0].features]
 
 
@@ -58,21 +79,26 @@ def spread(matrix: Matrix) -> float:
 
 
 def _fit(
-    rows: Rows, name: BlockName, weight: float, settings: FuseSettings
+    rows: Rows, target: Target | None, part: Part, weighed: tuple[BlockName, float]
 ) -> tuple[Block, Matrix]:
-    part = _part(name, settings)
-    raw = part.fit_transform(rows)
+    name, weight = weighed
+    raw = part.fit_transform(rows, target)
     features = tuple(f"{name}.{feature}" for feature in part.get_feature_names_out())
     scale = _scale(spread(raw), weight)
     return Block(name, part, features, scale), raw * np.float32(scale)
 
 
 def _part(name: BlockName, settings: FuseSettings) -> Part:
-    if name == "text":
-        return Vectors()
-    if name == "terms":
-        return Terms(settings.max_terms)
-    return Numbers() if name == "numbers" else Categories(settings)
+    makers: dict[BlockName, Callable[[], Part]] = {
+        "text": lambda: Vectors(settings),
+        "terms": lambda: Terms(settings.max_terms),
+        "numbers": lambda: Numbers(settings),
+        "categories": lambda: Categories(settings),
+        "dates": Dates,
+        "levels": lambda: Levels(settings),
+        "rates": Rates,
+    }
+    return makers[name]()
 
 
 def _scale(scatter: float, weight: float) -> float:

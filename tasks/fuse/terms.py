@@ -14,6 +14,8 @@ from tasks.fuse.parts import Matrix, Part, Rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.fuse.target import Target
+
 WORD, CHARS = "word.", "chars."
 SPACED, WORDS = r"(?u)\S+", r"(?u)\b\w+\b"
 SEQUENCES = (2, 4)
@@ -27,7 +29,7 @@ class Terms(Part):
     def __init__(self, most: int) -> None:
         self.most = most
 
-    def fit_transform(self, rows: Rows) -> Matrix:
+    def fit_transform(self, rows: Rows, target: Target | None = None) -> Matrix:  # noqa: ARG002
         """Choose the terms and weigh them by how rare they are."""
         texts = rows.texts
         # In a large table a term of one row teaches nothing; in a small one it may be all there is.
@@ -41,8 +43,11 @@ class Terms(Part):
         """TF-IDF as CSR (n, terms); each half of a row has norm 1, or 0 without text."""
         if not len(rows):  # which scikit-learn refuses
             return _side_by_side([], 0, len(self.get_feature_names_out()))
-        texts = rows.texts
-        return _side_by_side([half.transform(texts) for half in self.halves.values()], len(texts))
+        # Each distinct text is cut into terms once: tables repeat themselves, explanations more so.
+        texts, places = np.unique(np.array(rows.texts, dtype=object), return_inverse=True)
+        distinct = texts.tolist()
+        found = [half.transform(distinct) for half in self.halves.values()]
+        return _side_by_side(found, len(distinct))[places.ravel()]
 
     def get_feature_names_out(self) -> list[str]:
         """`word.` or `chars.` and the term."""

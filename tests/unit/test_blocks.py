@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.fuse.blocks import Block, fit_blocks, spread
-from tasks.fuse.parts import BlockName, Categories, Matrix, Numbers, Rows, Vectors
-from tasks.fuse.settings import FuseSettings
+from tasks.fuse.categories import Categories
+from tasks.fuse.parts import BlockName, Matrix, Rows
+from tasks.fuse.settings import FuseSettings, LearningWeights
+from tasks.fuse.target import Target
 from tasks.fuse.terms import Sequences, Terms
 
 ALL: dict[BlockName, float] = {"text": 1, "terms": 1, "numbers": 1, "categories": 1}
+LEARNING: dict[BlockName, float] = {**ALL, "dates": 1, "levels": 1, "rates": 1}
 WORDS = ["bird", "engine", "wing", "struck", "landing", "damage", "none", "runway"]
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -46,9 +50,18 @@ def rows(count: int = 60, seed: int = 0, **columns: Any) -> Rows:
     return table({**made, **columns}, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
+def dated(count: int, seed: int = 0, **columns: Any) -> Rows:
+    """Rows with a time of day and a category of many levels as well."""
+    random = np.random.default_rng(seed)
+    times = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=31 * i) for i in range(count)]
+    operators = [f"{random.choice(WORDS)} air {i % 31}" for i in range(count)]
+    return rows(count, seed, **{"event_time": times, "category.operator": operators, **columns})
+
+
 def table(columns: dict[str, Any], vectors: np.ndarray | None = None) -> Rows:
     """Rows of exactly these columns."""
-    types = {name: pl.Float64 for name in columns if name.startswith("number.")}
+    types: dict[str, Any] = {name: pl.Float64 for name in columns if name.startswith("number.")}
+    types |= {"event_time": pl.Datetime("us", "UTC")} if "event_time" in columns else {}
     types |= {name: pl.String for name in columns if name not in types}
     clean = pl.DataFrame(columns, schema=types)
     none = np.zeros((clean.height, 8), dtype=np.float32)
@@ -141,48 +154,67 @@ def test_a_block_fitted_on_a_fold_knows_nothing_of_other_rows() -> None:
     assert [block.scale for block in before] == [block.scale for block in after]
 
 
-def test_vectors_are_kept_as_they_are() -> None:
-    some = rows()
-    np.testing.assert_array_equal(Vectors().fit(some).transform(some), some.vectors)
+def test_a_classifier_has_a_weight_for_every_block() -> None:
+    assert set(LearningWeights.model_fields) == set(LEARNING)
 
 
-def test_a_number_becomes_its_normal_score_and_a_missing_one_the_median() -> None:
-    some = table({"number.x": [1.0, 10.0, 1000.0, None]})
-    part = Numbers().fit(some)
-    assert part.get_feature_names_out() == ["x", "x is missing"]
-    scores, missing = part.transform(some).T
-    assert scores.tolist() == pytest.approx([-0.967, 0, 0.967, 0], abs=1e-3)
-    assert missing.tolist() == [0, 0, 0, 1]
+@pytest.mark.parametrize("classes", [0, 2, 4])
+@pytest.mark.parametrize("reduce", ["none", "pca", "pls"])
+def test_all_blocks_are_fitted_with_a_label_and_named_after_their_block(
+    classes: int, reduce: str
+) -> None:
+    some = dated(80)
+    label = Target(np.arange(80) % (classes or 7), classes)
+    settings = FuseSettings(many_levels=20, reduce=reduce, dimensions=5)
+    found = fit_blocks(some, LEARNING, settings, label)
+    assert [block.name for block, _ in found] == list(LEARNING)
+    for block, matrix in found:
+        assert matrix.dtype == np.float32
+        assert matrix.shape == (80, len(block.features)) == block.transform(some).shape
+        assert all(name.startswith(f"{block.name}.") for name in block.features)
+        assert spread(matrix) == pytest.approx(1, rel=1e-4)
 
 
-def test_numbers_that_are_not_finite_count_as_missing() -> None:
-    some = table({"number.x": [1.0, 2.0, float("inf"), float("nan"), -float("inf")]})
-    assert Numbers().fit(some).transform(some)[:, 1].tolist() == [0, 0, 1, 1, 1]
+def test_without_a_label_there_are_no_rates_and_the_other_blocks_are_fitted() -> None:
+    blocks = fitted(dated(80), LEARNING, many_levels=20)
+    assert [block.name for block in blocks] == [n for n in LEARNING if n != "rates"]
 
 
-def test_a_column_without_any_number_is_constant() -> None:
-    some = table({"number.x": [None, None], "number.y": [1.0, 2.0]})
-    part = Numbers().fit(some)
-    assert part.get_feature_names_out() == ["x", "y", "x is missing"]
-    assert part.transform(some)[:, 0].tolist() == [0, 0]
-    later = table({"number.x": [5.0], "number.y": [None]})
-    assert part.transform(later)[0].tolist() == [0, 0, 0]
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_very_few_labelled_rows_can_be_fitted_and_applied_to_others(
+    count: int, classes: int
+) -> None:
+    settings = FuseSettings(many_levels=2, reduce="pls", scaling="periodic")
+    label = Target(np.arange(count) % (classes or 2), classes)
+    for block, matrix in fit_blocks(dated(count), LEARNING, settings, label):
+        assert np.isfinite(dense(matrix)).all()
+        assert np.isfinite(dense(block.transform(dated(7, seed=1)))).all()
+        assert block.transform(dated(0)).shape == (0, len(block.features))
 
 
-@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=40))
-def test_scores_keep_the_order_of_the_numbers(values: list[float]) -> None:
-    some = table({"number.x": values})
-    scores = Numbers().fit(some).transform(some)[:, 0]
-    assert np.isfinite(scores).all()
-    order = np.argsort(values, kind="stable")
-    assert (np.diff(scores[order]) >= 0).all()
-    assert len(set(scores.tolist())) == len(set(values))
+def test_columns_without_a_single_value_teach_nothing() -> None:
+    none = [None] * 30
+    some = table({"text": [""] * 30, "event_time": none, "number.x": none, "category.y": none})
+    found = fit_blocks(some, LEARNING, FuseSettings(many_levels=2), Target(np.arange(30) % 2, 2))
+    assert [block.name for block, _ in found] == ["numbers", "categories"]
+    assert all(spread(matrix) == 0 for _, matrix in found)
 
 
-def test_scores_of_new_numbers_do_not_leave_the_range_seen() -> None:
-    part = Numbers().fit(table({"number.x": [1.0, 2.0, 3.0]}))
-    low, high = part.transform(table({"number.x": [-1e9, 1e9]}))[:, 0]
-    assert (low, high) == pytest.approx((-0.967, 0.967), abs=1e-3)
+def test_hostile_levels_are_only_names() -> None:
+    some = dated(len(HOSTILE) * 3, **{"category.operator": HOSTILE * 3})
+    label = Target(np.arange(len(some)) % 2, 2)
+    settings = FuseSettings(many_levels=2)
+    found = {b.name: m for b, m in fit_blocks(some, LEARNING, settings, label)}
+    assert list(found) == list(LEARNING)
+    assert all(np.isfinite(dense(matrix)).all() for matrix in found.values())
+
+
+def test_the_same_rows_give_the_same_bits() -> None:
+    label, settings = Target(np.arange(80) % 3, 3), FuseSettings(many_levels=20, reduce="pls")
+    first, second = (fit_blocks(dated(80), LEARNING, settings, label) for _ in range(2))
+    for (_, matrix), (_, again) in zip(first, second, strict=True):
+        assert dense(matrix).tobytes() == dense(again).tobytes()
 
 
 def test_rare_levels_are_pooled_and_new_ones_join_them() -> None:
