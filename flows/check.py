@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from flows.config import Loaded, load_pipeline
+from flows.corrections import given_corrections
 from tasks.clean.clean import clean
 from tasks.collect.assign import Collected, assign
 from tasks.collect.read import find_files, read_file
@@ -16,10 +17,13 @@ from tasks.embed.device import resolve_device
 from tasks.embed.files import find_model
 from tasks.embed.precision import precision_of
 from tasks.errors import SettingsError, SourceError
+from tasks.learn.correcting import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tasks.columns import LabelRule
 
 
 def check_pipeline(path: Path) -> Iterator[str]:
@@ -41,6 +45,7 @@ def check_pipeline(path: Path) -> Iterator[str]:
         check_places(settings.clean.places(), file.frame.columns, f"file {file.source!r}")
     found = assign(rows, settings.columns, settings.partition, settings.source.repeated_id)
     yield from _rows(found, loaded)
+    yield from _corrections(found, loaded, whole=len(sample) == len(files))
     yield from _encoder(loaded)
     _check_writable(loaded.root)
     yield f"root: {loaded.root}"
@@ -83,12 +88,42 @@ def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:
         f"rows in the first and the last file: {kept:,} usable, {lost:,} rejected, "
         f"{found.unassigned.height:,} without a partition{_first_reason(found)}"
     )
-    texts = sum(int(part.rows["has_text"].sum()) for part in cleaned)
-    yield f"texts: {texts:,}"
+    rows = pl.concat([part.rows for part in cleaned], how="diagonal_relaxed")
+    yield f"texts: {int(rows['has_text'].sum()):,}"
+    yield from _judging(rows)
     if settings.columns.label is not None:
-        classes = {label for part in cleaned for label in part.rows["label"].drop_nulls()}
-        shown = ", ".join(sorted(classes)[:10])
-        yield f"label: {len(classes)} class(es): {shown}"
+        yield _label(rows["label"].drop_nulls(), settings.columns.label)
+
+
+def _judging(rows: pl.DataFrame) -> Iterator[str]:
+    """What could be held back to judge by."""
+    if "group" in rows.columns:
+        yield f"groups: {rows['group'].drop_nulls().n_unique():,}"
+    if "split" in rows.columns:
+        words = rows["split"].drop_nulls().value_counts(sort=True).rows()
+        told = ", ".join(f"{count:,} {word!r}" for word, count in words[:10])
+        yield f"split: {told or 'no row says'}"
+
+
+def _label(labels: pl.Series, rule: LabelRule) -> str:
+    if rule.kind == "number":
+        numbers = [float(label) for label in labels]
+        span = f", {min(numbers):g} to {max(numbers):g}" if numbers else ""
+        return f"label: {len(numbers):,} number(s){span}"
+    classes = labels.unique().sort()
+    return f"label: {len(classes)} class(es): {', '.join(classes[:10])}"
+
+
+def _corrections(found: Collected, loaded: Loaded, whole: bool) -> Iterator[str]:
+    """The corrected labels, and how many rows they miss where all files were read."""
+    corrections = given_corrections(loaded)
+    if corrections is None:
+        return
+    given, rule = corrections
+    table = ((part.partition, part.rows) for part in found.partitions)
+    settled = settle(given, table, rule, loaded.pipeline.clean, whole)
+    missed = f", {settled.unknown:,} of them of no row" if whole else ""
+    yield f"corrections: {len(given.rows):,} in {given.name}{missed}"
 
 
 def _first_reason(found: Collected) -> str:

@@ -307,17 +307,31 @@ def init(table: Path, output: Path | None, force: bool) -> None:
 @click.option("--partition", default=None, help="Which partition; default: the newest.")
 @click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file; default: CSV to stdout.")
 @click.option("--vectors", is_flag=True, help="Write the texts' vectors, to a .parquet file.")
-def export(pipeline: Path, partition: str | None, output: Path | None, vectors: bool) -> None:
+@click.option("--labels", is_flag=True, help="Write the rows with doubtful labels, to correct.")
+def export(
+    pipeline: Path, partition: str | None, output: Path | None, vectors: bool, labels: bool
+) -> None:
     """Write the results of PIPELINE's last complete run as a table.
 
     With --vectors: row_id, partition and embedding (float32, of length 1; all zero without a
     text) of all rows in the window's partitions. Rows that the window left out, as known later
     or with a repeated id, are among them: join with the results by row_id and partition.
+
+    With --labels: the rows whose label is doubtful, the most doubtful first, with an empty column
+    `corrected`. Fill in the right label where it is wrong, and name the file in the pipeline.yaml
+    as columns.label.corrections: the next run learns from it. In CSV, text that a spreadsheet
+    would take for a formula, and ids that it would change, have an apostrophe in front.
     """
+    if vectors and labels:
+        raise click.UsageError("--vectors and --labels write different tables; name one of them")
     if vectors:
         from flows.export_vectors import export_vectors
 
         line = export_vectors(pipeline, partition, output)
+    elif labels:
+        from flows.export_labels import export_labels
+
+        line = export_labels(pipeline, partition, output, sys.stdout.buffer)
     else:
         from flows.export import export_results
 

@@ -18,7 +18,8 @@ from tasks.columns import Columns
 from tasks.embed.settings import EmbedSettings
 from tasks.errors import SettingsError
 from tasks.fuse.settings import FuseSettings
-from tasks.mine.settings import AnomalySettings, ClassifySettings, ClusterSettings
+from tasks.learn.settings import ClassifySettings
+from tasks.mine.settings import AnomalySettings, ClusterSettings
 from tasks.partitions import PartitionSettings
 from tasks.quality import QualitySettings
 from tasks.report.settings import ReportSettings
@@ -68,6 +69,22 @@ class Pipeline(Settings):
         unknown = sorted(set(self.embed.weights) - set(self.columns.text))
         if unknown:
             raise ValueError(f"embed.weights of {', '.join(unknown)}: no text column")
+        return self
+
+    @model_validator(mode="after")
+    def _compared_columns(self) -> Pipeline:
+        unknown = sorted(set(self.classify.groups) - set(self.columns.category))
+        if unknown:
+            raise ValueError(f"classify.groups of {', '.join(unknown)}: no category column")
+        return self
+
+    @model_validator(mode="after")
+    def _split_column(self) -> Pipeline:
+        split, columns = self.classify.split, self.columns
+        needed = {"group": ("group", columns.group), "column": ("split", columns.split)}
+        role, column = needed.get(split, ("", ""))
+        if column is None:
+            raise ValueError(f"classify.split: {split} needs columns.{role}; name the column there")
         return self
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from flows.config import load_pipeline
-from tasks.artifacts import read_frame, ref_of
+from tasks.artifacts import read_frame, read_manifest, ref_of
 from tasks.contracts import RESULTS
 from tasks.errors import ArtifactError, SettingsError, nearest
+from tasks.upkeep.places import name_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import polars as pl
 
     from tasks.artifacts import ArtifactRef
 
@@ -31,6 +33,19 @@ def export_results(
         SettingsError: There is no such run, or the output's name tells no form.
         ArtifactError: The results are gone.
     """
+    check_output(output)
+    partition, ref = last_report(pipeline, partition)
+    table = read_frame(ref, RESULTS)
+    write_table(table, output, stdout)
+    return f"{table.height:,} rows of {partition} to {output or 'standard output'}"
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse an output that is no table, or in a folder that does not exist.
+
+    Raises:
+        SettingsError: Its name tells no form, or there is no such folder.
+    """
     if output is not None and output.suffix not in {".csv", ".parquet"}:
         raise SettingsError(
             got=f"--output {output}",
@@ -39,16 +54,26 @@ def export_results(
         )
     if output is not None:
         check_folder(output)
-    partition, ref = last_report(pipeline, partition)
-    table = read_frame(ref, RESULTS)
+
+
+def write_table(
+    table: pl.DataFrame, output: Path | None, stdout: BinaryIO, bom: bool = False
+) -> None:
+    """Write a table in the form that the output's name tells, or as CSV to standard output.
+
+    Args:
+        table: The table.
+        output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
+        stdout: Standard output, in bytes.
+        bom: Whether a CSV file begins with the mark by which spreadsheets know UTF-8.
+    """
     if output is None:
         # Python's own write knows a closed pipe, as of `export … | head`.
         stdout.write(table.write_csv().encode())
     elif output.suffix == ".csv":
-        table.write_csv(output)
+        table.write_csv(output, include_bom=bom)
     else:
         table.write_parquet(output)
-    return f"{table.height:,} rows of {partition} to {output or 'standard output'}"
 
 
 def check_folder(output: Path) -> None:
@@ -83,6 +108,15 @@ def last_report(pipeline: Path, partition: str | None) -> tuple[str, ArtifactRef
     if ref is None:
         raise gone("results", pipeline, partition)
     return partition, ref
+
+
+def inputs_of(report: ArtifactRef, stage: str) -> list[ArtifactRef]:
+    """What a report was made of in one stage, oldest partition first; nothing if one is gone."""
+    root = Path(report.path).parents[2]
+    names = map(name_of, read_manifest(report.path).inputs)
+    refs = [ref_of(root / name) for name in names if name.startswith(f"{stage}/")]
+    there = [ref for ref in refs if ref is not None]
+    return there if len(there) == len(refs) else []
 
 
 def gone(what: str, pipeline: Path, partition: str) -> ArtifactError:

@@ -12,12 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.export import check_folder, gone, last_report
+from flows.export import check_folder, gone, inputs_of, last_report
 from tasks import vectors
-from tasks.artifacts import MAIN, ArtifactRef, read_manifest, read_table, ref_of
+from tasks.artifacts import MAIN, ArtifactRef, read_table
 from tasks.contracts import EMBEDDINGS
 from tasks.errors import ArtifactError, SettingsError
-from tasks.upkeep.places import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +50,7 @@ def export_vectors(pipeline: Path, partition: str | None, output: Path | None) -
         )
     check_folder(output)
     partition, report = last_report(pipeline, partition)
-    refs = _embedded(report)
+    refs = inputs_of(report, "embed")
     if not refs:
         raise gone("vectors", pipeline, partition)
     with _draft_of(output) as draft:
@@ -78,15 +77,6 @@ def write_vectors(embedded: Sequence[ArtifactRef], path: Path) -> int:
                 writer.write_table(table)
                 rows += table.num_rows
     return rows
-
-
-def _embedded(report: ArtifactRef) -> list[ArtifactRef]:
-    """The vectors that a report was made of, oldest partition first; none if one is gone."""
-    root = Path(report.path).parents[2]
-    names = map(name_of, read_manifest(report.path).inputs)
-    refs = [ref_of(root / name) for name in names if name.startswith("embed/")]
-    there = [ref for ref in refs if ref is not None]
-    return there if len(there) == len(refs) else []
 
 
 def _schema(stored: pa.Schema) -> pa.Schema:

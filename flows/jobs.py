@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.fuse.task import fuse_job
-from tasks.mine.task import ANOMALY, CLASSIFY, CLUSTER, mine_job
+from tasks.mine.task import ANOMALY, CLUSTER, classify_job, mine_job
 from tasks.report.task import report_job
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ class Jobs:
 
     def classify(self) -> Job:
         """Predictions."""
-        settings = [self.plan.settings.classify, self.plan.settings.fuse]
-        return mine_job(self.plan.root, CLASSIFY, self.plan.target, self.window, settings)
+        plan, settings = self.plan, self.plan.settings
+        kind = settings.columns.label_kind
+        return classify_job(
+            plan.root, plan.target, self.window, settings.classify, settings.fuse, kind
+        )
 
     def cluster(self) -> Job:
         """Topics."""

@@ -53,6 +53,7 @@ def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
     """Prepare and mine the window of a plan, report on it, and note whether that failed."""
     with recording_failure(plan.root, plan.target):
         if plan.window:
+            prepared.corrections(plan)  # a mistake in them should not wait for the encoder
             plan = narrowed(plan, prepared)
             prepared.prepare(plan.window, plan.target)
             outcome = report(plan, mine_window(plan, prepared.window(plan)))
@@ -72,7 +73,9 @@ def mine_window(plan: Plan, window: WindowRefs) -> Made:
         raw=tuple(plan.window.values()),
         window=window,
         features=features,
-        classes=classify_window(jobs.classify(), window, settings.classify, settings.fuse),
+        classes=classify_window(
+            jobs.classify(), window, settings.classify, settings.fuse, settings.columns.label_kind
+        ),
         clusters=cluster_window(jobs.cluster(), window, settings.cluster),
         anomalies=anomaly_window(jobs.anomaly(features), window, features, settings.anomaly),
     )

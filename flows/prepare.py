@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from flows.corrections import settle_corrections
 from tasks import progress
 from tasks.artifacts import ArtifactRef, Job, find, read_json
 from tasks.clean.task import clean_job, clean_partition
+from tasks.embed.anew import Embedder, embedder
 from tasks.embed.files import ModelFiles, find_model
-from tasks.embed.precision import settle_precision
+from tasks.embed.precision import precision_of, settle_precision
 from tasks.embed.task import embed_job, embed_partition
 from tasks.mine.task import SUMMARY, WindowRefs
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from flows.config import Loaded
     from flows.plan import Plan
     from tasks.embed.encoder import Tell
+    from tasks.learn.correcting import Settled
+    from tasks.learn.corrections import Corrections
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Prepared:
     loaded: Loaded
     cleaned: dict[str, ArtifactRef] = field(default_factory=dict)
     embedded: dict[str, ArtifactRef] = field(default_factory=dict)
+    _settled: Settled | None = field(default=None, init=False)
 
     def prepare(self, raw: dict[str, ArtifactRef], target: str | None = None) -> None:
         """Clean and embed what is not complete, oldest partition first.
@@ -54,7 +59,18 @@ class Prepared:
         """The prepared window of a plan."""
         cleaned = tuple(self.cleaned[partition] for partition in plan.window)
         embedded = tuple(self.embedded[partition] for partition in plan.window)
-        return WindowRefs(cleaned, embedded, plan.rules())
+        corrections = self.corrections(plan)
+        return WindowRefs(cleaned, embedded, plan.rules(), corrections, self._embedder())
+
+    def corrections(self, plan: Plan) -> Corrections:
+        """The corrected labels that concern the window of a plan; their file is read once.
+
+        Raises:
+            SettingsError: They cannot be used.
+        """
+        if self._settled is None:
+            self._settled = settle_corrections(self.loaded, plan.listing)
+        return self._settled.of(plan.window)
 
     def complete(self, raw: dict[str, ArtifactRef]) -> list[str]:
         """Those partitions that need no preparing."""
@@ -96,6 +112,10 @@ class Prepared:
                 _texts(self.cleaned[partition]),
                 partial(embed_partition, job, self.cleaned[partition], settings, model),
             )
+
+    def _embedder(self) -> Embedder | None:
+        settings, root = self.loaded.pipeline.embed, self.loaded.root
+        return embedder(self._model, settings, precision_of(root, settings, self._model))
 
     def _clean_job(self, partition: str, raw: ArtifactRef) -> Job:
         settings = self.loaded.pipeline

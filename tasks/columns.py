@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+LabelKind = Literal["class", "number"]
+
+
 def _as_mapping(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
 
@@ -35,13 +38,28 @@ class LabelRule(Settings):
 
     column: str
     """Name of the column."""
+    kind: LabelKind = "class"
+    """Whether the label names classes, or is a number that is to be foretold (regression). A number
+    is read as `clean.decimal` says; what cannot be read is no label."""
     positive: Literal["present"] | Annotated[tuple[str, ...], BeforeValidator(_as_list)] | None = (
         Field(default=None, union_mode="left_to_right")
     )
     """Without it, each value is a class and an empty cell is unlabelled. `present`: any value is
     positive and an empty cell negative. A list: those values are positive, others negative."""
+    corrections: str | None = None
+    """A CSV or Parquet file, relative to the pipeline.yaml, with corrected labels in its columns
+    `row_id` and `corrected`, as `fusemine export --labels` writes it; where `corrected` is empty
+    the label stays. It counts when the label is learnt and reported, in runs for past dates too."""
     note: str | None = None
     """A sentence for the readers of the report, shown beside the label's metrics."""
+
+    @model_validator(mode="after")
+    def _numbers_are_no_classes(self) -> LabelRule:
+        if self.kind == "number" and self.positive is not None:
+            raise ValueError(
+                "positive names classes, and a label of kind number has none; remove one of the two"
+            )
+        return self
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
@@ -65,6 +83,14 @@ class Columns(Settings):
     """Numeric columns."""
     label: Annotated[LabelRule, BeforeValidator(_as_mapping)] | None = None
     """What the classifier learns."""
+    group: str | None = None
+    """Rows that belong together, such as those of one customer, have the same value here: with
+    `classify.split: group` whole groups judge, and no fold parts one. A row without a value is a
+    group of its own. The column may have another role as well."""
+    split: str | None = None
+    """Says which rows judge, with `classify.split: column`: rows that say train, training or learn
+    teach, and those that say test, holdout or validation judge, in upper or lower case. A row
+    that says anything else or nothing does neither. The column may have another role as well."""
 
     @model_validator(mode="after")
     def _usable(self) -> Columns:
@@ -77,6 +103,18 @@ class Columns(Settings):
             raise ValueError(f"a column has one role, but {', '.join(map(repr, twice))} has two")
         return self
 
+    @model_validator(mode="after")
+    def _label_stands_alone(self) -> Columns:
+        for role in ("group", "split"):
+            if self.label is not None and getattr(self, role) == self.label.column:
+                raise ValueError(f"{role} is the label {self.label.column!r}; name another column")
+        return self
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """Whether the label is a class or a number."""
+        return self.label.kind if self.label else "class"
+
     def places(self) -> dict[str, str]:
         """Each column that is used, by the place in the YAML that names it."""
         single = {
@@ -84,6 +122,8 @@ class Columns(Settings):
             "time": self.time and self.time.column,
             "known_at": self.known_at and self.known_at.column,
             "label": self.label and self.label.column,
+            "group": self.group,
+            "split": self.split,
         }
         places = {f"columns.{place}": name for place, name in single.items() if name}
         for role in ("text", "category", "number"):

@@ -40,11 +40,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """The columns that an artifact must have, and those that it may have by prefix."""
+    """The columns that an artifact must have, and those that it may have, by name or prefix."""
 
     name: str
     columns: dict[str, Column]
     prefixes: dict[str, Column] = field(default_factory=dict)
+    optional: dict[str, Column] = field(default_factory=dict)
+    """Columns that are there only where the user's settings ask for them."""
     open: bool = False
     """Whether the source's own columns may stand beside ours."""
 
@@ -65,9 +67,15 @@ class Contract:
             elif not self.open:
                 raise self._broken(f"an unknown column {name!r}")
 
+    def empty(self) -> pa.Table:
+        """A table without rows that keeps the contract."""
+        types = {name: _ARROW[column.kind] for name, column in self.columns.items()}
+        return pa.schema(types).empty_table()
+
     def _column(self, name: str) -> Column | None:
-        if name in self.columns:
-            return self.columns[name]
+        named = self.columns.get(name) or self.optional.get(name)
+        if named is not None:
+            return named
         return next((c for prefix, c in self.prefixes.items() if name.startswith(prefix)), None)
 
     def _check_column(self, name: str, column: Column, values: pa.ChunkedArray) -> None:
@@ -117,6 +125,15 @@ def _float(nullable: bool = False) -> Column:
 
 
 _INTEGER, _BOOLEAN, _VECTOR = Column(Kind.INTEGER), Column(Kind.BOOLEAN), Column(Kind.VECTOR)
+_ARROW = {
+    Kind.STRING: pa.string(),
+    Kind.STRINGS: pa.list_(pa.string()),
+    Kind.INTEGER: pa.int64(),
+    Kind.FLOAT: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.TIME: pa.timestamp("us", "UTC"),
+    Kind.VECTOR: pa.binary(0),
+}
 _REMOVED = {name: _string() for name in ("row_id", "stage", "rule", "reason", "row")}
 
 RAW = Contract("raw", {"row_id": _string(), "partition": _string(), "source": _string()}, open=True)
@@ -143,6 +160,8 @@ CLEAN = Contract(
         CATEGORY: _string(nullable=True),
         NUMBER: _float(nullable=True),
     },
+    # A number that is the label stands in `label` as text, so that the column has one kind.
+    optional={"group": _string(nullable=True), "split": _string(nullable=True)},
 )
 EMBEDDINGS = Contract("embeddings", {"row_id": _string(), "embedding": _VECTOR})
 STORE = Contract(
@@ -151,16 +170,30 @@ STORE = Contract(
 )
 # One fixed-size vector per block; the schema's metadata names the features in it.
 FEATURES = Contract("features", {"row_id": _string()}, prefixes={"block.": _VECTOR})
+# A row that is left undecided has no prediction, and a number no probability.
 PREDICTIONS = Contract(
     "predictions",
     {
         "row_id": _string(),
         "split": _string(),
         "label": _string(nullable=True),
-        "prediction": _string(),
-        "probability": _float(),
+        "prediction": _string(nullable=True),
+        "probability": _float(nullable=True),
     },
     prefixes={PROBABILITY: _float()},
+)
+# Rows whose label is doubtful, the most doubtful first; `alike` is a row with the same content.
+DOUBTS = Contract(
+    "doubts",
+    {
+        "row_id": _string(),
+        "rank": _INTEGER,
+        "kind": _string(),
+        "label": _string(),
+        "suggested": _string(nullable=True),
+        "confidence": _float(nullable=True),
+        "alike": _string(nullable=True),
+    },
 )
 CLUSTERS = Contract(
     "clusters",

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars.selectors as cs
 
-from tasks.cells import as_text
+from tasks.clean.cells import clean_cells
+from tasks.clean.duplicates import mark_duplicates
+from tasks.clean.labels import read_labels
 from tasks.clean.numbers import parse_numbers
-from tasks.clean.text import clean_text
+from tasks.clean.splits import read_splits
 from tasks.collect.assign import own_name, removed_rows, row_json
 from tasks.contracts import CATEGORY, NUMBER, RAW, TEXT
 from tasks.times import UTC_TIME, parse_times
 
 if TYPE_CHECKING:
     from tasks.clean.settings import CleanSettings
-    from tasks.columns import Columns, LabelRule, TimeColumn
+    from tasks.columns import Columns, TimeColumn
 
-POSITIVE, NEGATIVE = "positive", "negative"
 OURS = list(RAW.columns)
 
 
@@ -44,6 +45,7 @@ def clean(raw: pl.DataFrame, columns: Columns, settings: CleanSettings, timezone
     cells = {name: _cells(raw, name, settings) for name in _used(columns, settings)}
     numbers = {name: parse_numbers(cells[name], settings.decimal) for name in columns.number}
     texts = {name: cells[name].fill_null("") for name in columns.text}
+    label = _label(cells, columns, settings, raw.height)
     table = pl.DataFrame(
         {
             "row_id": raw.get_column("row_id"),
@@ -51,13 +53,14 @@ def clean(raw: pl.DataFrame, columns: Columns, settings: CleanSettings, timezone
             "event_time": _times(raw, columns.time, timezone),
             "known_at": _times(raw, columns.known_at, timezone),
             "text": _joined(texts, raw.height, settings),
-            "label": _labels(cells, columns.label, raw.height),
+            "label": label,
+            **_judging(cells, columns),
             **{TEXT + name: values for name, values in texts.items()},
             **{CATEGORY + name: cells[name] for name in columns.category},
             **{NUMBER + name: values for name, values in numbers.items()},
         }
     ).with_columns(has_text=pl.col("text") != "")
-    unreadable = {name: _unreadable(cells[name], numbers[name]) for name in columns.number}
+    unreadable = _unreadable(cells, numbers | _label_number(columns, label))
     rules = _rules(raw, cells, unreadable, settings)
     rules += _unknown(raw, columns.known_at, table.get_column("known_at"))
     return _split(table, raw, rules, {n: int(mask.sum()) for n, mask in unreadable.items()})
@@ -65,23 +68,16 @@ def clean(raw: pl.DataFrame, columns: Columns, settings: CleanSettings, timezone
 
 def _used(columns: Columns, settings: CleanSettings) -> list[str]:
     label = [columns.label.column] if columns.label else []
-    names = [*columns.text, *columns.category, *columns.number, *label, *settings.required]
-    return list(dict.fromkeys(names))
+    judging = filter(None, (columns.group, columns.split))
+    mined = [*columns.text, *columns.category, *columns.number]
+    return list(dict.fromkeys([*mined, *label, *judging, *settings.required]))
 
 
 def _cells(raw: pl.DataFrame, name: str, settings: CleanSettings) -> pl.Series:
     """A column as cleaned text, empty cells as null; a column that the rows lack is all null."""
     if own_name(name) not in raw.columns:
         return pl.Series(name, [None] * raw.height, dtype=pl.String)
-    values = as_text(raw.get_column(own_name(name)))
-    distinct = values.drop_nulls().unique(maintain_order=True)
-    cut = settings.max_characters
-    cleaned = [clean_text(value[:cut]) for value in distinct]
-    nothing = {"", *settings.null_values}
-    mapped = [None if value in nothing else value for value in cleaned]
-    return values.replace_strict(
-        distinct, pl.Series(mapped, dtype=pl.String), default=None, return_dtype=pl.String
-    ).alias(name)
+    return clean_cells(raw.get_column(own_name(name)), settings).alias(name)
 
 
 def _joined(texts: dict[str, pl.Series], rows: int, settings: CleanSettings) -> pl.Series:
@@ -97,24 +93,33 @@ def _times(raw: pl.DataFrame, column: TimeColumn | None, timezone: str) -> pl.Se
     return parse_times(raw.get_column(own_name(column.column)), column, timezone)
 
 
-def _labels(cells: dict[str, pl.Series], rule: LabelRule | None, rows: int) -> pl.Series:
+def _label(
+    cells: dict[str, pl.Series], columns: Columns, settings: CleanSettings, rows: int
+) -> pl.Series:
+    rule = columns.label
     if rule is None:
         return pl.Series([None] * rows, dtype=pl.String)
-    values = cells[rule.column]
-    if rule.positive is None:
-        return values
-    if rule.positive == "present":
-        return _classes(values.is_not_null())
-    return _classes(values.is_in(list(rule.positive)))
+    return read_labels(cells[rule.column], rule, settings.decimal)
 
 
-def _classes(positive: pl.Series) -> pl.Series:
-    """A Boolean column as class names; null stays null."""
-    return positive.replace_strict([True, False], [POSITIVE, NEGATIVE], return_dtype=pl.String)
+def _judging(cells: dict[str, pl.Series], columns: Columns) -> dict[str, pl.Series]:
+    """What says how rows may be held back to judge; absent unless a column is named for it."""
+    group, split = columns.group, columns.split
+    return {
+        **({"group": cells[group]} if group else {}),
+        **({"split": read_splits(cells[split])} if split else {}),
+    }
 
 
-def _unreadable(cells: pl.Series, numbers: pl.Series) -> pl.Series:
-    return cells.is_not_null() & numbers.is_null()
+def _label_number(columns: Columns, label: pl.Series) -> dict[str, pl.Series]:
+    """The label among the numbers, if it is one."""
+    rule = columns.label
+    return {rule.column: label} if rule is not None and rule.kind == "number" else {}
+
+
+def _unreadable(cells: dict[str, pl.Series], numbers: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    """Which cells of each column hold something that was not read as a number."""
+    return {name: cells[name].is_not_null() & read.is_null() for name, read in numbers.items()}
 
 
 def _rules(
@@ -167,11 +172,4 @@ def _split(
             table.get_column("row_id").filter(broken), row_json(own.filter(broken)), strict=True
         )
         rejected += [(row_id, "clean", rule, reason, row) for row_id, row in rows]
-    return Cleaned(_mark_duplicates(table.filter(kept)), removed_rows(rejected), unreadable)
-
-
-def _mark_duplicates(table: pl.DataFrame) -> pl.DataFrame:
-    """Name for each row the first one that is like it in everything but its id."""
-    alike = [c for c in table.columns if c not in {"row_id", "partition", "known_at", "has_text"}]
-    first = pl.col("row_id").first().over(alike)
-    return table.with_columns(duplicate_of=pl.when(first != pl.col("row_id")).then(first))
+    return Cleaned(mark_duplicates(table.filter(kept)), removed_rows(rejected), unreadable)

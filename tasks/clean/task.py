@@ -31,7 +31,8 @@ def clean_job(
 ) -> Job:
     """The job of cleaning one partition."""
     values = {
-        "columns": columns.model_dump(mode="json", exclude={"label": {"note"}}),
+        # A corrected label must not let clean rows, and all that is made of them, be stale.
+        "columns": columns.model_dump(mode="json", exclude={"label": {"note", "corrections"}}),
         "clean": settings.model_dump(mode="json"),
         "timezone": timezone,
     }

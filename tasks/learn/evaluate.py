@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tasks.learn.decide import called
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,14 @@ METRICS = (
     "f1",
     "log_loss",
     "brier",
+    "calibration_error",
 )
+_REASONS = {
+    "average_precision": "the test rows are of one class, so there is no ranking to judge",
+    "r2": "the test rows all have the same number, so there is no spread to explain",
+}
+BIASED = ("calibration_error",)
+"""Metrics that chance raises, so that a resample's is higher than that of the rows."""
 CELLS, WORK = 1_000_000, 30_000_000
 """Row weights held at once, and row weights drawn in all: a large table gets fewer resamples."""
 LEAST_RESAMPLES = 50
@@ -44,6 +53,8 @@ class Task:
     classes: int
     positive: int | None
     """The class that a binary metric is about; None averages over the classes there are."""
+    threshold: float | None = None
+    """From this probability on a row is called positive; None calls the likeliest class."""
 
     @property
     def ranked(self) -> list[int]:
@@ -51,6 +62,19 @@ class Task:
         seen = np.bincount(self.truth, minlength=self.classes)
         asked = range(self.classes) if self.positive is None else [self.positive]
         return [k for k in asked if 0 < seen[k] < len(self.truth)]
+
+    def called(self, probabilities: Floats) -> NDArray[np.int64]:
+        """The class (n,) that each row of probabilities (n, classes) is called."""
+        return called(probabilities, self.positive, self.threshold)
+
+    def foretold(self, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """What probabilities (n, classes) claim of each row (n,), and whether it came true (n,).
+
+        The claim is that it is positive or, without a positive class, of its likeliest class.
+        """
+        if self.positive is None:
+            return probabilities.max(axis=1), probabilities.argmax(axis=1) == self.truth
+        return probabilities[:, self.positive], self.truth == self.positive
 
 
 def measure(
@@ -61,14 +85,19 @@ def measure(
     Binary metrics are those of the positive class. With more classes ranking metrics are
     one-versus-rest and averaged over the classes of the test rows, as are precision, recall and
     F1. The Brier score is half the squared error of all probabilities, which for two classes is
-    the squared error of one.
+    the squared error of one. The calibration error is the expected one over ten bins of equal
+    width: of the positive class's probability (Naeini et al. 2015) or, with more classes, of the
+    likeliest class's (Guo et al. 2017).
+
+    The seed and the numbers of rows and classes decide the draws, so variants with thresholds of
+    their own are paired even if they are measured one by one.
 
     Returns:
         variant → metric → values (1 + resamples,): first of the rows themselves, then of each
         resample; NaN where it is not defined, as for a resample that lacks a class.
     """
     found: dict[str, list[Floats]] = {name: [] for name in variants}
-    for weights in _draws(len(task.truth), resamples, seed, task.classes):
+    for weights in draws(len(task.truth), resamples, seed, task.classes):
         for name, probabilities in variants.items():
             found[name].append(_measure(task, probabilities, weights))
     return {
@@ -77,40 +106,58 @@ def measure(
     }
 
 
+def measured_once(task: Task, probabilities: Floats) -> dict[str, float]:
+    """Every metric of probabilities (n, classes) without resamples; NaN where not defined."""
+    (found,) = _measure(task, probabilities, np.ones((1, len(task.truth)))).T
+    return dict(zip(METRICS, found.tolist(), strict=True))
+
+
 def described(values: dict[str, Floats]) -> dict[str, Any]:
     """One variant's metrics, JSON-ready: `<metric>` and `<metric>_interval`, [low, high]."""
     result: dict[str, Any] = {}
     for name, drawn in values.items():
         result[name] = plain(drawn[0])
-        result[f"{name}_interval"] = interval(drawn)
-    if result["average_precision"] is None:
-        result["reason"] = "the test rows are of one class, so there is no ranking to judge"
-    return result
+        result[f"{name}_interval"] = interval(drawn, name in BIASED)
+    why = [reason for name, reason in _REASONS.items() if result.get(name, 0) is None]
+    return {**result, "reason": why[0]} if why else result
 
 
 def gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
-    """What both add in average precision to the better of table and text, JSON-ready."""
-    scores = {name: values["average_precision"] for name, values in measured.items()}
-    singles = [name for name in ("table", "text") if name in scores]
-    if len(scores) < 3 or np.isnan(scores["both"][0]):
-        reason = "table, text and both must each have an average precision"
+    """What both add to the better of table and text, JSON-ready.
+
+    It is counted in average precision, or for numbers in RMSE, and positive where both is better.
+    """
+    metric, words, sign = "average_precision", "an average precision", 1.0
+    if any("rmse" in values for values in measured.values()):
+        metric, words, sign = "rmse", "an RMSE", -1.0
+    views = ("table", "text", "both")
+    scores = {view: sign * measured[view][metric] for view in views if view in measured}
+    if len(scores) < len(views) or np.isnan(scores["both"][0]):
+        reason = f"table, text and both must each have {words}"
         return {"skipped": reason, "value": None, "interval": None, "over": None}
-    over = max(singles, key=lambda name: float(scores[name][0]))
+    over = max(views[:2], key=lambda view: float(scores[view][0]))
     drawn = scores["both"] - scores[over]
     return {"skipped": None, "value": plain(drawn[0]), "interval": interval(drawn), "over": over}
 
 
-def interval(drawn: Floats) -> list[float] | None:
-    """The 2.5th and 97.5th percentile of the resamples, or None where there are none."""
-    known = drawn[1:][~np.isnan(drawn[1:])]
-    if np.isnan(drawn[0]) or not len(known):
+def interval(drawn: Floats, biased: bool = False) -> list[float] | None:
+    """The 2.5th and 97.5th percentile of the resamples, or None where there are none.
+
+    A metric that resampling biases upwards has them reflected at its value (the basic bootstrap
+    interval, Davison and Hinkley 1997, section 5.2), not below 0 and not beyond the value.
+    """
+    value, known = drawn[0], drawn[1:][~np.isnan(drawn[1:])]
+    if np.isnan(value) or not len(known):
         return None
-    return [round(float(value), 6) for value in np.percentile(known, [2.5, 97.5])]
+    low, high = np.percentile(known, [2.5, 97.5])
+    if biased:
+        low, high = max(0.0, min(2 * value - high, value)), max(2 * value - low, value)
+    return [round(float(low), 6), round(float(high), 6)]
 
 
 def confusion(task: Task, probabilities: Floats) -> list[list[int]]:
     """Rows by true class (first index) and predicted class (second)."""
-    pairs = task.truth * task.classes + probabilities.argmax(axis=1)
+    pairs = task.truth * task.classes + task.called(probabilities)
     counts = np.bincount(pairs, minlength=task.classes**2)
     return [[int(n) for n in row] for row in counts.reshape(task.classes, task.classes)]
 
@@ -136,14 +183,33 @@ def calibration(task: Task, probabilities: Floats) -> list[dict[str, float | int
     """In ten bins of the positive class's probability, what was foretold and what came true."""
     if task.positive is None:
         return None
-    foretold, came = probabilities[:, task.positive], task.truth == task.positive
-    place = np.minimum((foretold * BINS).astype(np.int64), BINS - 1)
+    foretold, came = task.foretold(probabilities)
+    place = _place(foretold)
     return [_bin(k, foretold[place == k], came[place == k]) for k in range(BINS)]
+
+
+def draws(rows: int, resamples: int, seed: int, effort: int = 1) -> Iterator[Floats]:
+    """Weights (draws, rows), some draws at a time: first the rows as they are, then resamples.
+
+    The more effort a row takes, such as its classes, the fewer of a large table.
+    """
+    yield np.ones((1, rows))
+    left = max(LEAST_RESAMPLES, min(resamples, WORK // (rows * effort)))
+    random = np.random.default_rng(seed)
+    while left > 0:
+        size = min(left, max(1, CELLS // rows))
+        picks = random.integers(0, rows, size=(size, rows))
+        yield np.stack([np.bincount(pick, minlength=rows) for pick in picks]).astype(np.float64)
+        left -= size
 
 
 def plain(value: float) -> float | None:
     """A rounded number, or None for one that JSON does not know."""
     return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _place(foretold: Floats) -> NDArray[np.int64]:
+    return np.minimum((foretold * BINS).astype(np.int64), BINS - 1)
 
 
 def _bin(number: int, foretold: Floats, came: NDArray[np.bool_]) -> dict[str, float | int | None]:
@@ -157,25 +223,13 @@ def _bin(number: int, foretold: Floats, came: NDArray[np.bool_]) -> dict[str, fl
     }
 
 
-def _draws(rows: int, resamples: int, seed: int, classes: int) -> Iterator[Floats]:
-    """Weights (draws, rows), some draws at a time: first the rows as they are, then resamples."""
-    yield np.ones((1, rows))
-    left = max(LEAST_RESAMPLES, min(resamples, WORK // (rows * classes)))
-    random = np.random.default_rng(seed)
-    while left > 0:
-        size = min(left, max(1, CELLS // rows))
-        picks = random.integers(0, rows, size=(size, rows))
-        yield np.stack([np.bincount(pick, minlength=rows) for pick in picks]).astype(np.float64)
-        left -= size
-
-
 def _measure(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     """All metrics (metrics, draws) in the order of `METRICS`."""
     rankings = [_ranking(task.truth == k, probabilities[:, k], weights) for k in task.ranked]
     none = np.full((2, len(weights)), np.nan)
     ranked = np.mean(rankings, axis=0) if rankings else none
-    losses = _losses(task, probabilities, weights)
-    return np.concatenate([ranked, _decisions(task, probabilities, weights), losses])
+    measures = (_decisions, _losses, _calibration_error)
+    return np.concatenate([ranked, *(each(task, probabilities, weights) for each in measures)])
 
 
 def _ranking(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
@@ -201,11 +255,11 @@ def _order(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _decisions(task: Task, probabilities: Floats, weights: Floats) -> Floats:
-    """Balanced accuracy, accuracy, precision, recall and F1 (5, draws) of the likeliest class."""
+    """Balanced accuracy, accuracy, precision, recall and F1 (5, draws)."""
     from scipy import sparse
 
     rows, k = len(task.truth), task.classes
-    pairs = task.truth * k + probabilities.argmax(axis=1)
+    pairs = task.truth * k + task.called(probabilities)
     cells = sparse.csr_matrix((np.ones(rows), (pairs, np.arange(rows))), shape=(k * k, rows))
     counts = (cells @ weights.T).T.reshape(-1, k, k)
     right, true, said = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
@@ -227,3 +281,15 @@ def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     errors[rows, task.truth] -= 1
     losses = np.stack([-np.log(sure), np.square(errors).sum(axis=1) / 2])
     return np.asarray(losses @ weights.T / len(rows))
+
+
+def _calibration_error(task: Task, probabilities: Floats, weights: Floats) -> Floats:
+    """Expected calibration error (1, draws): the bins' gaps, weighted by their rows."""
+    from scipy import sparse
+
+    foretold, came = task.foretold(probabilities)
+    rows = len(came)
+    # Within a bin the share of rows times the gap of the means is the sum of the rows' gaps.
+    cells = (foretold - came, (_place(foretold), np.arange(rows)))
+    gaps = sparse.csr_matrix(cells, shape=(BINS, rows))
+    return np.asarray(np.abs(gaps @ weights.T).sum(axis=0, keepdims=True) / rows)

@@ -1,74 +1,91 @@
-"""Logistic regression on blocks side by side."""
+"""Linear learners on blocks side by side: logistic regression, linear SVM, ridge regression."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.fuse.parts import BlockName, Matrix, Rows
+from tasks.learn.lesson import Floats, Lesson, Matrices, estimated, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from tasks.fuse.parts import BlockName, Rows
 
-    from numpy.typing import NDArray
-
-Floats: TypeAlias = "NDArray[np.float64]"
-Codes: TypeAlias = "NDArray[np.int64]"
-Matrices: TypeAlias = Mapping[BlockName, Matrix]
 STEPS = 60
+SVM_FOLDS = 3
+"""Parts for the SVM's probabilities: Platt's sigmoid is fitted to out-of-fold margins."""
 
 
 @dataclass(frozen=True)
-class Logistic:
-    """Fitted logistic regression."""
+class Linear:
+    """A fitted linear learner."""
 
     names: tuple[BlockName, ...]
     """The blocks that it reads, in the order of its coefficients."""
     estimator: Any
-    classes: int
+    outputs: int
 
-    def probabilities(self, _: Rows, matrices: Matrices) -> Floats:
-        """Probabilities (n, classes) of rows whose blocks are `matrices`."""
+    def predict(self, _: Rows, matrices: Matrices) -> Floats:
+        """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
         features = side_by_side([matrices[name] for name in self.names])
-        return spread_out(self.estimator, features, self.classes)
+        return estimated(self.estimator, features, self.outputs)
+
+    def coefficients(self) -> Floats | None:
+        """Coefficients (outputs, features), 0 for a class not seen; None if it has none."""
+        if not hasattr(self.estimator, "coef_"):
+            return None
+        known = np.atleast_2d(self.estimator.coef_)
+        if not hasattr(self.estimator, "classes_"):
+            return np.asarray(known)
+        rows = np.concatenate([-known, known]) if len(known) == 1 else known
+        result = np.zeros((self.outputs, known.shape[1]))
+        result[self.estimator.classes_] = rows
+        return result
 
 
-def fit_logistic(matrices: Matrices, codes: Codes, classes: int, steps: int = STEPS) -> Logistic:
-    """Fit it on all the blocks given.
+def fit_logistic(lesson: Lesson, steps: int = STEPS) -> Linear | None:
+    """Logistic regression on all the blocks given; ridge regression for numbers.
 
     Args:
-        matrices: The blocks, each (n, features).
-        codes: Class of each row (n,), at least two classes.
-        classes: How many classes there are, seen here or not.
+        lesson: What it learns from.
         steps: The most steps of the solver; with two classes it mostly ends earlier.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression, Ridge
 
-    # Each block brings its own regularisation as its scale, so C stays 1.
-    estimator = LogisticRegression(max_iter=steps)
+    # Each block brings its own regularisation as its scale, so that strengths stay 1.
+    if lesson.target.is_number:
+        return _fit(Ridge(alpha=1.0, solver="lsqr"), lesson)
+    return _fit(LogisticRegression(max_iter=steps), lesson)
+
+
+def fit_svm(lesson: Lesson) -> Linear | None:
+    """A linear support vector machine; the classes' margins are made probabilities.
+
+    A class of fewer rows than `SVM_FOLDS` cannot be in every part, so logistic regression, which
+    needs no parts, takes over.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.svm import LinearSVC, LinearSVR
+
+    if lesson.target.is_number:
+        return _fit(LinearSVR(max_iter=2000, random_state=lesson.seed), lesson)
+    seen = np.bincount(lesson.target.values)
+    if seen[seen > 0].min() < SVM_FOLDS:
+        return fit_logistic(lesson)
+    margin = LinearSVC(C=0.1, random_state=lesson.seed)
+    return _fit(CalibratedClassifierCV(margin, cv=SVM_FOLDS, ensemble=False), lesson)
+
+
+def _fit(estimator: Any, lesson: Lesson) -> Linear | None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    if not lesson.matrices:
+        return None
+    features = side_by_side(list(lesson.matrices.values()))
     with warnings.catch_warnings():
         # Where classes can be parted perfectly the optimum is far off, and near enough is good.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(side_by_side(list(matrices.values())), codes)
-    return Logistic(tuple(matrices), estimator, classes)
-
-
-def side_by_side(matrices: Sequence[Matrix]) -> Matrix:
-    """One float32 matrix (n, features), sparse if any of them is."""
-    from scipy import sparse
-
-    if any(sparse.issparse(matrix) for matrix in matrices):
-        return sparse.hstack(matrices, format="csr", dtype=np.float32)
-    return np.hstack(matrices)
-
-
-def spread_out(estimator: Any, features: Matrix, classes: int) -> Floats:
-    """Probabilities (n, classes) of an estimator that may not have seen every class."""
-    result = np.zeros((features.shape[0], classes))
-    result[:, estimator.classes_] = estimator.predict_proba(features)
-    return result
+        estimator.fit(features, lesson.target.values, sample_weight=lesson.counts)
+    return Linear(tuple(lesson.matrices), estimator, lesson.target.outputs)

@@ -1,161 +1,138 @@
-"""Boosted trees on the plain table and on short forms of the texts.
-
-Trees cannot use thousands of sparse terms. They read the terms in few dimensions (latent semantic
-analysis) and, for each text block, the probabilities of a logistic regression on it. Those of the
-training rows are made out of fold, or the trees would trust them too much (stacked
-generalisation, Wolpert 1992).
-"""
+"""Trees on the short form of the rows: boosted trees, random forest, LightGBM."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.fuse.parts import BlockName, Categories, Matrix, Rows
-from tasks.mine.folds import deal
-from tasks.mine.logistic import Codes, Floats, Logistic, Matrices, fit_logistic, spread_out
+from tasks.errors import SettingsError
+from tasks.learn.lesson import Floats, Lesson, Matrices, estimated
+from tasks.learn.short import ShortForm, fit_short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from tasks.fuse.parts import Rows
 
-    from numpy.typing import NDArray
-
-    from tasks.fuse.blocks import Block
-
-INNER_FOLDS, INNER_STEPS = 3, 30
-"""Parts for the stacked probabilities, and the solver's steps for each: roughly is enough."""
-TOPICS = 60
-"""Dimensions that the terms are reduced to."""
-ROUNDS, TREES, LEARNING = 60, 240, 3.6
-"""Rounds of boosting, trees in all of them, and the learning rate of all of them together."""
-TEXT_BLOCKS: tuple[BlockName, ...] = ("terms", "text")
+TREES, FEWEST, STEP = 1000, 20, 0.05
+"""The most trees of boosting and the fewest rounds, and how bold a round is (learning rate)."""
+HELD, PATIENCE = 0.15, 20
+"""The share of the rows that says when to stop, and after how many rounds without gain."""
+LEAST, RARE, ROUNDS = 500, 5, 60
+"""With fewer rows, or a class of fewer, none are held out, and there are so many rounds."""
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The short forms of the text blocks."""
+class Trees:
+    """A fitted learner of trees."""
 
-    topics: Any | None
-    """A fitted truncated SVD of the terms."""
-    stacked: tuple[tuple[Logistic, ...], ...]
-    """Per text block the logistic regressions of its inner folds."""
-
-    def columns(self, rows: Rows, matrices: Matrices) -> list[Floats]:
-        """The topics, then the mean probabilities of each text block, of new rows."""
-        topics = [] if self.topics is None else [self.topics.transform(matrices["terms"])]
-        return topics + [
-            np.mean([model.probabilities(rows, matrices) for model in models], axis=0)
-            for models in self.stacked
-        ]
-
-
-@dataclass(frozen=True)
-class Boosted:
-    """Fitted boosted trees."""
-
+    form: ShortForm
     estimator: Any
-    levels: Categories | None
-    numbers: NDArray[np.intp]
-    """The number columns that had a value."""
-    texts: Texts
-    classes: int
+    outputs: int
 
-    def probabilities(self, rows: Rows, matrices: Matrices) -> Floats:
-        """Probabilities (n, classes) of rows whose blocks are `matrices`."""
-        table = _table(rows, self.levels, self.numbers)
-        features = np.hstack([table, *self.texts.columns(rows, matrices)])
-        return spread_out(self.estimator, features, self.classes)
+    def predict(self, rows: Rows, matrices: Matrices) -> Floats:
+        """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
+        return estimated(self.estimator, self.form.columns(rows, matrices), self.outputs)
 
 
-def fit_boosted(
-    rows: Rows,
-    blocks: Mapping[BlockName, Block],
-    matrices: Matrices,
-    codes: Codes,
-    classes: int,
-    seed: int,
-) -> Boosted | None:
-    """Fit it on all the blocks given, or None if they leave nothing to read.
+def fit_boosted(lesson: Lesson) -> Trees | None:
+    """Histogram gradient boosting, of so many rounds as help rows that are held out.
 
-    Args:
-        rows: The n training rows, for their plain numbers and categories.
-        blocks: The fitted blocks.
-        matrices: Their features, each (n, features).
-        codes: Class of each row (n,), at least two classes.
-        classes: How many classes there are, seen here or not.
-        seed: Where the random numbers start.
+    A small table has none to spare and gets a number of rounds that is mostly good.
     """
-    part = blocks["categories"].part if "categories" in blocks else None
-    levels = part if isinstance(part, Categories) else None
-    numbers = np.flatnonzero(~np.isnan(rows.numbers).all(axis=0) & ("numbers" in blocks))
-    table = _table(rows, levels, numbers)
-    texts, found = _fit_texts(rows, matrices, codes, classes, seed)
-    features = np.hstack([table, *found])
-    if not features.shape[1]:
+    form, columns = fit_short(lesson)
+    rounds = _rounds(form, columns, lesson)
+    estimator = _boosting(form, lesson, max_iter=rounds or ROUNDS, learning_rate=_step(lesson))
+    return _fit(estimator, form, columns, lesson)
+
+
+def _rounds(form: ShortForm, columns: Floats, lesson: Lesson) -> int | None:
+    """The rounds after which held-out rows are foretold no better; None for a small table."""
+    values, target = lesson.target.values, lesson.target
+    seen = np.bincount(values)[np.unique(values)] if not target.is_number else np.array([LEAST])
+    if len(target) < LEAST or seen.min() < RARE or not columns.shape[1]:
         return None
-    estimator = _trees(len(levels.names) if levels else 0, classes, seed).fit(features, codes)
-    return Boosted(estimator, levels, numbers, texts, classes)
+    probe = _boosting(
+        form,
+        lesson,
+        max_iter=max(FEWEST, TREES // lesson.target.outputs),
+        learning_rate=_step(lesson),
+        early_stopping=True,
+        validation_fraction=HELD,
+        n_iter_no_change=PATIENCE,
+    )
+    probe.fit(columns, values, sample_weight=lesson.counts)
+    return int(probe.n_iter_)
 
 
-def _table(rows: Rows, levels: Categories | None, numbers: NDArray[np.intp]) -> Floats:
-    """Categories as codes, then numbers as they are: trees need no scale and no imputation."""
-    parts = [levels.codes(rows)] if levels else []
-    return np.hstack([*parts, rows.numbers[:, numbers]])
+def _step(lesson: Lesson) -> float:
+    """A round makes one tree per class, so many classes get fewer and bolder rounds."""
+    return min(0.3, STEP * max(1.0, lesson.target.outputs / 2))
 
 
-def _fit_texts(
-    rows: Rows, matrices: Matrices, codes: Codes, classes: int, seed: int
-) -> tuple[Texts, list[Floats]]:
-    topics = _fit_topics(matrices.get("terms"), seed)
-    found = [] if topics is None else [topics.transform(matrices["terms"])]
-    fold = deal(codes, INNER_FOLDS, seed)
-    stacked = []
-    # Without two classes in every part there is nothing to stack.
-    if all(len(np.unique(codes[fold != part])) > 1 for part in range(INNER_FOLDS)):
-        for name in (name for name in TEXT_BLOCKS if name in matrices):
-            models, scores = _stack(rows, {name: matrices[name]}, codes, classes, fold)
-            stacked.append(models)
-            found.append(scores)
-    return Texts(topics, tuple(stacked)), found
+def _boosting(form: ShortForm, lesson: Lesson, **how: Any) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-
-def _stack(
-    rows: Rows, matrices: Matrices, codes: Codes, classes: int, fold: Codes
-) -> tuple[tuple[Logistic, ...], Floats]:
-    scores = np.zeros((len(codes), classes))
-    models = []
-    for part in range(INNER_FOLDS):
-        learnt, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        seen = {name: matrix[learnt] for name, matrix in matrices.items()}
-        unseen = {name: matrix[held] for name, matrix in matrices.items()}
-        model = fit_logistic(seen, codes[learnt], classes, INNER_STEPS)
-        scores[held] = model.probabilities(rows, unseen)
-        models.append(model)
-    return tuple(models), scores
-
-
-def _fit_topics(terms: Matrix | None, seed: int) -> Any | None:
-    if terms is None or min(terms.shape) < 3:
-        return None
-    from sklearn.decomposition import TruncatedSVD
-
-    dimensions = min(TOPICS, min(terms.shape) - 1)
-    return TruncatedSVD(dimensions, n_iter=3, random_state=seed).fit(terms)
-
-
-def _trees(categories: int, classes: int, seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    # A round makes one tree per class, so many classes get fewer and bolder rounds.
-    rounds = max(10, min(ROUNDS, TREES // classes))
-    return HistGradientBoostingClassifier(
-        max_iter=rounds,
-        learning_rate=min(0.3, LEARNING / rounds),
+    number = lesson.target.is_number
+    kind = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
+    usual: dict[str, Any] = {"early_stopping": False}
+    return kind(
         l2_regularization=1.0,
         max_features=0.5,
-        categorical_features=list(range(categories)),
-        early_stopping=False,
-        random_state=seed,
+        categorical_features=list(range(form.categories)),
+        random_state=lesson.seed,
+        **(usual | how),
     )
+
+
+def fit_forest(lesson: Lesson) -> Trees | None:
+    """A random forest (Breiman 2001)."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    number = lesson.target.is_number
+    kind = RandomForestRegressor if number else RandomForestClassifier
+    form, columns = fit_short(lesson)
+    estimator = kind(n_estimators=200, min_samples_leaf=3, n_jobs=1, random_state=lesson.seed)
+    return _fit(estimator, form, columns, lesson)
+
+
+def fit_lightgbm(lesson: Lesson) -> Trees | None:
+    """LightGBM, of the extra `lightgbm`.
+
+    Raises:
+        SettingsError: It is not installed.
+    """
+    if find_spec("lightgbm") is None:
+        raise SettingsError(
+            got="classify.learner lightgbm, which is not installed",
+            expected="the package lightgbm",
+            fix="install it: pip install 'fusemine[lightgbm]'; or name another learner",
+        )
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    kind = LGBMRegressor if lesson.target.is_number else LGBMClassifier
+    form, columns = fit_short(lesson)
+    estimator = kind(
+        n_estimators=max(FEWEST, min(300, TREES // lesson.target.outputs)),
+        learning_rate=_step(lesson),
+        num_leaves=31,
+        colsample_bytree=0.5,
+        reg_lambda=1.0,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=1,
+        random_state=lesson.seed,
+        verbosity=-1,
+    )
+    categories = list(range(form.categories))
+    return _fit(estimator, form, columns, lesson, categorical_feature=categories)
+
+
+def _fit(
+    estimator: Any, form: ShortForm, columns: Floats, lesson: Lesson, **how: Any
+) -> Trees | None:
+    if not columns.shape[1]:
+        return None
+    estimator.fit(columns, lesson.target.values, sample_weight=lesson.counts, **how)
+    return Trees(form, estimator, lesson.target.outputs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.mine.threads import one_thread
+from tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from tasks.mine.settings import ClusterSettings

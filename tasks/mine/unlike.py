@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.mine.threads import one_thread
+from tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -85,6 +85,53 @@ def test_a_pipeline_without_a_label_needs_none(write: Write) -> None:
     )
 
 
+LABEL = "label: {column: effect, corrections: c.csv}"
+
+
+def test_groups_splits_and_numbers_to_be_foretold_are_told(write: Write) -> None:
+    more = "3,1996-05-03,owl,,holdout\n4,1996-05-04,owl,30,HOLDOUT\n5,1996-05-05,owl,30,\n"
+    write("in/a.csv", ROWS + more)
+    roles = "label: {column: height, kind: number}, group: remarks, split: effect"
+    yaml = YAML.replace("number: height, label: effect", roles)
+    assert check(write, yaml)[4:7] == [
+        "groups: 3",
+        "split: 2 'test', 1 'none', 1 'stop'",
+        "label: 4 number(s), 10 to 30",
+    ]
+
+
+def test_corrections_are_counted_with_those_that_miss_their_row(write: Write) -> None:
+    write("in/a.csv", ROWS)
+    write("c.csv", "row_id,corrected\n1,stop\n2,\n7,none\n")
+    assert check(write, YAML.replace("label: effect", LABEL))[5] == (
+        "corrections: 2 in c.csv, 1 of them of no row"
+    )
+
+
+def test_of_more_files_than_are_read_corrections_are_only_counted(write: Write) -> None:
+    for name in ("a", "b", "c"):
+        write(f"in/{name}.csv", ROWS.replace("1,1996", f"{name},1996"))
+    write("c.csv", "row_id,corrected\nb,other\n9,none\n")
+    assert check(write, YAML.replace("label: effect", LABEL))[5] == "corrections: 2 in c.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "got"),
+    [
+        ("d.csv", "row_id,corrected\n1,stop\n", "c.csv, where no file is"),
+        ("c.csv", "row_id\n1\n", "file 'c.csv' without a column 'corrected'"),
+        ("c.csv", "row_id,corrected\n1,stopp\n", "'stopp' for row '1' in c.csv, which is no class"),
+    ],
+)
+def test_corrections_that_cannot_be_used_are_told(
+    write: Write, name: str, content: str, got: str
+) -> None:
+    write("in/a.csv", ROWS)
+    write(name, content)
+    error = refused(write, SettingsError, YAML.replace("label: effect", LABEL))
+    assert got in error.got
+
+
 def test_a_mistake_in_the_file_is_told(write: Write) -> None:
     error = refused(write, SettingsError, YAML + "windw: 3\n")
     assert error.got == "pipeline.yaml:5: windw is not a setting"

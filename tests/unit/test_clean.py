@@ -272,3 +272,104 @@ def test_a_row_whose_known_at_cannot_be_read_is_rejected_and_an_empty_one_is_kno
     cleaned = run(rows, text="t", known_at="seen")
     assert column(cleaned, "row_id") == ["r0", "r2"]
     assert cleaned.rejected["rule"].to_list() == ["known_at_unreadable"]
+
+
+def test_a_table_without_a_group_or_a_split_has_no_such_column() -> None:
+    cleaned = run(raw(t=["a"]), text="t")
+    assert not {"group", "split"} & set(cleaned.rows.columns)
+
+
+def test_a_group_is_cleaned_text_and_may_be_a_category_too() -> None:
+    rows = raw(t=list("abcd"), who=["Ann &amp; Co", " Ann  & Co ", "-", None])
+    cleaned = run(rows, text="t", category="who", group="who", null_values=["-"])
+    assert column(cleaned, "group") == ["Ann & Co", "Ann & Co", None, None]
+    assert column(cleaned, "category.who") == column(cleaned, "group")
+
+
+def test_a_group_may_be_a_number_of_the_table() -> None:
+    cleaned = run(raw(t=["a", "b"], n=[7, None]), text="t", number="n", group="n")
+    assert column(cleaned, "group") == ["7", None]
+    assert column(cleaned, "number.n") == [7.0, None]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *[(word, "train") for word in ("train", "Training", "LEARN", " learning ")],
+        *[(word, "test") for word in ("test", "TESTING", "Hold-out", "held out", "validation")],
+        *[(word, word) for word in ("later", "Dev", "0", "train2", "untested")],
+        *[(word, None) for word in (None, "", " ", "?")],
+    ],
+)
+def test_a_split_says_train_or_test_and_other_words_stay_as_they_came(
+    word: str | None, meant: str | None
+) -> None:
+    cleaned = run(raw(t=["a", "b"], s=[word, "x"]), text="t", split="s", null_values=["?"])
+    assert column(cleaned, "split") == [meant, "x"]
+
+
+def test_a_split_of_true_and_false_stays_so() -> None:
+    assert column(run(raw(t=["a"], s=[True]), text="t", split="s"), "split") == ["true"]
+
+
+def test_a_duplicate_in_another_group_or_split_is_still_a_duplicate() -> None:
+    rows = raw(t=["a"] * 3, g=["x", "y", None], s=["train", "test", "later"])
+    cleaned = run(rows, text="t", group="g", split="s")
+    assert column(cleaned, "duplicate_of") == [None, "r0", "r0"]
+
+
+def test_rows_that_differ_in_a_category_are_none_though_it_is_the_group_as_well() -> None:
+    cleaned = run(raw(t=["a", "a"], g=["x", "y"]), text="t", category="g", group="g")
+    assert column(cleaned, "duplicate_of") == [None, None]
+
+
+def test_files_without_the_group_or_the_split_have_none() -> None:
+    cleaned = run(raw(t=["a"]), text="t", group="g", split="s")
+    assert (column(cleaned, "group"), column(cleaned, "split")) == ([None], [None])
+
+
+NUMBER_LABEL: dict[str, Any] = {"text": "t", "label": {"column": "l", "kind": "number"}}
+
+
+@pytest.mark.parametrize(
+    ("decimal", "cells", "texts"),
+    [
+        (".", ["12", "1,234.5", "+1e3", "-0", None, "1.50"], "12.0 1234.5 1000.0 0.0 None 1.5"),
+        (",", ["1.234,5", "0,1", "1.234", "-7", None, "7,0"], "1234.5 0.1 1234.0 -7.0 None 7.0"),
+    ],
+)
+def test_a_number_to_be_foretold_is_stored_as_its_shortest_text(
+    decimal: str, cells: list[str | None], texts: str
+) -> None:
+    cleaned = run(raw(t=list("abcdef"), l=cells), **NUMBER_LABEL, decimal=decimal)
+    assert column(cleaned, "label") == [None if x == "None" else x for x in texts.split()]
+    assert cleaned.unreadable == {"l": 0}
+
+
+def test_a_label_that_is_no_number_is_none_and_is_counted() -> None:
+    rows = raw(t=list("abcd"), l=["1", "dear", None, "inf"])
+    cleaned = run(rows, **NUMBER_LABEL)
+    assert column(cleaned, "label") == ["1.0", None, None, None]
+    assert cleaned.unreadable == {"l": 2}
+
+
+def test_a_row_with_such_a_label_is_rejected_if_the_user_says_so() -> None:
+    rows = raw(t=["a", "b"], l=["1", "dear"], n=["x", "2"])
+    cleaned = run(rows, **NUMBER_LABEL, number="n", invalid_number="reject")
+    assert [row[:4] for row in removed(cleaned)] == [
+        ("r0", "clean", "invalid_number", "column 'n' holds no number"),
+        ("r1", "clean", "invalid_number", "column 'l' holds no number"),
+    ]
+    assert cleaned.unreadable == {"n": 1, "l": 1}
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=8))
+def test_a_number_label_is_given_back_bit_by_bit(numbers: list[float | None]) -> None:
+    rows = raw(t=["a"] * len(numbers), l=pl.Series(numbers, dtype=pl.Float64))
+    labels = column(run(rows, **NUMBER_LABEL), "label")
+    assert [None if x is None else float(x) for x in labels] == numbers
+    assert len({x for x in labels if x}) == len({x for x in numbers if x is not None})
+
+
+def test_classes_that_look_like_numbers_stay_as_they_are() -> None:
+    assert column(run(raw(t=["a"], l=["01"]), text="t", label="l"), "label") == ["01"]

@@ -85,6 +85,32 @@ def test_every_used_column_is_listed_by_its_place_in_the_yaml() -> None:
     }
 
 
+def test_group_and_split_are_listed_and_may_have_another_role_as_well() -> None:
+    roles = columns(text="t", category=["customer", "part"], group="customer", split="part")
+    places = roles.places()
+    assert (places["columns.group"], places["columns.split"]) == ("customer", "part")
+    assert columns(text="t").group is None is columns(text="t").split
+
+
+@pytest.mark.parametrize("role", ["group", "split"])
+def test_the_label_says_neither_what_belongs_together_nor_what_judges(role: str) -> None:
+    with pytest.raises(ValidationError, match=f"{role} is the label 'x'; name another column"):
+        columns(text="t", label="x", **{role: "x"})
+
+
+def test_a_label_may_be_a_number_that_is_foretold() -> None:
+    assert LabelRule(column="price").kind == "class"
+    assert LabelRule(column="price", kind="number").kind == "number"
+    with pytest.raises(ValidationError, match="kind"):
+        LabelRule(column="price", kind="integer")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("positive", ["present", "high", ["a", "b"]])
+def test_a_number_has_no_positive_class(positive: Any) -> None:
+    with pytest.raises(ValidationError, match="a label of kind number has none; remove one"):
+        LabelRule(column="price", kind="number", positive=positive)
+
+
 def test_a_header_with_all_columns_and_more_is_accepted() -> None:
     check_columns(columns(text="remarks", number="height"), [*HEADER, "more"], "the file")
 
@@ -99,6 +125,8 @@ def test_a_header_with_all_columns_and_more_is_accepted() -> None:
         ({"category": ["sky", "skyy"]}, "columns.category[1]", "sky"),
         ({"number": "heigth"}, "columns.number[0]", "height"),
         ({"text": "remarks", "label": "efect"}, "columns.label", "effect"),
+        ({"text": "remarks", "group": "skyy"}, "columns.group", "sky"),
+        ({"text": "remarks", "split": "dates"}, "columns.split", "date"),
     ],
 )
 def test_a_missing_column_is_named_with_its_place_and_the_nearest_name(

@@ -158,6 +158,27 @@ def test_a_wrong_line_is_told_by_its_number(refused: Any, old: str, new: str, to
     assert refused(BASE.replace(old, new)).got.startswith(f"pipeline.yaml:{told}")
 
 
+NUMBER = "{text: a, label: {column: b, kind: number, positive: c}}"
+
+
+@pytest.mark.parametrize(("split", "role"), [("group", "group"), ("column", "split")])
+def test_a_split_by_a_column_needs_the_column(
+    load: Any, refused: Any, split: str, role: str
+) -> None:
+    added = f"classify: {{split: {split}}}\n"
+    error = refused(BASE + added)
+    assert f"classify.split: {split} needs columns.{role}; name the column there" in error.got
+    named = BASE.replace("{text: remarks}", f"{{text: remarks, {role}: who}}")
+    assert load(named + added).pipeline.classify.split == split
+
+
+def test_a_number_label_with_a_positive_class_is_told_with_what_to_do(refused: Any) -> None:
+    error = refused(BASE.replace("{text: remarks}", NUMBER))
+    assert error.got.startswith("pipeline.yaml:4: columns.label is {'column': 'b', 'kind': 'numb")
+    assert "a label of kind number has none; remove one of the two" in error.got
+    assert error.fix == "correct columns.label"
+
+
 def test_a_wrong_item_of_a_label_rule_is_told_in_the_users_words(refused: Any) -> None:
     error = refused(FULL.replace("positive: present", "positive: [1]"))
     assert "columns.label.positive" in error.got

@@ -27,18 +27,41 @@ each = pytest.mark.parametrize("contract", ALL, ids=[contract.name for contract 
 
 
 def columns_of(contract: Contract) -> dict[str, Any]:
-    """Two rows that keep the contract, a column for each prefix included."""
-    columns = dict(contract.columns) | {f"{p}x": c for p, c in contract.prefixes.items()}
+    """Two rows that keep the contract, optional columns and one for each prefix included."""
+    columns = contract.columns | contract.optional
+    columns |= {f"{p}x": c for p, c in contract.prefixes.items()}
     return {name: VALUES[column.kind] for name, column in columns.items()}
 
 
 def test_there_is_a_contract_for_every_artifact() -> None:
-    assert len({contract.name for contract in ALL}) == len(ALL) == 13
+    assert len({contract.name for contract in ALL}) == len(ALL) == 14
 
 
 @each
 def test_a_table_made_from_the_contract_passes(contract: Contract) -> None:
     contract.check(pa.table(columns_of(contract)))
+
+
+@each
+def test_a_table_without_rows_passes(contract: Contract) -> None:
+    table = contract.empty()
+    contract.check(table)
+    assert (table.num_rows, table.column_names) == (0, list(contract.columns))
+
+
+def test_a_table_may_lack_the_optional_columns_but_not_fill_them_with_something_else() -> None:
+    table = pa.table(columns_of(contracts.CLEAN))
+    contracts.CLEAN.check(table.drop_columns(["group", "split"]))
+    nulls = pa.array([None, None], pa.string())
+    contracts.CLEAN.check(table.drop_columns(["group"]).append_column("group", nulls))
+    numbers = table.drop_columns(["group"]).append_column("group", VALUES[Kind.INTEGER])
+    with pytest.raises(ContractError, match="column 'group' of type int64, not string"):
+        contracts.CLEAN.check(numbers)
+
+
+def test_only_clean_rows_have_optional_columns() -> None:
+    assert {c.name: list(c.optional) for c in ALL if c.optional} == {"clean": ["group", "split"]}
+    assert all(column.nullable for column in contracts.CLEAN.optional.values())
 
 
 @each
@@ -95,7 +118,8 @@ def test_only_what_can_be_unknown_may_be_null() -> None:
     }
     assert {name: columns for name, columns in nullable.items() if columns} == {
         "clean": ["event_time", "known_at", "label", "duplicate_of"],
-        "predictions": ["label"],
+        "predictions": ["label", "prediction", "probability"],
+        "doubts": ["suggested", "confidence", "alike"],
         "clusters": ["strength", "x", "y"],
         "anomalies": ["text_score", "table_score", "reason"],
         "results": list(contracts.RESULTS.columns)[2:],

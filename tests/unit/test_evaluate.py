@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from tasks.mine.evaluate import (
+from tasks.learn.evaluate import (
     METRICS,
     Task,
     calibration,
     confusion,
     described,
     gain,
+    interval,
     measure,
+    measured_once,
     precision_recall,
 )
 
@@ -51,6 +53,14 @@ def values(task: Task, probabilities: Floats) -> dict[str, float]:
     return {name: float(drawn[0]) for name, drawn in found.items()}
 
 
+def expected_error(foretold: Floats, came: NDArray[np.bool_]) -> float:
+    """The expected calibration error as its definition says, bin by bin."""
+    place = np.minimum(np.floor(foretold * 10), 9)
+    bins = [place == k for k in range(10) if (place == k).any()]
+    gaps = [abs(foretold[rows].mean() - came[rows].mean()) * rows.mean() for rows in bins]
+    return float(np.sum(gaps))
+
+
 def test_binary_metrics_are_those_of_scikit_learn() -> None:
     task, probabilities = binary()
     truth, score, said = task.truth, probabilities[:, 1], probabilities.argmax(axis=1)
@@ -64,6 +74,7 @@ def test_binary_metrics_are_those_of_scikit_learn() -> None:
         "f1": metrics.f1_score(truth, said),
         "log_loss": metrics.log_loss(truth, probabilities),
         "brier": metrics.brier_score_loss(truth, score),
+        "calibration_error": expected_error(score, truth == 1),
     }
     assert values(task, probabilities) == pytest.approx(expected)
 
@@ -83,6 +94,7 @@ def test_metrics_of_more_classes_are_averages_over_them() -> None:
         "f1": metrics.f1_score(truth, said, **average),
         "log_loss": metrics.log_loss(truth, probabilities),
         "brier": np.square(each - probabilities).sum(axis=1).mean() / 2,
+        "calibration_error": expected_error(probabilities.max(axis=1), said == truth),
     }
     assert values(task, probabilities) == pytest.approx(expected)
 
@@ -222,3 +234,60 @@ def test_more_classes_have_neither_curve_nor_calibration() -> None:
     task, probabilities = several()
     assert precision_recall(task, probabilities) is None
     assert calibration(task, probabilities) is None
+
+
+def test_a_resample_is_measured_as_if_its_rows_stood_in_the_table() -> None:
+    task, probabilities = binary(60)
+    found = measure(task, {"both": probabilities}, 20, 3)["both"]
+    random = np.random.default_rng(3)
+    picks = random.integers(0, 60, size=(20, 60))
+    for draw, pick in enumerate(picks, start=1):
+        drawn = measured_once(Task(task.truth[pick], 2, 1), probabilities[pick])
+        assert {name: found[name][draw] for name in METRICS} == pytest.approx(drawn, nan_ok=True)
+
+
+def test_decisions_follow_the_threshold_and_rankings_do_not() -> None:
+    task, probabilities = binary()
+    said = probabilities[:, 1] >= 0.3
+    lower = Task(task.truth, 2, 1, threshold=0.3)
+    at_half, found = values(task, probabilities), values(lower, probabilities)
+    expected = {
+        "accuracy": metrics.accuracy_score(task.truth, said),
+        "balanced_accuracy": metrics.balanced_accuracy_score(task.truth, said),
+        "precision": metrics.precision_score(task.truth, said),
+        "recall": metrics.recall_score(task.truth, said),
+        "f1": metrics.f1_score(task.truth, said),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert found["recall"] > at_half["recall"]
+    others = [name for name in METRICS if name not in expected]
+    assert [found[name] for name in others] == [at_half[name] for name in others]
+    assert confusion(lower, probabilities) == metrics.confusion_matrix(task.truth, said).tolist()
+
+
+def test_a_variant_that_foretells_the_base_rate_of_every_row_ranks_as_chance_does() -> None:
+    for task, known in (binary(), several()):
+        shares = np.bincount(task.truth, minlength=task.classes) / len(task.truth)
+        constant = np.tile(shares, (len(task.truth), 1))
+        found = measure(task, {"majority": constant, "both": known}, 50, 0)["majority"]
+        base_rate = np.mean(shares[task.ranked])
+        assert found["average_precision"][0] == pytest.approx(base_rate)
+        assert found["roc_auc"] == pytest.approx(0.5)
+        assert described(found)["roc_auc_interval"] == [0.5, 0.5]
+        assert found["accuracy"][0] == pytest.approx(shares.max())
+
+
+def test_further_variants_do_not_change_the_gain() -> None:
+    task, probabilities = binary()
+    views = {"table": probabilities, "text": probabilities / 2, "both": probabilities}
+    more = {"majority": np.full_like(probabilities, 0.5), **views, "late": probabilities}
+    assert gain(measure(task, more, 50, 0)) == gain(measure(task, views, 50, 0))
+    two = {name: more[name] for name in ("majority", "table", "both")}
+    assert "table, text and both" in gain(measure(task, two, 50, 0))["skipped"]
+
+
+def test_an_upward_bias_is_taken_out_of_an_interval() -> None:
+    drawn = np.array([0.2, *np.linspace(0.2, 0.3, 41)])
+    assert interval(drawn) == pytest.approx([0.2025, 0.2975])
+    assert interval(drawn, biased=True) == pytest.approx([0.1025, 0.2])
+    assert interval(drawn - 0.15, biased=True) == pytest.approx([0, 0.05])

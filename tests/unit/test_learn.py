@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,73 +11,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from incidents import ROWS, classified, incidents
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
 
-from tasks.contracts import PREDICTIONS, PROBABILITY
 from tasks.fuse.settings import FuseSettings
-from tasks.mine.classify import Classification, classify
-from tasks.mine.folds import deal, split_rows, with_duplicates
-from tasks.mine.settings import ClassifySettings
-from tasks.mine.threads import one_thread
-
-Floats = NDArray[np.float32]
-START = datetime(1995, 1, 1, tzinfo=UTC)
-ROWS = 160
-WORDS = ["bird", "wing", "runway", "gull", "crew", "light", "tail", "found"]
-
-
-def incidents(rows: int = ROWS, seed: int = 0, **columns: Any) -> tuple[pl.DataFrame, Floats]:
-    """A clean table, one row a day: words and a number each tell half of the label."""
-    random = np.random.default_rng(seed)
-    harm = random.random(rows) < 0.35
-    said = harm & (random.random(rows) < 0.7)
-    texts = [" ".join([*random.choice(WORDS, 4), "engine" if s else "nothing"]) for s in said]
-    made: dict[str, Any] = {
-        "row_id": [f"r{i}" for i in range(rows)],
-        "event_time": [START + timedelta(days=i) for i in range(rows)],
-        "text": texts,
-        "label": ["positive" if h else "negative" for h in harm],
-        "duplicate_of": [None] * rows,
-        "number.speed": random.normal(size=rows) + 1.5 * harm,
-        "number.height": [None if i % 9 == 0 else float(i % 13) for i in range(rows)],
-        "category.sky": random.choice(["clear", "fog", "cloud"], rows).tolist(),
-    } | columns
-    types: dict[str, Any] = {
-        "event_time": pl.Datetime("us", "UTC"),
-        "label": pl.String,
-        "duplicate_of": pl.String,
-    }
-    clean = pl.DataFrame({k: v for k, v in made.items() if v is not None}, schema_overrides=types)
-    counts = [[text.count(word) for word in [*WORDS, "engine"]] for text in made["text"]]
-    vectors = np.array(counts, dtype=np.float32).reshape(rows, -1 if rows else 9)
-    return clean, vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
-
-
-def classified(clean: pl.DataFrame, vectors: Floats, **chosen: Any) -> Classification:
-    """Classify and check what must hold of every result."""
-    settings = ClassifySettings(**{"resamples": 20, **chosen})
-    result = classify(clean, vectors, settings, FuseSettings())
-    PREDICTIONS.check(result.predictions.to_arrow())
-    json.dumps(result.summary, allow_nan=False)
-    if result.summary["skipped"]:
-        assert result.predictions.is_empty()
-        return result
-    found, names = result.predictions, result.summary["classes"]
-    assert found["row_id"].to_list() == clean["row_id"].to_list()
-    assert found["label"].to_list() == clean["label"].to_list()
-    each = found.select(PROBABILITY + name for name in names).to_numpy()
-    np.testing.assert_allclose(each.sum(axis=1), 1, atol=1e-6)
-    assert [names[k] for k in each.argmax(axis=1)] == found["prediction"].to_list()
-    assert each.max(axis=1).tolist() == found["probability"].to_list()
-    rows = result.summary["rows"]
-    counts = dict(found["split"].value_counts().iter_rows())
-    assert counts == {split: count for split, count in rows.items() if count}
-    assert rows["unlabelled"] == clean["label"].null_count()
-    assert np.sum(result.summary["confusion"]["rows"]) == rows["test"]
-    return result
+from tasks.learn.classify import classify
+from tasks.learn.folds import deal, split_rows, with_duplicates
+from tasks.learn.settings import ClassifySettings
+from tasks.threads import one_thread
 
 
 def auc(found: pl.DataFrame, split: str) -> float:
@@ -105,7 +47,7 @@ def test_the_summary_says_what_was_done() -> None:
     assert summary["classes"] == ["negative", "positive"]
     assert summary["positive"] == "positive"
     assert summary["test_from"] == "1995-05-01"
-    assert summary["rows"] == {"train": 120, "test": 40, "unlabelled": 0}
+    assert summary["rows"] == {"train": 120, "test": 40, "unlabelled": 0, "unused": 0}
     assert "1995-05-01" in summary["split"]
     assert 0 < summary["base_rate"] < 1
     assert summary["confusion"]["labels"] == summary["classes"]
@@ -147,7 +89,7 @@ def test_rows_without_label_are_predicted_and_not_learnt_from() -> None:
     result = classified(clean, vectors)
     found = result.predictions.filter(pl.Series(unlabelled))
     assert set(found["split"]) == {"unlabelled"}
-    assert result.summary["rows"] == {"train": 115, "test": 29, "unlabelled": 16}
+    assert result.summary["rows"] == {"train": 115, "test": 29, "unlabelled": 16, "unused": 0}
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
@@ -164,9 +106,10 @@ def test_one_thread_reaches_every_library_that_computes() -> None:
 
 def test_progress_counts_every_fold_and_the_model_of_all_training_rows() -> None:
     told: list[tuple[int, int]] = []
-    settings = ClassifySettings(folds=3, resamples=20)
+    settings = ClassifySettings(strategy="early", folds=3, resamples=20, explain=0, checks=False)
     classify(*incidents(), settings, FuseSettings(), lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    # Two models in each of three folds, then two of each of five views of the training rows.
+    assert told == [(done, 16) for done in range(1, 17)]
 
 
 @pytest.mark.parametrize("learner", ["logistic", "boosted"])

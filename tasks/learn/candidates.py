@@ -1,0 +1,156 @@
+"""Ways to join text and table: which models are fitted, and how they are made one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tasks.learn.combine import FitCombiner, fit_late, fit_mean, fit_mixture, fit_stacked
+from tasks.learn.dense import fit_neighbours
+from tasks.learn.linear import fit_logistic, fit_svm
+from tasks.learn.networks import fit_gated_network, fit_network
+from tasks.learn.trees import fit_boosted, fit_forest, fit_lightgbm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tasks.fuse.parts import BlockName
+    from tasks.learn.lesson import Learner
+    from tasks.learn.settings import ClassifySettings
+
+LEARNERS: Mapping[str, Learner] = MappingProxyType(
+    {
+        "logistic": fit_logistic,
+        "svm": fit_svm,
+        "boosted": fit_boosted,
+        "forest": fit_forest,
+        "neighbours": fit_neighbours,
+        "network": fit_network,
+        "gated": fit_gated_network,
+        "lightgbm": fit_lightgbm,
+    }
+)
+TABLE: tuple[BlockName, ...] = ("numbers", "categories", "dates", "levels", "rates")
+MODALITIES: dict[str, tuple[BlockName, ...]] = {
+    "terms": ("terms",),
+    "vectors": ("text",),
+    "table": TABLE,
+}
+"""What `late` and `stacked` make a model of each."""
+SUITED = {"terms": "logistic", "vectors": "logistic", "table": "boosted"}
+SPOKEN = {
+    "logistic": "logistic regression",
+    "svm": "linear SVM",
+    "boosted": "boosted trees",
+    "forest": "random forest",
+    "neighbours": "nearest neighbours",
+    "network": "network (TabM)",
+    "gated": "gated network",
+    "lightgbm": "LightGBM",
+}
+MICROSECONDS = {
+    "logistic": 130.0,
+    "svm": 160.0,
+    "boosted": 400.0,
+    "forest": 1600.0,
+    "neighbours": 200.0,
+    "network": 1300.0,
+    "gated": 450.0,
+    "lightgbm": 300.0,
+}
+"""Rough cost of fitting, for a row and an output."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One model: a learner and the blocks that it reads."""
+
+    learner: str
+    blocks: tuple[BlockName, ...]
+
+    def minutes(self, rows: int, outputs: int) -> float:
+        """Roughly the minutes of one core that one fit takes."""
+        # Two classes are one question; a network answers all questions at once.
+        questions = 1 if outputs <= 2 or self.learner in {"network", "gated"} else outputs
+        return MICROSECONDS[self.learner] * rows * questions / 60e6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Some models and what makes one prediction of theirs."""
+
+    name: str
+    strategy: str
+    specs: tuple[Spec, ...]
+    combine: FitCombiner
+
+
+def candidates(settings: ClassifySettings, blocks: Sequence[BlockName]) -> list[Candidate]:
+    """What is tried, most promising first; one candidate unless the strategy is `auto`.
+
+    Args:
+        settings: Strategy and learner.
+        blocks: The blocks that there is something in.
+    """
+    if settings.strategy != "auto":
+        return [_candidate(settings.strategy, settings.learner, blocks)]
+    learners = (None, "boosted", "logistic", "svm", "network")
+    early = [_candidate("early", name, blocks) for name in learners]
+    others = [_candidate(name, None, blocks) for name in ("stacked", "late", "gated")]
+    # One block alone leaves nothing to join.
+    joined = others if len(_modalities(blocks)) > 1 else others[2:]
+    return [*early[:4], *joined, *early[4:]]
+
+
+def within(
+    found: list[Candidate], budget: float, rows: int, outputs: int, fits: int
+) -> tuple[list[Candidate], list[tuple[Candidate, float]]]:
+    """The candidates that a budget allows, in order, and those left out with their minutes.
+
+    A model that several candidates share is counted once; the first candidate always stays.
+    """
+    kept: list[Candidate] = []
+    left: list[tuple[Candidate, float]] = []
+    seen, spent = set[Spec](), 0.0
+    for candidate in found:
+        new = set(candidate.specs) - seen
+        cost = fits * sum(spec.minutes(rows, outputs) for spec in new)
+        if kept and spent + cost > budget:
+            left.append((candidate, cost))
+        else:
+            kept.append(candidate)
+            seen, spent = seen | new, spent + cost
+    return kept, left
+
+
+def mixture(found: Sequence[Candidate]) -> Candidate:
+    """A mixture of all models of some candidates."""
+    specs = dict.fromkeys(spec for candidate in found for spec in candidate.specs)
+    return Candidate("mixture of the models", "mixture", tuple(specs), fit_mixture)
+
+
+def plain(settings: ClassifySettings, blocks: Sequence[BlockName]) -> Candidate:
+    """What text alone, table alone and both are compared with: one learner, whatever is chosen."""
+    return _candidate("early", settings.learner, blocks)
+
+
+def _candidate(strategy: str, learner: str | None, blocks: Sequence[BlockName]) -> Candidate:
+    if strategy == "early":
+        names = (learner,) if learner else ("logistic", "boosted")
+        said = " and ".join(SPOKEN[name] for name in names)
+        title = f"early: {said}" if learner else f"early: average of {said}"
+        return Candidate(title, strategy, tuple(Spec(n, tuple(blocks)) for n in names), fit_mean)
+    if strategy == "gated":
+        return Candidate("gated network", strategy, (Spec("gated", tuple(blocks)),), fit_mean)
+    parts = _modalities(blocks).items()
+    specs = tuple(Spec(learner or SUITED[name], names) for name, names in parts)
+    said = f" of {SPOKEN[learner]}" if learner else ""
+    if strategy == "late":
+        return Candidate(f"late: average{said} by block", strategy, specs, fit_late)
+    return Candidate(f"stacked: model of models{said} by block", strategy, specs, fit_stacked)
+
+
+def _modalities(blocks: Sequence[BlockName]) -> dict[str, tuple[BlockName, ...]]:
+    found = {name: tuple(b for b in members if b in blocks) for name, members in MODALITIES.items()}
+    return {name: members for name, members in found.items() if members}

@@ -1,0 +1,149 @@
+"""Whether the result can be trusted: the learning curve, shuffled labels, leaks, fallbacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.contracts import CATEGORY
+from tasks.learn.candidates import Spec, plain
+from tasks.learn.combine import fit_mean
+from tasks.learn.folds import deal, strata
+from tasks.learn.judge import leading, measured
+from tasks.learn.leaks import RULE, leaks
+from tasks.learn.learnt import CURVE, Learnt
+from tasks.learn.permuted import permuted
+from tasks.learn.stated import stated
+from tasks.mine.reasons import percent, quote
+
+if TYPE_CHECKING:
+    from tasks.fuse.target import Target
+    from tasks.learn.fitting import Teacher
+    from tasks.learn.lesson import Floats
+
+PERMUTED_ROWS, PERMUTED_FOLDS = 5000, 3
+"""Shuffled labels are learnt from at most so many rows, in so many parts."""
+
+
+def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
+    """How good the ablation's model of all blocks is on the test rows, by training rows.
+
+    Smaller parts are in the larger ones, so that only their size differs.
+    """
+    problem = learnt.problem
+    specs = plain(learnt.settings, problem.blocks).specs
+    order = np.random.default_rng(learnt.settings.seed).permutation(len(problem.split.train))
+    test = problem.rows.take(problem.split.test)
+    points = []
+    for share in CURVE:
+        count = max(1, round(share * len(order)))
+        taught = teacher.teach(problem.split.train[np.sort(order[:count])], specs)
+        each = taught.predict(test, specs)
+        points.append((count, fit_mean(each, problem.train).apply(each)))
+    points.append((len(order), _of_all(learnt, specs)))
+    found = measured(learnt, {str(rows): foretold for rows, foretold in points})
+    metric = leading(problem)
+    return [{"rows": rows, **_figures(found[str(rows)], metric)} for rows, _ in points]
+
+
+def _of_all(learnt: Learnt, specs: tuple[Spec, ...]) -> Floats:
+    rows = learnt.problem.rows.take(learnt.problem.split.test)
+    each = learnt.taught.predict(rows, specs)
+    return fit_mean(each, learnt.problem.train).apply(each)
+
+
+def _figures(described: dict[str, Any], metric: str) -> dict[str, Any]:
+    return {name: described[name] for name in (metric, f"{metric}_interval")}
+
+
+def shuffled(teacher: Teacher) -> dict[str, Any] | None:
+    """What a linear model makes of shuffled labels, out of fold: it must be nothing."""
+    problem = teacher.problem
+    order = np.random.default_rng(teacher.settings.seed).permutation(len(problem.split.train))
+    rows = np.sort(problem.split.train[order[:PERMUTED_ROWS]])
+    spec = (Spec("logistic", problem.blocks),)
+
+    def fit_predict(target: Target) -> Floats:
+        values = problem.target.values.copy()
+        values[rows] = target.values
+        other = replace(problem, target=replace(problem.target, values=values))
+        quiet = replace(teacher, problem=other, progress=None)
+        fold = deal(strata(target), PERMUTED_FOLDS, teacher.settings.seed)
+        found = np.zeros((len(rows), target.outputs))
+        for part in range(PERMUTED_FOLDS):
+            taught = quiet.teach(rows[fold != part], spec)
+            held = problem.rows.take(rows[fold == part])
+            found[fold == part] = taught.predict(held, spec)[0]
+        return found
+
+    result = permuted(fit_predict, problem.target.take(rows), teacher.settings.seed)
+    return None if result is None else {**vars(result), "ok": result.ok}
+
+
+def suspicions(learnt: Learnt) -> dict[str, Any]:
+    """Columns that give the label away and texts that state it, among the training rows."""
+    problem = learnt.problem
+    clean = problem.rows.clean[problem.split.train]
+    seed = learnt.settings.seed
+    return {
+        "rule": RULE,
+        "columns": leaks(clean, problem.train, problem.names, seed),
+        "texts": stated(clean, problem.train, problem.names),
+    }
+
+
+def notes(learnt: Learnt) -> list[str]:
+    """Fallbacks and what readers should know, each a sentence."""
+    return [*_rare(learnt), *_unseen(learnt), *_constant(learnt)]
+
+
+def _rare(learnt: Learnt) -> list[str]:
+    """Classes of fewer training rows than folds."""
+    problem, folds = learnt.problem, learnt.settings.folds
+    if problem.target.is_number:
+        return []
+    seen = np.bincount(problem.train.values, minlength=len(problem.names))
+    few = [quote(name) for name, n in zip(problem.names, seen, strict=True) if n < folds]
+    if not few:
+        return []
+    more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+    return [
+        f"Of {', '.join(few[:5])}{more} there are fewer training rows than the {folds} folds: "
+        "probabilities of such a class rest on next to nothing."
+    ]
+
+
+def _unseen(learnt: Learnt) -> list[str]:
+    """Levels that only the test rows have; they count as rare ones."""
+    split, clean = learnt.problem.split, learnt.problem.rows.clean
+    found = []
+    for name in learnt.problem.rows.columns(CATEGORY):
+        known = clean[name][split.train].unique().drop_nulls()
+        tested = clean[name][split.test].drop_nulls()
+        rows = len(tested) - int(tested.is_in(known.implode()).sum())
+        if rows:
+            share = percent(rows / len(split.test))
+            found.append(f"{quote(name.removeprefix(CATEGORY))} ({rows:,} rows, {share})")
+    if not found:
+        return []
+    return [
+        f"Test rows with levels that no training row has: {', '.join(found)}. "
+        "They are treated as rare levels."
+    ]
+
+
+def _constant(learnt: Learnt) -> list[str]:
+    """Columns with one value in all training rows teach nothing."""
+    rows = learnt.problem.rows
+    names = [name for prefix in (CATEGORY, "number.") for name in rows.columns(prefix)]
+    train = rows.clean[learnt.problem.split.train].select(pl.col(names).n_unique())
+    same = [name.partition(".")[2] for name in names if train[name][0] <= 1]
+    if not same:
+        return []
+    verb = "has" if len(same) == 1 else "have"
+    return [
+        f"{', '.join(map(quote, same))} {verb} one value in all training rows and teach nothing."
+    ]

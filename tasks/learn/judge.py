@@ -1,0 +1,61 @@
+"""The metrics of predictions of the test rows, for classes and for numbers alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.learn import evaluate
+from tasks.learn.regression_metrics import measure_numbers
+
+if TYPE_CHECKING:
+    from tasks.learn.evaluate import Task
+    from tasks.learn.learnt import Learnt
+    from tasks.learn.lesson import Floats
+    from tasks.learn.problem import Problem
+
+
+def leading(problem: Problem) -> str:
+    """The metric that models are compared by."""
+    return "rmse" if problem.target.is_number else "average_precision"
+
+
+def task_of(learnt: Learnt) -> Task:
+    """What is judged: the classes of the test rows."""
+    problem = learnt.problem
+    truth = problem.codes[problem.split.test]
+    return evaluate.Task(truth, len(problem.names), problem.positive, learnt.cut)
+
+
+def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Floats]]:
+    """Every metric of every variant (n, outputs) of the test rows, with its resamples.
+
+    Only the chosen model is decided by the threshold, which was made for it.
+    """
+    problem, settings = learnt.problem, learnt.settings
+    if problem.target.is_number:
+        truth = problem.target.values[problem.split.test]
+        return measure_numbers(truth, variants, settings.resamples, settings.seed)
+    decided = task_of(learnt)
+    likeliest = evaluate.Task(decided.truth, decided.classes, decided.positive)
+    own = {name: found for name, found in variants.items() if name == learnt.main}
+    others = {name: found for name, found in variants.items() if name != learnt.main}
+    measure = evaluate.measure
+    return {
+        **measure(likeliest, others, settings.resamples, settings.seed),
+        **measure(decided, own, settings.resamples, settings.seed),
+    }
+
+
+def measured(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Any]]:
+    """The same, JSON-ready, in the variants' order."""
+    found = drawn(learnt, variants)
+    return {name: evaluate.described(found[name]) for name in variants}
+
+
+def score(problem: Problem, truth: Any, foretold: Floats) -> float:
+    """The leading metric of predictions (n, outputs), signed so that more is better."""
+    if problem.target.is_number:
+        values = measure_numbers(truth, {"": foretold}, 20, 0)[""]["rmse"]
+        return -float(values[0])
+    task = evaluate.Task(truth, len(problem.names), problem.positive)
+    return float(evaluate.measured_once(task, foretold)["average_precision"])

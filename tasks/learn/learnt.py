@@ -1,0 +1,141 @@
+"""What was learnt: the chosen model, what it foretells of every row, and the ablation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
+from tasks.learn.candidates import plain
+from tasks.learn.combine import fit_mean
+from tasks.learn.decide import Threshold, threshold
+from tasks.learn.model import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.learn.candidates import Candidate, Spec
+    from tasks.learn.choose import Choice
+    from tasks.learn.fitting import Taught, Teacher
+    from tasks.learn.lesson import Floats
+    from tasks.learn.problem import Problem
+    from tasks.learn.settings import ClassifySettings
+
+CURVE = (0.1, 0.25, 0.5)
+"""Shares of the training rows that the learning curve is drawn at, besides all of them."""
+MAJORITY, CHOSEN = "majority", "chosen"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A learnt label."""
+
+    problem: Problem
+    settings: ClassifySettings
+    choice: Choice
+    fold: NDArray[np.int64]
+    """Fold of each training row."""
+    taught: Taught
+    """All models of all training rows: those of the choice and of the ablation."""
+    model: Model
+    calibration: str
+    """How probabilities were calibrated."""
+    foretold: Floats
+    """Of all rows (n, outputs); of training rows out of fold."""
+    tested: dict[str, Floats]
+    """What each view foretells of the test rows: majority, the views of the ablation, and the
+    chosen model where it is another than the ablation's."""
+    threshold: Threshold | None
+
+    @property
+    def main(self) -> str:
+        """The entry of `tested` that predictions come from."""
+        return list(self.tested)[-1]
+
+    @property
+    def cut(self) -> float | None:
+        """From which probability on a row is called positive; None for the likelier class."""
+        return None if self.threshold is None else self.threshold.value
+
+
+def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:
+    """For each view the same learner, so that views can be compared."""
+    return {view: plain(settings, blocks) for view, blocks in problem.views.items()}
+
+
+def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
+    """Roughly how many models `conclude` and the checks fit."""
+    views = ablations(problem, settings).values()
+    curve = len(CURVE) * len(plain(settings, problem.blocks).specs) * settings.checks
+    return sum(len(view.specs) for view in views) + curve
+
+
+def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learnt:
+    """Fit the chosen model and those of the ablation on all training rows, and predict."""
+    problem, settings = teacher.problem, teacher.settings
+    views = ablations(problem, settings)
+    specs: dict[Spec, None] = dict.fromkeys(choice.candidate.specs)
+    specs |= dict.fromkeys(spec for view in views.values() for spec in view.specs)
+    taught = teacher.teach(problem.split.train, tuple(specs))
+    kind = choose_kind(settings.calibration, problem.train)
+    own = problem.train
+    calibrator = None if own.is_number else fit_calibrator(choice.foretold, own, kind)
+    model = Model(taught, choice.candidate.specs, choice.combiner, calibrator)
+    foretold = np.zeros((len(problem.rows), own.outputs))
+    foretold[problem.split.train] = (
+        choice.foretold
+        if own.is_number
+        else calibrated_out_of_fold(choice.foretold, own, fold, kind)
+    )
+    others = _others(problem)
+    foretold[others] = model.predict(problem.rows.take(others))
+    return Learnt(
+        problem=problem,
+        settings=settings,
+        choice=choice,
+        fold=fold,
+        taught=taught,
+        model=model,
+        calibration="none" if own.is_number else kind,
+        foretold=foretold,
+        tested=_tested(problem, taught, views, choice, foretold),
+        threshold=_threshold(problem, settings, foretold),
+    )
+
+
+def _others(problem: Problem) -> NDArray[np.intp]:
+    split = problem.split
+    return np.concatenate([split.test, split.unlabelled, split.unused])
+
+
+def _tested(
+    problem: Problem,
+    taught: Taught,
+    views: dict[str, Candidate],
+    choice: Choice,
+    foretold: Floats,
+) -> dict[str, Floats]:
+    """The predictions of the test rows by each view; the views are not calibrated."""
+    rows = problem.rows.take(problem.split.test)
+    specs = tuple(dict.fromkeys(spec for view in views.values() for spec in view.specs))
+    found = dict(zip(specs, taught.predict(rows, specs), strict=True))
+    result = {MAJORITY: np.tile(problem.train.prior(), (len(rows), 1))}
+    for name, view in views.items():
+        each = [found[spec] for spec in view.specs]
+        result[name] = fit_mean(each, problem.train).apply(each)
+    same = choice.candidate.specs == views[problem.main].specs
+    plainly = choice.candidate.combine is fit_mean
+    # The chosen model of the same kind is the ablation's, calibrated.
+    result[problem.main if same and plainly else CHOSEN] = foretold[problem.split.test]
+    return result
+
+
+def _threshold(problem: Problem, settings: ClassifySettings, foretold: Floats) -> Threshold | None:
+    """When a row is called positive, by what is known out of fold of the training rows."""
+    if settings.decision is None or problem.positive is None:
+        return None
+    train = problem.split.train
+    probability = foretold[train, problem.positive]
+    return threshold(settings.decision, probability, problem.codes[train] == problem.positive)

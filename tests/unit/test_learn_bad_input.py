@@ -1,0 +1,153 @@
+"""What cannot be learnt, or only with a fallback: each is said in the summary."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from incidents import ROWS, classified, incidents
+
+
+def test_two_rows_of_a_class_in_five_folds_are_noted() -> None:
+    labels = ["rare", "rare", *["a", "b"] * ((ROWS - 2) // 2)]
+    summary = classified(*incidents(label=labels), test_from="1995-05").summary
+    assert summary["skipped"] is None
+    assert any("rare" in note and "5 folds" in note for note in summary["notes"])
+
+
+def test_a_label_of_two_thousand_levels_is_skipped_with_advice() -> None:
+    clean, vectors = incidents(2000)
+    clean = clean.with_columns(label=pl.Series([f"case {i}" for i in range(2000)]))
+    skipped = classified(clean, vectors).summary["skipped"]
+    assert "2000 classes" in skipped
+    assert "columns.label.kind" in skipped
+
+
+def test_columns_of_one_value_are_noted_and_do_no_harm() -> None:
+    clean, vectors = incidents()
+    clean = clean.with_columns(pl.lit("same").alias("category.sky"))
+    summary = classified(clean, vectors).summary
+    assert any(note.startswith("sky has one value") for note in summary["notes"])
+
+
+def test_a_table_of_constants_foretells_the_shares_and_says_so() -> None:
+    clean, vectors = incidents()
+    clean = clean.with_columns(
+        pl.lit("same").alias("category.sky"),
+        pl.lit("the same text").alias("text"),
+        pl.lit(1.0).alias("number.speed"),
+        pl.lit(2.0).alias("number.height"),
+    ).drop("event_time")
+    clean = clean.with_columns(event_time=pl.lit(None, pl.Datetime("us", "UTC")))
+    made = classified(clean, np.ones_like(vectors))
+    assert made.summary["metrics"]["both"]["roc_auc"] == pytest.approx(0.5, abs=0.05)
+    assert any("one value in all training rows" in note for note in made.summary["notes"])
+
+
+def test_levels_that_only_the_test_rows_have_are_counted() -> None:
+    clean, vectors = incidents()
+    late = pl.int_range(pl.len()) >= 150
+    sky = pl.when(late).then(pl.lit("hail")).otherwise("category.sky").alias("category.sky")
+    notes = classified(clean.with_columns(sky), vectors, test_from="1995-05").summary["notes"]
+    assert any("sky (10 rows, 25 %)" in note for note in notes)
+
+
+def test_a_column_that_leaks_the_label_is_named() -> None:
+    clean, vectors = incidents()
+    leak = pl.when(pl.col("label") == "positive").then(pl.lit("closed")).otherwise(pl.lit("open"))
+    clean = clean.with_columns(leak.alias("category.outcome"))
+    found = classified(clean, vectors, checks=True).summary["leaks"]["columns"]
+    assert [leak["column"] for leak in found] == ["outcome"]
+
+
+def test_ids_that_tell_the_label_are_named() -> None:
+    clean, vectors = incidents()
+    ordered = clean.with_columns(label=pl.Series(["negative"] * 70 + ["positive"] * 90))
+    shuffled = np.random.default_rng(0).permutation(ROWS)
+    found = classified(
+        ordered.with_columns(row_id=pl.Series([f"{i:04d}" for i in range(ROWS)]))[shuffled],
+        vectors[shuffled],
+        split="random",
+        checks=True,
+    ).summary["leaks"]["columns"]
+    assert "row_id" in {leak["column"] for leak in found}
+
+
+def test_shuffled_labels_teach_nothing() -> None:
+    checked = classified(*incidents(300), checks=True).summary["shuffled"]
+    assert checked["ok"]
+    assert abs(checked["score"] - checked["chance"]) <= checked["tolerance"]
+
+
+def test_the_learning_curve_ends_at_all_training_rows() -> None:
+    summary = classified(*incidents(300), checks=True).summary
+    curve = summary["learning_curve"]
+    assert [point["rows"] for point in curve] == [24, 60, 120, 240]
+    assert curve[-1]["average_precision"] == summary["metrics"]["both"]["average_precision"]
+    assert curve[-1]["average_precision"] > curve[0]["average_precision"]
+
+
+def test_flipped_labels_come_first_among_the_doubts() -> None:
+    clean, vectors = incidents(400)
+    flipped = np.random.default_rng(3).choice(400, 10, replace=False)
+    truth = clean["label"].to_list()
+    for i in flipped:
+        truth[i] = "negative" if truth[i] == "positive" else "positive"
+    # Labels that can be told apart, so that a flipped one stands out.
+    plain = clean.with_columns(
+        (pl.col("label") == "positive").cast(pl.Float64).alias("number.speed")
+    )
+    made = classified(plain.with_columns(label=pl.Series(truth)), vectors)
+    first = set(made.doubts.head(30)["row_id"])
+    assert len(first & {f"r{i}" for i in flipped}) >= 8
+    assert made.doubts["rank"].to_list() == list(range(1, made.doubts.height + 1))
+
+
+def test_doubts_are_at_most_as_many_as_asked_for() -> None:
+    made = classified(*incidents(400), doubtful=5)
+    assert made.doubts.filter(pl.col("kind") == "likely error").height == 5
+    assert made.summary["doubts"]["listed"] == 5
+    assert made.summary["doubts"]["estimated"] >= 5
+
+
+def test_a_threshold_decides_and_rows_may_stay_undecided() -> None:
+    decision = {"false_positive": 1, "false_negative": 10}
+    eager = classified(*incidents(300), decision=decision, abstain=0.75)
+    summary, found = eager.summary, eager.predictions
+    assert summary["decision"]["threshold"] < 0.5
+    sure = found["probability"] >= 0.75
+    assert found["prediction"].is_not_null().to_list() == sure.to_list()
+    called = found.filter(
+        sure & (found["probability.positive"] >= summary["decision"]["threshold"])
+    )
+    assert set(called["prediction"]) == {"positive"}
+    assert summary["decision"]["share"] < 1
+    plain = classified(*incidents(300))
+    recall = [made.summary["metrics"]["both"]["recall"] for made in (eager, plain)]
+    assert recall[0] >= recall[1]
+
+
+def test_groups_are_compared() -> None:
+    made = classified(*incidents(600), groups=["sky"])
+    [column] = made.summary["groups"]
+    assert column["column"] == "sky"
+    assert {level["level"] for level in column["levels"]} <= {"clear", "fog", "cloud"}
+    assert sum(level["rows"] for level in column["levels"]) <= made.summary["rows"]["test"]
+
+
+def test_rows_are_explained_with_words_and_columns() -> None:
+    made = classified(*incidents(300), explain=3)
+    explained = made.summary["explanations"]
+    assert len(explained) == 3
+    for row in explained:
+        told = sum(feature["contribution"] for feature in row["features"]) + row["others"]
+        assert row["base"] + told == pytest.approx(row["prediction"], abs=1e-3)
+    surest = next(row for row in explained if row["why"] == "surest")
+    weights = {word["text"]: word["weight"] for word in surest["words"]}
+    assert max(weights, key=lambda word: weights[word]) == "engine"
+
+
+def test_the_importance_of_what_tells_most_is_largest() -> None:
+    found = classified(*incidents(600)).summary["importance"]
+    falls = {part["name"]: part["fall"] for part in found}
+    assert min(falls["text"], falls["speed"]) > max(falls["sky"], falls["height"])
