@@ -48,6 +48,8 @@ def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
+QUICK = {"test_from": "2024-03", "strategy": "early", "explain": 0, "checks": False}
+"""Learning without what takes seconds, for tests of other things."""
 SETTINGS: dict[str, Any] = {
     "version": 1,
     "name": "tickets",
@@ -61,7 +63,7 @@ SETTINGS: dict[str, Any] = {
         "label": {"column": "urgent", "positive": ["yes"]},
     },
     "partition": {"by": "month", "timezone": "Europe/Berlin"},
-    "classify": {"test_from": "2024-03"},
+    "classify": QUICK,
 }
 
 

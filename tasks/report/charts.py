@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from tasks.report.facts import COLOURS
+from tasks.report.scale import scale_of
 from tasks.report.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
 from tasks.report.textmap import LEGEND
-from tasks.report.words import count, cut, percent
+from tasks.report.words import amount, count, cut, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tasks.report.model import Series, TextMap
+    from tasks.report.scale import Scale
 
-__all__ = ["bars", "lines", "meter", "share_ceiling", "spark", "static_map"]
+__all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark", "static_map"]
 
-STATIC_POINTS, LETTER, LINE = 6000, 11.0, 24.0
+STATIC_POINTS, NAME, LINE, LETTER = 6000, 11.0, 24.0, 7.0
+"""Points on paper; width of a letter on the map, height of a line there; width of a tick's."""
 
 
 def bars(series: Series, labels: Sequence[str]) -> Markup:
@@ -43,20 +47,50 @@ def _column(plot: Plot, place: int, places: int, value: float) -> Markup:
 def lines(series: Series, labels: Sequence[str], high: float) -> Markup:
     """A share per stretch of time with its interval as a band; a line breaks where no rows are."""
     plot = Plot(high, bottom=25)
+    hints = [percent(v) if v is not None else "no rows" for v in series.values]
+    return _over_time(plot, series, labels, y_axis(plot, share=True), hints)
+
+
+def means(series: Series, labels: Sequence[str]) -> Markup:
+    """A mean per stretch of time with its interval as a band, on an axis that need not hold 0."""
+    scale = scale_of([*series.values, *series.low, *series.high])
+    widest = max(len(name) for _, name in scale.ticks())
+    plot = Plot(1.0, bottom=25, left=max(46, 12 + LETTER * widest))
+    hints = [amount(v) if v is not None else "no rows" for v in series.values]
+    shares = [
+        [None if v is None else scale.share(v) for v in values]
+        for values in (series.values, series.low, series.high)
+    ]
+    moved = replace(series, values=shares[0], low=shares[1], high=shares[2])
+    return _over_time(plot, moved, labels, _upright(plot, scale), hints)
+
+
+def _upright(plot: Plot, scale: Scale) -> Markup:
+    """The ticks of an axis of any scale, with lines across."""
+    ends = {"x1": plot.left, "x2": plot.width - plot.right}
+    parts = []
+    for value, name in scale.ticks():
+        y = plot.y(scale.share(value))
+        parts.append(el("line", class_="rule", y1=y, y2=y, **ends))
+        parts.append(el("text", name, x=plot.left - 6, y=y + 4, text_anchor="end"))
+    return Markup("").join(parts)
+
+
+def _over_time(
+    plot: Plot, series: Series, labels: Sequence[str], axis: Markup, hints: Sequence[str]
+) -> Markup:
     bands = [plot.band(place, len(labels)) for place in range(len(labels))]
     centres = [left + each / 2 for left, each in bands]
     parts = []
     for run in _runs(series.values):
         parts.append(_band(plot, series, centres, run))
-        points = [(centres[i], plot.y(min(series.values[i] or 0, high))) for i in run]
+        points = [(centres[i], plot.y(min(series.values[i] or 0, plot.high))) for i in run]
         parts.append(el("path", class_="line", d=path(points)))
         parts += [el("circle", class_="point", cx=x, cy=y, r=2) for x, y in points]
-    hints = _hints(
-        plot, labels, [percent(v) if v is not None else "no rows" for v in series.values]
-    )
-    axes = y_axis(plot, share=True), x_axis(plot, labels, most=3)
+    axes = axis, x_axis(plot, labels, most=3)
     marks = el("g", *parts, class_=f"c{series.colour}")
-    return picture(f"{series.name} over time", plot.width, plot.height, *axes, marks, hints)
+    title = f"{series.name} over time"
+    return picture(title, plot.width, plot.height, *axes, marks, _hints(plot, labels, hints))
 
 
 def share_ceiling(group: Sequence[Series]) -> float:
@@ -146,7 +180,7 @@ def _names(
     taken: list[tuple[float, float, float]] = []
     for entry in texts.legend:
         name = cut(entry.name, 34)
-        half = LETTER * len(name) / 2
+        half = NAME * len(name) / 2
         x = min(max((entry.x - left) * scale, half), max(1000 - half, half))
         y = (entry.y - top) * scale
         if all(abs(x - tx) > half + th or abs(y - ty) > LINE for tx, ty, th in taken):

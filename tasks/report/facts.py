@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.words import cut, sentence
+from tasks.report.metrics import is_of_numbers
+from tasks.report.words import cut, finite, sentence
 
 if TYPE_CHECKING:
     from tasks.report.model import ReportInputs, Summary
@@ -30,6 +32,7 @@ def present(inputs: ReportInputs) -> ReportInputs:
     return replace(
         inputs,
         predictions=_unless_skipped(inputs.classification, inputs.predictions),
+        doubts=_unless_skipped(inputs.classification, inputs.doubts),
         clusters=_unless_skipped(inputs.clustering, inputs.clusters),
         topics=_unless_skipped(inputs.clustering, inputs.topics),
         anomalies=_unless_skipped(inputs.anomaly, inputs.anomalies),
@@ -100,8 +103,32 @@ def classes(labels: pl.Series) -> list[tuple[str, int]]:
     return [(str(name), int(rows)) for name, rows in counts.iter_rows()]
 
 
+def is_number(inputs: ReportInputs) -> bool:
+    """Whether the label is a number to be foretold, by what was learnt or by the settings."""
+    if (inputs.classification or {}).get("kind") is not None:
+        return is_of_numbers(inputs.classification)
+    found: object = inputs.settings
+    for name in ("columns", "label", "kind"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found == "number"
+
+
+def numbers(labels: pl.Series) -> pl.Series:
+    """The finite numbers among labels, which stand in the clean table as text."""
+    values = labels.cast(pl.Float64, strict=False).drop_nulls()
+    return values.filter(values.is_finite())
+
+
+def mean(labels: pl.Series) -> float | None:
+    """The mean of a label that is a number."""
+    values = numbers(labels)
+    return finite(values.mean()) if values.len() else None
+
+
 def rate_name(inputs: ReportInputs) -> str:
     """What the followed rate is the share of, in the user's words where there are any."""
+    if is_number(inputs):
+        return f"mean of {cut(inputs.label_name or 'the label', 50)}"
     followed = positive(inputs)
     if followed is None:
         return "commonest label"
@@ -109,7 +136,7 @@ def rate_name(inputs: ReportInputs) -> str:
 
 
 def positive(inputs: ReportInputs) -> str | None:
-    """The class whose rate the report follows: the positive one, or None of many classes."""
+    """The class whose rate the report follows: the positive one, or None of many or of numbers."""
     named = (inputs.classification or {}).get("positive")
     if named:
         return str(named)

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.report.facts import classes, positive, ranked
+from tasks.report.cautions import leak_words
+from tasks.report.facts import classes, is_number, mean, numbers, positive, ranked, rate_name
 from tasks.report.intake import totals
-from tasks.report.label import best_single, estimate
+from tasks.report.metrics import (
+    best_single,
+    change_words,
+    estimate,
+    leading,
+    main_view,
+    metric_name,
+)
 from tasks.report.model import Figure, ReportInputs, Summary
 from tasks.report.topics import rate
 from tasks.report.words import (
+    amount,
     count,
     cut,
     finite,
-    interval,
     known,
     number,
     percent,
     plural,
     sentence,
-    signed,
 )
 
 ENOUGH, FEW = 20, 5
 """Rows below which a partition, and a topic in it, say nothing about shares."""
 
-_SOURCES = {"both": "table and text", "table": "the table", "text": "the text"}
+_SOURCES = {
+    "chosen": "the chosen model",
+    "both": "table and text",
+    "table": "the table",
+    "text": "the text",
+}
 
 
 def figures(inputs: ReportInputs, rows: pl.DataFrame) -> list[Figure]:
@@ -55,6 +67,8 @@ def findings(inputs: ReportInputs, rows: pl.DataFrame) -> list[str]:
 
 
 def _label_figure(inputs: ReportInputs, rows: pl.DataFrame) -> Figure | None:
+    if is_number(inputs):
+        return _mean_figure(inputs, rows)
     found = classes(rows["label"])
     if not found:
         return None
@@ -65,20 +79,29 @@ def _label_figure(inputs: ReportInputs, rows: pl.DataFrame) -> Figure | None:
     return Figure("label rate", percent(share), name)
 
 
+def _mean_figure(inputs: ReportInputs, rows: pl.DataFrame) -> Figure | None:
+    values = numbers(rows["label"])
+    if not values.len():
+        return None
+    ends = f"{amount(finite(values.min()))} to {amount(finite(values.max()))}"
+    return Figure(rate_name(inputs), amount(mean(rows["label"])), ends)
+
+
 def _quality(inputs: ReportInputs) -> list[Figure]:
     summary = inputs.classification or {}
-    view = str(summary.get("main") or "both")
-    main = estimate(summary, view, "average_precision")
+    view, metric = main_view(summary), leading(summary)
+    main = estimate(summary, view, metric)
     gain = summary.get("gain") or {}
     found = []
     if main.value is not None:
-        words = filter(None, [_SOURCES.get(view, view), interval(main.low, main.high)])
-        found.append(Figure("average precision", number(main.value), ", ".join(words)))
+        words = [_SOURCES.get(view, view), main.bounds, leak_words(summary)]
+        found.append(Figure(metric_name(metric), main.said, ", ".join(filter(None, words))))
     if finite(gain.get("value")) is not None:
         low, high = (gain.get("interval") or (None, None))[:2]
-        ends = f", {signed(low)} to {signed(high)}" if finite(low) is not None else ""
-        over = f"over {cut(gain.get('over') or 'the best view', 30)} alone{ends}"
-        found.append(Figure("gain of fusion", signed(gain["value"]), over))
+        ends = f"{change_words(low, metric)} to {change_words(high, metric)}" if known(low) else ""
+        over = f"over {cut(gain.get('over') or 'the best view', 30)} alone"
+        value = change_words(gain["value"], metric)
+        found.append(Figure("gain of fusion", value, ", ".join(filter(None, [over, ends]))))
     return found
 
 
@@ -110,26 +133,36 @@ def _rows_line(inputs: ReportInputs) -> str:
 def _label_line(summary: Summary | None) -> str:
     if summary is None or summary.get("skipped"):
         return f"Label: not learnt; {_why(summary)}"
-    view = str(summary.get("main") or "both")
+    leak = leak_words(summary)
+    return (
+        f"Label: {leak}, so this says little: {_score(summary)}"
+        if leak
+        else (f"Label: {_score(summary)}")
+    )
+
+
+def _score(summary: Summary) -> str:
+    """The main view's leading metric, and what table or text alone get."""
+    view, metric = main_view(summary), leading(summary)
     source = _SOURCES.get(view, view)
-    main, single = estimate(summary, view, "average_precision"), best_single(summary)
+    main, single = estimate(summary, view, metric), best_single(summary)
     if main.value is None:
         balanced = estimate(summary, view, "balanced_accuracy")
-        return f"Label: balanced accuracy {number(balanced.value)} from {source}."
-    bounds = interval(main.low, main.high)
-    said = f"Label: average precision {number(main.value)}" + (f" ({bounds})" if bounds else "")
-    if view != "both" or single.value is None:
-        return f"{said} from {source}."
-    alone = f"{said} from {source}, {number(single.value)} from {single.name} alone"
-    return f"{alone}{_gain(summary.get('gain') or {})}."
+        return f"balanced accuracy {number(balanced.value)} from {source}."
+    bounds = f" ({main.bounds})" if main.bounds else ""
+    said = f"{metric_name(metric)} {main.said}{bounds} from {source}"
+    if view not in {"both", "chosen"} or single.value is None:
+        return f"{said}."
+    alone = f", {single.said} from {single.name} alone"
+    return f"{said}{alone}{_gain(summary.get('gain') or {}, metric)}."
 
 
-def _gain(gain: Summary) -> str:
+def _gain(gain: Summary, metric: str) -> str:
     low, high = (gain.get("interval") or (None, None))[:2]
     if not (known(low) and known(high)):
         return ""
-    bounds = f"{signed(low)} to {signed(high)}"
-    value = f"gain {signed(finite(gain.get('value')))} ({bounds})"
+    bounds = f"{change_words(low, metric)} to {change_words(high, metric)}"
+    value = f"gain of both {change_words(finite(gain.get('value')), metric)} ({bounds})"
     return f"; {value}, which may be chance" if low <= 0 <= high else f"; {value}"
 
 
@@ -168,11 +201,22 @@ def _partition_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:
         return sentence(said)
     if own.height < ENOUGH:
         return f"{said}, too few to set against the window."
-    followed = positive(inputs)
-    here, overall = rate(own, followed), rate(rows, followed)
-    if here is not None and overall is not None:
-        said += f", label rate {percent(here)} against {percent(overall)} in the window"
-    return sentence(said + _grown(inputs, own))
+    return sentence(said + _followed(inputs, own, rows) + _grown(inputs, own))
+
+
+def _followed(inputs: ReportInputs, own: pl.DataFrame, rows: pl.DataFrame) -> str:
+    """The rate or the mean of the label here and in the window."""
+    if is_number(inputs):
+        means = mean(own["label"]), mean(rows["label"])
+        return _beside(rate_name(inputs), *(None if m is None else amount(m) for m in means))
+    rates = rate(own, positive(inputs)), rate(rows, positive(inputs))
+    return _beside("label rate", *(None if r is None else percent(r) for r in rates))
+
+
+def _beside(name: str, here: str | None, overall: str | None) -> str:
+    if here is None or overall is None:
+        return ""
+    return f", {name} {here} against {overall} in the window"
 
 
 def _grown(inputs: ReportInputs, own: pl.DataFrame) -> str:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from tasks.markup import escape
 from tasks.report.model import Skipped
-from tasks.report.words import NONE, count, interval, number, percent
+from tasks.report.words import NONE, count, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tasks.report.model import Label, ReportModel, Section
+    from tasks.report.model import ReportModel, Section
+    from tasks.report.model_label import Ablation, Choice, Estimate, Warned
 
-TOPICS, ANOMALIES = 12, 10
+TOPICS, ANOMALIES, WARNINGS = 12, 10, 5
 
 
 def five_lines(model: ReportModel) -> list[str]:
@@ -72,19 +73,42 @@ def _label(model: ReportModel) -> list[str]:
     section = model.label
     if isinstance(section, Skipped):
         return [_lead(section)]
-    return [_lead(section), escape(section.gain), escape(section.note), _metrics(section)]
-
-
-def _metrics(section: Label) -> str:
-    rows = [
-        (metric.name, *(_cell(cell.value, interval(cell.low, cell.high)) for cell in metric.cells))
-        for metric in section.metrics
+    return [
+        *map(_warned, section.alarms),
+        _lead(section),
+        escape(section.gain),
+        escape(section.note),
+        *map(_warned, section.cautions),
+        _metrics(section.ablation) if section.ablation else "",
+        _tried(section.choice) if section.choice else "",
+        f"Doubtful labels: {escape(section.doubts.lead)}" if section.doubts else "",
     ]
-    return table(("on the test rows", *map(escape, section.views)), rows) if rows else ""
 
 
-def _cell(value: float | None, bounds: str) -> str:
-    return f"{number(value)} ({bounds})" if bounds else number(value)
+def _warned(warned: Warned) -> str:
+    """A title and what it rests on, a line each."""
+    lines = [f"**{escape(warned.title)}**", *map(escape, warned.sentences[:WARNINGS])]
+    return "\n".join([lines[0], "", *(f"- {line}" for line in lines[1:])])
+
+
+def _metrics(section: Ablation) -> str:
+    if not section.metrics:
+        return ""
+    rows = [
+        (view.name, *(_cell(m.cells[place], m is section.metrics[0]) for m in section.metrics))
+        for place, view in enumerate(section.views)
+    ]
+    return table(("on the test rows", *(escape(m.name) for m in section.metrics)), rows)
+
+
+def _cell(cell: Estimate, whole: bool) -> str:
+    return f"{cell.said} ({cell.bounds})" if whole and cell.bounds else cell.said
+
+
+def _tried(section: Choice) -> str:
+    rows = [(one.name, one.loss, one.remark) for one in section.tried]
+    header = ("model", f"{section.loss_name} on training rows", "remark")
+    return "\n\n".join(filter(None, [escape(section.lead), table(header, rows) if rows else ""]))
 
 
 def _topics(model: ReportModel) -> list[str]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.report.model_label import Label
+
 Summary = Mapping[str, Any]
 """A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
 
@@ -59,6 +61,7 @@ class ReportInputs:
     embeddings: Summary | None = None
     predictions: pl.DataFrame | None = None
     classification: Summary | None = None
+    doubts: pl.DataFrame | None = None
     clusters: pl.DataFrame | None = None
     topics: pl.DataFrame | None = None
     clustering: Summary | None = None
@@ -128,46 +131,6 @@ class Intake(Section):
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value with its interval, where one was computed."""
-
-    name: str
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One row of the metrics table: an estimate per view."""
-
-    name: str
-    meaning: str
-    cells: list[Estimate]
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Test rows by true class (rows) and predicted class (columns); many classes are folded."""
-
-    labels: list[str]
-    rows: list[list[int]]
-
-    def share(self, row: int, column: int) -> float:
-        """The part of a true class that was predicted as `column`, from 0 to 1."""
-        return self.rows[row][column] / (sum(self.rows[row]) or 1)
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Test rows with like probabilities: their mean probability and the share that came true."""
-
-    expected: float
-    observed: float
-    rows: int
-
-
-@dataclass(frozen=True)
 class Quote:
     """One row of the data that the report shows."""
 
@@ -177,27 +140,6 @@ class Quote:
     label: str = ""
     topic: str = ""
     probability: float | None = None
-
-
-@dataclass(frozen=True)
-class Label(Section):
-    """How well the label can be told from the table, the text, and both."""
-
-    note: str
-    split: str
-    base_rate: float | None
-    classes: list[tuple[str, int]]
-    more_classes: int
-    views: list[str]
-    skipped_views: list[tuple[str, str]]
-    forests: list[tuple[str, float | None, list[Estimate]]]
-    metrics: list[Metric]
-    gain: str
-    confusion: Confusion | None
-    curve: list[tuple[float, float]]
-    calibration: list[Bin]
-    terms: list[tuple[str, list[str]]]
-    doubts: list[tuple[str, list[Quote]]]
 
 
 @dataclass(frozen=True)
@@ -316,6 +258,8 @@ class Trends(Section):
     rows: Series
     anomalies: Series | None
     rates: list[Series]
+    mean: Series | None
+    """The mean of a label that is a number."""
     topics: list[Series]
 
 

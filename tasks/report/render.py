@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.report import charts, quality_charts, words
-from tasks.report.model import Estimate, ReportModel, Skipped, TextMap
+from tasks.report import charts, quality_charts, reason_charts, words
+from tasks.report.model import ReportModel, Skipped, TextMap
 from tasks.report.textmap import LEGEND
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -93,19 +93,14 @@ def _environment() -> Environment:
     environment.filters.update(
         count=words.count,
         cut=words.cut,
-        interval=_interval,
         number=words.number,
         percent=words.percent,
         plural=words.plural,
         capital=_capital,
     )
-    for module in (charts, quality_charts):
+    for module in (charts, quality_charts, reason_charts):
         environment.globals.update({name: getattr(module, name) for name in module.__all__})
     return environment
-
-
-def _interval(estimate: Estimate) -> str:
-    return words.interval(estimate.low, estimate.high)
 
 
 def _capital(text: str) -> str:

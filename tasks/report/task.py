@@ -16,6 +16,7 @@ from tasks.collect.assign import removed_rows
 from tasks.contracts import (
     ANOMALIES,
     CLUSTERS,
+    DOUBTS,
     PREDICTIONS,
     RAW,
     REJECTED,
@@ -24,6 +25,7 @@ from tasks.contracts import (
     UNASSIGNED,
 )
 from tasks.keys import KEY_LENGTH, Stage, digest, recipe
+from tasks.learn.corrections import correct_labels
 from tasks.mine.task import SUMMARY
 from tasks.report.assemble import assemble
 from tasks.report.markdown import five_lines, render_markdown
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 STAGE = Stage(
     "report",
     (
+        "tasks.learn.corrections",
         "tasks.report.assemble",
         "tasks.markup",
         "tasks.report.markdown",
@@ -119,6 +122,7 @@ def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -
     values = {
         "about": vars(about),
         "report": settings.model_dump(mode="json"),
+        "corrections": made.window.corrections_hash,
         "templates": templates_digest(),
     }
     made_of = recipe(STAGE, inputs, values)
@@ -179,10 +183,11 @@ def _inputs(made: Made, about: About) -> ReportInputs:
         stages=stage_rows(made),
         rejected=pl.concat([read_frame(ref, REJECTED, "rejected") for ref in removed]),
         unassigned=made.unassigned,
-        clean=window.clean,
+        clean=correct_labels(window.clean, made.window.corrections).rows,
         embeddings=_embeddings(made.window.embedded),
         predictions=read_frame(made.classes, PREDICTIONS),
         classification=read_json(made.classes, SUMMARY),
+        doubts=read_frame(made.classes, DOUBTS, "doubts"),
         clusters=read_frame(made.clusters, CLUSTERS),
         topics=read_frame(made.clusters, TOPICS, "topics"),
         clustering=read_json(made.clusters, SUMMARY),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from tasks.report.facts import colour, ranked, why_not
+from tasks.report.facts import colour, is_number, ranked, why_not
 from tasks.report.model import LegendEntry, ReportInputs, Skipped, TextMap
-from tasks.report.words import count, cut, percent, plural
+from tasks.report.words import amount, count, cut, percent, plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,8 @@ def text_map(
     topics = ranked(inputs.topics)
     x, y = grid(points["x"].to_numpy(), points["y"].to_numpy())
     limit, text, texts = _texts(points["text"].to_list())
-    partitions, labels = _codes(points["partition"]), _codes(points["label"], LABELS)
+    partitions = _codes(points["partition"])
+    labels = _bands(points["label"]) if is_number(inputs) else _codes(points["label"], LABELS)
     place = points["place"].fill_null(topics.height)
     return TextMap(
         lead=f"{plural(placed.height, 'text')} as points; those that say similar things lie close.",
@@ -119,6 +121,20 @@ def _codes(values: pl.Series, most: int = 100_000) -> tuple[list[int], list[str]
     places = {name: place for place, name in enumerate(names)}
     codes = [places.get(value, len(names)) for value in values.to_list()]
     return codes, [*(cut(name, 60) for name in names), ""]
+
+
+def _bands(labels: pl.Series) -> tuple[list[int], list[str]]:
+    """Each row's quarter of the numbers, which are too many to name, and the quarters' names."""
+    values = labels.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    finite = np.isfinite(values)
+    if not finite.any():
+        return [0] * len(values), [""]
+    # Where many numbers are equal there are fewer quarters.
+    edges = np.unique(np.quantile(values[finite], (0.25, 0.5, 0.75)))
+    codes = np.where(finite, np.searchsorted(edges, values, side="right"), len(edges) + 1)
+    said = [amount(edge) for edge in edges.tolist()]
+    between = [f"{low} to {high}" for low, high in pairwise(said)]
+    return codes.tolist(), [f"below {said[0]}", *between, f"{said[-1]} or more", ""]
 
 
 def _legend(

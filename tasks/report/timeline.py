@@ -46,6 +46,11 @@ class Timeline:
                 totals[place[partition]] += n
         return totals
 
+    def split(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
+        """The rows of each stretch."""
+        parts = [self.partitions[i : i + self.each] for i in range(0, len(self), self.each)]
+        return [rows.filter(rows["partition"].is_in(part)) for part in parts]
+
 
 def timeline(inputs: ReportInputs, most: int) -> Timeline:
     """The window's partitions and gaps, in order, in at most `most` stretches.

@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.report.facts import classes, colour, method, positive, ranked, rate_name, why_not
+from tasks.report.facts import (
+    classes,
+    colour,
+    is_number,
+    mean,
+    method,
+    positive,
+    ranked,
+    rate_name,
+    why_not,
+)
 from tasks.report.model import ReportInputs, Skipped, Topic, Topics
 from tasks.report.timeline import Timeline, timeline
-from tasks.report.words import cut, percent, plural
+from tasks.report.words import amount, cut, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tasks.report.settings import ReportSettings
 
@@ -30,8 +40,9 @@ def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -
     head = order.head(settings.topics + FOLDED)
     typical = _typical_texts(head, rows)
     followed = positive(inputs)
+    said = _mean_words if is_number(inputs) else _rate_words
     found = [
-        _topic(row, rows, line, followed, typical, settings.examples)
+        _topic(row, rows, line, followed, typical, settings.examples, said)
         for row in head.iter_rows(named=True)
     ]
     rest = order.slice(head.height)
@@ -64,6 +75,7 @@ def _topic(
     followed: str | None,
     typical: dict[str, str],
     examples: int,
+    said: Callable[[pl.DataFrame, float | None], str],
 ) -> Topic:
     members = rows.filter(pl.col("topic") == row["topic"])
     share = rate(members, followed)
@@ -73,7 +85,7 @@ def _topic(
         share=float(row["share"]),
         colour=colour(row["place"], row["topic"]),
         rate=share,
-        rate_words=_rate_words(members, share),
+        rate_words=said(members, share),
         trend=_trend(members, rows, line),
         terms=[cut(term, 40) for term in row["terms"][:10]],
         typical=_distinct([typical[t] for t in row["typical"] if t in typical])[:examples],
@@ -87,6 +99,11 @@ def _rate_words(members: pl.DataFrame, share: float | None) -> str:
     if not found:
         return ""
     return f"{cut(found[0][0], 40)} {percent(found[0][1] / sum(n for _, n in found))}"
+
+
+def _mean_words(members: pl.DataFrame, _: float | None) -> str:
+    found = mean(members["label"])
+    return "" if found is None else amount(found, fixed=True)
 
 
 def _trend(members: pl.DataFrame, rows: pl.DataFrame, line: Timeline) -> list[float]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.facts import classes, colour, positive, ranked, rate_name
+from tasks.report.facts import classes, colour, is_number, numbers, positive, ranked, rate_name
 from tasks.report.model import ReportInputs, Series, Skipped, Trends
 from tasks.report.timeline import Timeline, timeline
-from tasks.report.words import cut, plural
+from tasks.report.words import cut, finite, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,8 @@ def trends(inputs: ReportInputs, rows: pl.DataFrame) -> Trends | Skipped:
         coarse_labels=coarse.labels,
         rows=Series("rows", totals),
         anomalies=Series("flagged as unusual", unusual, colour=1) if flagged else None,
-        rates=_rates(inputs, rows, coarse),
+        rates=[] if is_number(inputs) else _rates(inputs, rows, coarse),
+        mean=_mean(inputs, rows, coarse) if is_number(inputs) else None,
         topics=_topics(inputs, rows, coarse),
     )
 
@@ -57,6 +58,26 @@ def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Ser
         _share(said, labelled.filter(pl.col("label") == name), labelled, line, 0)
         for name, said in names.items()
     ]
+
+
+def _mean(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> Series | None:
+    """The mean of the label per stretch, with 1.96 standard errors on either side.
+
+    They are of the spread of all rows, because a stretch may hold a single one.
+    """
+    spread = finite(numbers(rows["label"]).std()) or 0.0
+    parts = [numbers(part["label"]) for part in line.split(rows)]
+    means = [finite(part.mean()) for part in parts]
+    if all(value is None for value in means):
+        return None
+    errors = [1.96 * spread / math.sqrt(part.len() or 1) for part in parts]
+    pairs = list(zip(means, errors, strict=True))
+    return Series(
+        rate_name(inputs),
+        means,
+        low=[None if value is None else value - error for value, error in pairs],
+        high=[None if value is None else value + error for value, error in pairs],
+    )
 
 
 def _topics(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:

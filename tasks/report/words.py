@@ -51,6 +51,37 @@ def signed(value: float | None, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if known(value) else NONE
 
 
+def amount(value: float | None, digits: int = 4, fixed: bool = False) -> str:
+    """A number of any size and unit by its leading digits: 12,345, 0.00123, 1.2e−09.
+
+    Args:
+        value: The number.
+        digits: How many digits lead.
+        fixed: Whether zeros at the end stay, so that figures can be compared: 25.00.
+    """
+    if not known(value):
+        return NONE
+    large = 1000 <= abs(value) < 1e15
+    small = f"{value:#.{digits}g}".rstrip(".") if fixed else f"{value:.{digits}g}"
+    return (f"{value:,.0f}" if large else small).replace("-", "−")
+
+
+def signed_amount(value: float | None) -> str:
+    """A difference of two amounts with its sign."""
+    if not known(value):
+        return NONE
+    return ("+" if value >= 0 else "") + amount(value, 3, fixed=True)
+
+
+def named(label: object, numbers: bool, limit: int = 60) -> str:
+    """A class in quotation marks, or a number that stands as text."""
+    said = cut(label, limit)
+    try:
+        return amount(float(said), 6) if numbers else f"“{said}”"
+    except ValueError:
+        return f"“{said}”"
+
+
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
     """Both ends of an interval, or nothing."""
     if not (known(low) and known(high)):

@@ -74,6 +74,30 @@ def test_a_header_without_the_id_column(table: Table, mine: Mine) -> None:
     refused(table, mine, SettingsError, "columns.id: 'ticket'.*\n.*\n.*did you mean 'tickets'")
 
 
+def test_corrections_that_are_not_there(table: Table, mine: Mine) -> None:
+    corrected(table, None)
+    with pytest.raises(
+        SettingsError, match=r"columns\.label\.corrections: .*c\.csv, where no file"
+    ):
+        mine(table.pipeline)
+    assert not (table.root / "clean").exists()
+
+
+def test_corrections_to_a_class_that_the_label_has_not(table: Table, mine: Mine) -> None:
+    corrected(table, "row_id,corrected\nT0001,urgent\n")
+    with pytest.raises(SettingsError, match="'urgent' for row 'T0001' in c"):
+        mine(table.pipeline)
+    assert not (table.root / "clean").exists()
+
+
+def corrected(table: Table, content: str | None) -> None:
+    label = {"column": "urgent", "positive": ["yes"], "corrections": "labels/c.csv"}
+    table.roles(label=label)
+    if content is not None:
+        (table.folder / "labels").mkdir()
+        (table.folder / "labels" / "c.csv").write_text(content)
+
+
 def test_a_row_with_too_many_fields_is_reported_and_the_others_are_mined(
     table: Table, mine: Mine
 ) -> None:

@@ -66,12 +66,27 @@ def test_a_second_run_reuses_every_stage(table: Table, mine: Mine) -> None:
 
 
 def test_two_fresh_roots_hold_the_same_bytes(table: Table, mine: Mine) -> None:
+    table.set(classify={"test_from": "2024-03"})  # all that is done by default
     report = mine(table.pipeline).report.read_bytes()
     first = parquet_hashes(table.root)
     shutil.rmtree(table.root)
     assert mine(table.pipeline).report.read_bytes() == report
     assert parquet_hashes(table.root) == first
     assert len(first) > 10
+
+
+def test_rows_are_explained_by_embedding_what_is_left_of_their_text(
+    table: Table, mine: Mine
+) -> None:
+    table.set(classify={"test_from": "2024-03", "strategy": "early", "explain": 2})
+    outcome = mine(table.pipeline)
+    [path] = table.root.glob("classify/2024-03/*/summary.json")
+    explained = json.loads(path.read_text())["explanations"]
+    assert [row["vectors"] for row in explained] == ["recomputed"] * 2
+    page = outcome.report.read_text(encoding="utf-8")
+    assert all(row["row_id"] in page for row in explained)
+    stored = sum(pl.read_parquet(f).height for f in table.root.glob("store/*/*.parquet"))
+    assert stored <= 90  # what was altered is not kept
 
 
 def test_a_setting_of_one_miner_leaves_the_others_alone(table: Table, mine: Mine) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from unit.report.summaries import number_summary, summary
 
 from tasks import contracts
 from tasks.report.model import ReportInputs, StageRow
@@ -21,6 +23,12 @@ WORDS = ("gull hit the engine", "deer on the runway", "no damage was found", "ha
 def make() -> Make:
     """A function that makes the inputs of a report; anything named replaces what it would make."""
     return make_inputs
+
+
+@pytest.fixture(scope="session")
+def make_numbers() -> Make:
+    """A function that makes the inputs of a report on a label that is a number."""
+    return number_inputs
 
 
 def make_inputs(
@@ -49,6 +57,7 @@ def make_inputs(
         "clean": clean,
         "predictions": prediction_rows(clean, classes),
         "classification": summary(classes),
+        "doubts": doubt_rows(clean),
         "clusters": cluster_rows(clean, topic_count),
         "topics": described,
         "clustering": {"skipped": None},
@@ -142,6 +151,25 @@ def prediction_rows(clean: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame
     return checked(frame, contracts.PREDICTIONS)
 
 
+def doubt_rows(clean: pl.DataFrame) -> pl.DataFrame:
+    """Nine likely errors, then three copies of other rows, as far as rows have a label."""
+    labelled = clean.filter(pl.col("label").is_not_null()).head(12)
+    place = pl.int_range(pl.len())
+    is_copy = place >= 9
+    frame = labelled.select(
+        "row_id",
+        rank=place + 1,
+        kind=pl.when(is_copy)
+        .then(pl.lit("copy with another label"))
+        .otherwise(pl.lit("likely error")),
+        label="label",
+        suggested=pl.lit("another"),
+        confidence=1 - place / 20,
+        alike=pl.when(is_copy).then(pl.lit("r0")),
+    )
+    return checked(frame, contracts.DOUBTS)
+
+
 def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
     """A rank for every row, the first three flagged."""
     scores = pl.Series(np.linspace(1, 0, clean.height))
@@ -157,32 +185,29 @@ def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
     return checked(frame, contracts.ANOMALIES)
 
 
-def summary(classes: Sequence[str]) -> dict[str, Any]:
-    """A classifier's summary with an interval and a gain above zero."""
-    view = {
-        "average_precision": 0.7,
-        "average_precision_interval": [0.6, 0.8],
-        "roc_auc": 0.9,
-        "roc_auc_interval": [0.85, 0.95],
-        "log_loss": 0.2,
-    }
-    size = range(len(classes))
-    return {
-        "skipped": None,
-        "classes": list(classes),
-        "positive": "positive" if "positive" in classes else None,
-        "split": "Tested on the newest rows.",
-        "base_rate": 0.5,
-        "metrics": {"table": view | {"average_precision": 0.4}, "text": view, "both": view},
-        "gain": {"value": 0.05, "interval": [0.01, 0.09], "over": "text"},
-        "confusion": {
-            "labels": list(classes),
-            "rows": [[9 if i == j else 1 for j in size] for i in size],
-        },
-        "curve": {"recall": [0, 0.5, 1], "precision": [1, 0.8, 0.5]},
-        "calibration": [{"mean_probability": 0.2, "share_positive": 0.3, "rows": 10}],
-        "terms": {classes[0]: ["engine", "loss"]} if classes else {},
-    }
+def number_inputs(rows: int = 80) -> ReportInputs:
+    """The inputs of a report on a label that is a number, in no other classes' terms."""
+    inputs = make_inputs(rows=rows)
+    clean = inputs.clean.with_columns(
+        label=pl.when(pl.col("label").is_not_null()).then(
+            pl.int_range(pl.len()).cast(pl.Float64).cast(pl.String)
+        )
+    )
+    predictions = clean.select(
+        "row_id",
+        split=pl.lit("test"),
+        label="label",
+        prediction=pl.lit("40.5"),
+        probability=pl.lit(None, pl.Float64),
+    )
+    return replace(
+        inputs,
+        clean=clean,
+        predictions=predictions,
+        classification=number_summary(),
+        doubts=doubt_rows(clean).with_columns(suggested=pl.lit("12.25")),
+        label_name="speed",
+    )
 
 
 def removed(stage: str, rule: str, reason: str, row: str) -> pl.DataFrame:

@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.report.assemble import assemble
-from tasks.report.charts import bars, lines, meter, share_ceiling, spark, static_map
-from tasks.report.model import Bin, Estimate, Series, TextMap
-from tasks.report.quality_charts import calibration, curve, forest
+from tasks.report.charts import bars, lines, means, meter, share_ceiling, spark, static_map
+from tasks.report.model import Series, TextMap
+from tasks.report.model_label import Bin, Estimate, Forest
+from tasks.report.quality_charts import calibration, curve, forest, growth, scatter
+from tasks.report.reason_charts import lean
+from tasks.report.scale import scale_of
 from tasks.report.settings import ReportSettings
 from tasks.report.svg import ceiling, el
 
@@ -78,16 +81,17 @@ def test_a_curve_of_one_point_is_not_drawn() -> None:
 
 def test_a_forest_shows_each_interval_and_what_chance_would_get() -> None:
     estimates = [Estimate("table", 0.4, 0.35, 0.45), Estimate("text", None), Estimate("both", 0.7)]
-    svg = forest("average precision", 0.1, estimates)
+    svg = forest(Forest("average precision", 0.1, "a random order", estimates))
     kinds = [line.get("class") for line in parts(svg, "line")]
     assert kinds.count("range") == 1
     assert kinds.count("chance") == 1
     assert len(parts(svg, "circle")) == 2
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=3))
 def test_a_forest_has_room_for_every_value(values: list[float]) -> None:
-    svg = forest("f", None, [Estimate(str(i), v) for i, v in enumerate(values)])
+    estimates = [Estimate(str(i), v, in_unit=True) for i, v in enumerate(values)]
+    svg = forest(Forest("f", None, "", estimates))
     places = [float(c.get("cx", "nan")) for c in parts(svg, "circle")]
     assert all(40 <= place <= 440 for place in places)
 
@@ -104,6 +108,61 @@ def test_dots_of_the_calibration_grow_with_their_rows() -> None:
     svg = calibration([Bin(0.1, 0.1, 10), Bin(0.9, 0.8, 1000)])
     small, large = (float(c.get("r", "0")) for c in parts(svg, "circle"))
     assert small < large
+
+
+def test_the_rows_that_are_called_positive_are_a_dot_on_the_curve() -> None:
+    points = [(0.0, 1.0), (1.0, 0.2)]
+    (dot,) = parts(curve(points, 0.1, (0.5, 0.8)), "circle")
+    (title,) = parts(curve(points, 0.1, (0.5, 0.8)), "title")
+    assert title.text == "called positive: recall 50.0 %, precision 80.0 %"
+    assert float(dot.get("cx", "0")) == pytest.approx(46 + 0.5 * (440 - 46 - 10))
+    assert not parts(curve(points, 0.1), "circle")
+
+
+@given(st.lists(st.floats(-1e150, 1e150), min_size=1, max_size=6))
+def test_an_axis_holds_every_value_that_can_be_drawn_with_few_ticks(values: list[float]) -> None:
+    scale = scale_of(values)
+    ticks = scale.ticks()
+    assert 2 <= len(ticks) <= 8
+    assert len({name for _, name in ticks}) == len(ticks)
+    slack = (scale.high - scale.low) * 1e-6
+    drawn = [value for value in values if abs(value) < 1e100]
+    assert all(scale.low - slack <= value <= scale.high + slack for value in drawn)
+    assert all(0 <= scale.share(value) <= 1 for value in values)
+
+
+def test_true_and_predicted_numbers_are_to_one_scale_and_meet_on_the_diagonal() -> None:
+    svg = scatter([(0.0, 0.0), (100.0, 100.0)])
+    dashed, dots = (p.get("d", "") for p in parts(svg, "path"))
+    start, end = dashed[1:].split("L")
+    assert dots == f"M{start}h0M{end}h0"
+
+
+def test_growth_is_drawn_to_the_logarithm_of_the_rows() -> None:
+    points = [(rows, Estimate("", rows / 1000, 0.0, 1.0)) for rows in (10, 100, 1000)]
+    first, middle, last = (float(c.get("cx", "0")) for c in parts(growth(points, "f"), "circle"))
+    assert middle - first == pytest.approx(last - middle, abs=0.2)
+    assert len([p for p in parts(growth(points, "f"), "path") if p.get("class") == "band"]) == 1
+
+
+def test_growth_without_intervals_has_no_band() -> None:
+    svg = growth([(10, Estimate("", 0.1)), (100, Estimate("", 0.2))], "f")
+    assert [p.get("class") for p in parts(svg, "path")] == ["line"]
+
+
+def test_a_bar_leans_to_the_side_of_its_sign_and_stays_in_its_track() -> None:
+    found = [parts(lean(share), "rect")[1] for share in (0.5, -0.5, 7.0)]
+    assert [r.get("class") for r in found] == ["for", "against", "for"]
+    assert [float(r.get("x", "0")) for r in found] == [50, 25, 50]
+    assert [float(r.get("width", "0")) for r in found] == [25, 25, 50]
+
+
+def test_means_below_zero_have_a_place_and_a_name() -> None:
+    series = Series("mean", [-5.0, None, 3.0], [-6.0, None, 2.0], [-4.0, None, 4.0])
+    svg = means(series, ["a", "b", "c"])
+    assert [t.text for t in parts(svg, "title")] == ["a: −5", "b: no rows", "c: 3"]
+    places = [float(c.get("cy", "0")) for c in parts(svg, "circle")]
+    assert 8 <= places[1] < places[0] <= 125
 
 
 @pytest.fixture

@@ -12,15 +12,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.report.summaries import full_summary
 
 from tasks.report.assemble import assemble
 from tasks.report.model import ReportInputs, StageRow
-from tasks.report.render import render_html, script_json, templates_digest
+from tasks.report.render import TEMPLATES, render_html, script_json, templates_digest
 from tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
@@ -43,6 +45,7 @@ TAGS = {
     *("blockquote", "dl", "dt", "dd", "ul", "li", "div", "details", "summary", "figure"),
     *("figcaption", "table", "thead", "tbody", "tr", "th", "td", "svg", "g", "line", "text"),
     *("circle", "path", "rect", "input", "select", "option", "button", "canvas", "script"),
+    "code",
 }
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -83,7 +86,6 @@ def with_text(make: Make, text: str) -> ReportInputs:
     left_out = [pl.lit(text).alias(column) for column in ("rule", "reason", "row")]
     assert inputs.topics is not None
     assert inputs.anomalies is not None
-    assert inputs.classification is not None
     return replace(
         inputs,
         name=text,
@@ -97,13 +99,8 @@ def with_text(make: Make, text: str) -> ReportInputs:
         clean=inputs.clean.rename({"category.sky": f"category.{name}"}),
         topics=inputs.topics.with_columns(name=pl.lit(text), terms=pl.lit([text])),
         anomalies=inputs.anomalies.with_columns(reason=pl.lit(text)),
-        classification={
-            **inputs.classification,
-            "split": text,
-            "gain": {"value": 0.1, "interval": [0, 1], "over": text},
-            "terms": {text: [text]},
-            "metrics": {"both": {"average_precision": 0.5}, text: {"skipped": text}},
-        },
+        classification=hostile_summary(name, text),
+        doubts=hostile_doubts(inputs, text),
         clustering={"method": text},
         anomaly={"method": text},
         settings={text: [text]},
@@ -111,6 +108,26 @@ def with_text(make: Make, text: str) -> ReportInputs:
         keys={text: text},
         embeddings={text: text},
     )
+
+
+def hostile_summary(name: str, text: str) -> dict[str, Any]:
+    """A summary of learning that says `text` in all of its parts."""
+    found = full_summary((name, "other"), text)
+    return {
+        **found,
+        "split": text,
+        "learner": text,
+        "positive": name,
+        "gain": {"value": 0.1, "interval": [0, 1], "over": text},
+        "terms": {text: [text]},
+        "metrics": {**found["metrics"], text: {"skipped": text}},
+    }
+
+
+def hostile_doubts(inputs: ReportInputs, text: str) -> pl.DataFrame:
+    """Doubtful labels that say `text`."""
+    assert inputs.doubts is not None
+    return inputs.doubts.with_columns(suggested=pl.lit(text), alike=pl.lit(text))
 
 
 def assert_harmless(html: str) -> Page:
@@ -214,6 +231,29 @@ def test_forty_thousand_long_texts_two_thousand_classes_stay_below_five_megabyte
         )
     )
     assert len(html.encode()) < 5_000_000
+
+
+def test_shades_are_classes_because_the_policy_allows_no_style_attribute(make: Make) -> None:
+    html = html_of(make(classification=full_summary(("negative", "positive"))))
+    assert '<span class="up4">column</span>' in html
+    assert '<span class="down2">against</span>' in html
+    assert " style=" not in html
+
+
+def test_every_class_of_a_mark_has_a_style(make: Make) -> None:
+    style = (TEMPLATES / "style.css").read_text("utf-8")
+    steps = [f".{side}{step}" for side in ("up", "down") for step in (1, 2, 3, 4)]
+    assert all(name in style for name in [*steps, ".for", ".against", ".alarm", ".caution"])
+
+
+def test_what_gives_the_label_away_comes_before_the_figures(make: Make) -> None:
+    html = html_of(make(classification=full_summary(("negative", "positive"))))
+    assert html.index("This column gives the label away") < html.index("The chosen model reaches")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 80])
+def test_a_number_label_of_every_size_is_printed(make_numbers: Make, rows: int) -> None:
+    assert html_of(make_numbers(rows=rows)).endswith("</html>")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 500])

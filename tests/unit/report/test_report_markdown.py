@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from unit.report.summaries import full_summary
 
 from tasks.markup import escape
 from tasks.report.assemble import assemble
@@ -83,9 +84,27 @@ def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: 
     written = render_markdown(model_of(make()))
     assert "| rows in | 82 | 8 partitions |" in written
     assert "| clean | 81 | 80 | 1 | 0 |" in written
-    assert "| ROC-AUC | 0.900 (0.850 to 0.950) |" in written
+    assert "| both | 0.700 (0.600 to 0.800) | 0.900 | 0.200 |" in written
     assert "| topic number 0 | 17 |" in written
     assert "| 2 | 0.987 | r1 | deer on the runway number 0 |" in written
+
+
+def test_the_summary_warns_before_it_praises_and_names_what_was_tried(make: Make) -> None:
+    summary = full_summary(("negative", "positive"))
+    written = render_markdown(model_of(make(classification=summary)))
+    alarm, lead = "**This column gives the label away**", "The chosen model reaches"
+    assert written.index(alarm) < written.index(lead)
+    assert "| chosen model | 0.750 (0.600 to 0.800) |" in written
+    assert "| gated network | 0.2500 |  |" in written
+    assert "Doubtful labels: By estimate 8 of 80 labels" in written
+
+
+def test_hostile_summaries_leave_the_markup_as_it_was(make: Make) -> None:
+    classes = ("negative", "positive")
+    usual = kinds(render_markdown(model_of(make(classification=full_summary(classes)))))
+    for text in HOSTILE:
+        inputs = make(classification=full_summary(classes, text))
+        assert kinds(render_markdown(model_of(inputs))) <= usual | {"text_special"}
 
 
 def test_hostile_data_leave_the_summarys_markup_as_it_was(make: Make) -> None:

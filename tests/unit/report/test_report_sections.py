@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.report.assemble import assemble
-from tasks.report.label import gain_words
 from tasks.report.model import (
     Anomalies,
-    Label,
     ReportInputs,
     ReportModel,
     Skipped,
@@ -33,13 +31,6 @@ Make = Callable[..., ReportInputs]
 def report(inputs: ReportInputs, **settings: Any) -> ReportModel:
     """The model of a report."""
     return assemble(inputs, ReportSettings(**settings))
-
-
-def label_of(inputs: ReportInputs) -> Label:
-    """The label's section, which was not skipped."""
-    section = report(inputs).label
-    assert isinstance(section, Label)
-    return section
 
 
 def topics_of(inputs: ReportInputs, **settings: Any) -> Topics:
@@ -106,62 +97,6 @@ def test_two_thousand_columns_stay_readable(make: Make) -> None:
     intake = report(make(clean=wide)).intake
     assert len(intake.columns) + intake.more_columns == 2004
     assert len(intake.columns) == 200
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "claim"),
-    [(0.01, 0.09, "beat"), (-0.09, -0.01, "do worse"), (-0.01, 0.09, "is open")],
-)
-def test_the_gain_of_fusion_is_claimed_only_where_its_interval_allows(
-    low: float, high: float, claim: str
-) -> None:
-    said = gain_words({"value": (low + high) / 2, "interval": [low, high], "over": "text"})
-    assert claim in said
-    assert "the text alone" in said
-
-
-def test_a_gain_without_interval_claims_nothing() -> None:
-    assert "no interval" in gain_words({"value": 0.1, "over": "text"})
-    assert gain_words(None) == gain_words({}) == ""
-
-
-def test_a_summary_without_its_optional_parts_still_makes_a_section(make: Make) -> None:
-    bare = {"skipped": None, "base_rate": 0.2, "metrics": {"both": {"average_precision": 0.5}}}
-    section = label_of(make(classification=bare))
-    assert section.lead == "Table and text together reach an average precision of 0.500."
-    assert (section.gain, section.confusion, section.curve) == ("", None, [])
-
-
-def test_chance_is_named_only_where_one_class_is_the_positive_one(make: Make) -> None:
-    two, many = label_of(make()), label_of(make(classes=("wing", "engine", "tail")))
-    assert "a random order would get 0.500" in two.lead
-    assert "random order" not in many.lead
-    assert many.base_rate is None
-    assert many.metrics[0].meaning.endswith("averaged over the classes")
-
-
-def test_a_view_that_could_not_be_learnt_says_why(make: Make) -> None:
-    metrics = {"both": {"skipped": "no row has a text"}, "table": {"balanced_accuracy": 0.6}}
-    section = label_of(make(classification={"skipped": None, "metrics": metrics}))
-    assert section.views == ["table"]
-    assert section.skipped_views == [("both", "no row has a text")]
-    assert section.lead == "The table alone reaches a balanced accuracy of 0.600."
-
-
-def test_many_classes_are_folded_and_no_row_of_the_matrix_is_lost(make: Make) -> None:
-    names = [f"class {i}" for i in range(300)]
-    confusion = label_of(make(rows=900, classes=names)).confusion
-    assert confusion is not None
-    assert confusion.labels[-1] == "291 others"
-    assert sum(map(sum, confusion.rows)) == 300 * 299 + 300 * 9
-
-
-def test_rows_whose_label_the_model_disputes_are_the_surest_mistakes(make: Make) -> None:
-    doubts = label_of(make()).doubts
-    assert [title for title, _ in doubts] == ["Labelled positive"]
-    sure = [quote.label for quote in doubts[0][1]]
-    assert sure == sorted(sure, reverse=True)
-    assert all(label.startswith("predicted negative with 9") for label in sure)
 
 
 def test_topics_come_largest_first_and_rows_without_text_last(make: Make) -> None:

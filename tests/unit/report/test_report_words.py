@@ -9,17 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.report.words import (
+    amount,
     count,
     cut,
     finite,
     flat,
     interval,
     listed,
+    named,
     number,
     percent,
     plural,
     sentence,
     signed,
+    signed_amount,
 )
 
 
@@ -106,3 +109,30 @@ def test_nested_settings_become_dotted_paths() -> None:
         ("f", "–"),
         ("g", "–"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (12345.678, "12,346"),
+        (-0.00123456, "−0.001235"),
+        (25, "25"),
+        (1.2e-9, "1.2e−09"),
+        (0, "0"),
+        (math.inf, "–"),
+        (None, "–"),
+    ],
+)
+def test_an_amount_of_any_size_shows_its_leading_digits(value: float | None, said: str) -> None:
+    assert amount(value) == said
+
+
+def test_amounts_that_are_compared_keep_their_zeros_and_differences_their_sign() -> None:
+    assert [amount(v, fixed=True) for v in (25.0, 999.999, 0.5)] == ["25.00", "1000", "0.5000"]
+    assert [signed_amount(v) for v in (1.0, -0.5, None)] == ["+1.00", "−0.500", "–"]
+
+
+def test_a_label_that_is_a_number_has_no_quotation_marks() -> None:
+    assert named("290.0", numbers=True) == "290"
+    assert named("290.0", numbers=False) == "“290.0”"
+    assert named("none", numbers=True) == "“none”"
