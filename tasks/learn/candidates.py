@@ -55,7 +55,7 @@ MICROSECONDS = {
     "boosted": 400.0,
     "forest": 1600.0,
     "neighbours": 200.0,
-    "network": 1300.0,
+    "network": 1100.0,
     "gated": 450.0,
     "lightgbm": 300.0,
 }

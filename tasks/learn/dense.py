@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tasks.fuse.parts import BlockName, Matrix, Rows
 
-WIDE, DIMENSIONS = 400, 100
+WIDE, DIMENSIONS = 400, 300
 """A sparse block of more columns than the first is reduced to so many dimensions."""
 NEIGHBOURS = 25
 

@@ -1,0 +1,50 @@
+"""Embedding a text that no row has: as its row was embedded, and nothing of it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.embed.anew import Embedder, embedder
+from tasks.embed.embed import embed
+from tasks.embed.files import ModelFiles
+from tasks.embed.fill import Engine
+from tasks.embed.load import load_encoder
+from tasks.embed.settings import EmbedSettings
+from tasks.embed.store import EmbeddingStore
+from tasks.vectors import unit
+
+TEXTS = ["bird struck the windshield", "engine shut down", "bird"]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"long_text": "mean", "max_tokens": 8}, {"prompt": "q: "}])
+def test_it_is_the_vector_that_the_store_would_have(
+    tmp_path: Path, model_files: ModelFiles, chosen: dict[str, Any]
+) -> None:
+    import polars as pl
+
+    settings = EmbedSettings.model_validate({"device": "cpu", "storage": "float32"} | chosen)
+    texts = [*TEXTS, "a long remark of many words, " * 6]
+    engine = Engine(
+        load=lambda: load_encoder(model_files, settings, "float32"),
+        store=EmbeddingStore(tmp_path, "float32"),
+        folder=tmp_path,
+        settings=settings,
+        precision="float32",
+    )
+    stored = unit(embed({"text": pl.Series(texts)}, engine, lambda *_: None).matrix)
+    before = sorted(tmp_path.rglob("*"))
+    made = Embedder(model_files, settings, "float32")(texts)
+    np.testing.assert_allclose((made * stored).sum(axis=1), 1, atol=1e-6)
+    assert made.dtype == np.float32
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_neither_an_endpoint_nor_columns_apart_are_embedded_anew(model_files: ModelFiles) -> None:
+    assert embedder(model_files, EmbedSettings(), "float32") is not None
+    assert embedder(model_files, EmbedSettings(columns="apart"), "float32") is None
+    assert embedder(replace(model_files, folder=None), EmbedSettings(), "float32") is None
