@@ -90,14 +90,16 @@ def candidates(settings: ClassifySettings, blocks: Sequence[BlockName]) -> list[
     """What is tried, most promising first; one candidate unless the strategy is `auto`.
 
     Args:
-        settings: Strategy and learner.
+        settings: Strategy and learner; with `auto` a learner that is named is the only one tried,
+            beside the gated network.
         blocks: The blocks that there is something in.
     """
     if settings.strategy != "auto":
         return [_candidate(settings.strategy, settings.learner, blocks)]
-    learners = (None, "boosted", "logistic", "svm", "network")
-    early = [_candidate("early", name, blocks) for name in learners]
-    others = [_candidate(name, None, blocks) for name in ("stacked", "late", "gated")]
+    learner = settings.learner
+    names = (None, "boosted", "logistic", "svm", "network") if learner is None else (learner,)
+    early = [_candidate("early", name, blocks) for name in names]
+    others = [_candidate(name, learner, blocks) for name in ("stacked", "late", "gated")]
     # One block alone leaves nothing to join.
     joined = others if len(_modalities(blocks)) > 1 else others[2:]
     return [*early[:4], *joined, *early[4:]]
@@ -116,7 +118,7 @@ def within(
     for candidate in found:
         new = set(candidate.specs) - seen
         cost = fits * sum(spec.minutes(rows, outputs) for spec in new)
-        if kept and spent + cost > budget:
+        if kept and cost and spent + cost > budget:
             left.append((candidate, cost))
         else:
             kept.append(candidate)
@@ -130,7 +132,7 @@ def mixture(found: Sequence[Candidate]) -> Candidate:
     return Candidate("mixture of the models", "mixture", tuple(specs), fit_mixture)
 
 
-def plain(settings: ClassifySettings, blocks: Sequence[BlockName]) -> Candidate:
+def baseline(settings: ClassifySettings, blocks: Sequence[BlockName]) -> Candidate:
     """What text alone, table alone and both are compared with: one learner, whatever is chosen."""
     return _candidate("early", settings.learner, blocks)
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import CATEGORY
-from tasks.learn.candidates import Spec, plain
+from tasks.learn.candidates import Spec, baseline
 from tasks.learn.combine import fit_mean
 from tasks.learn.folds import deal, strata
 from tasks.learn.judge import leading, measured
@@ -34,7 +34,7 @@ def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
     Smaller parts are in the larger ones, so that only their size differs.
     """
     problem = learnt.problem
-    specs = plain(learnt.settings, problem.blocks).specs
+    specs = baseline(learnt.settings, problem.blocks).specs
     order = np.random.default_rng(learnt.settings.seed).permutation(len(problem.split.train))
     test = problem.rows.take(problem.split.test)
     points = []

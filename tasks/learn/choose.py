@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.learn.candidates import Candidate, candidates, mixture, within
 from tasks.learn.combine import combined_out_of_fold, loss
-from tasks.learn.evaluate import plain
+from tasks.learn.evaluate import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def _board(
         {
             "name": kept[i].name,
             "strategy": kept[i].strategy,
-            "loss": plain(losses[i]),
+            "loss": json_number(losses[i]),
             "chosen": bool(i == order[0]),
             "left_out": None,
         }
@@ -94,7 +94,7 @@ def _board(
             "strategy": candidate.strategy,
             "loss": None,
             "chosen": False,
-            "left_out": f"would take about {minutes:.1f} more minutes than the budget leaves",
+            "left_out": f"needs about {minutes:.1f} minutes, more than the budget leaves",
         }
         for candidate, minutes in left
     ]

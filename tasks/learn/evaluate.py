@@ -116,7 +116,7 @@ def described(values: dict[str, Floats]) -> dict[str, Any]:
     """One variant's metrics, JSON-ready: `<metric>` and `<metric>_interval`, [low, high]."""
     result: dict[str, Any] = {}
     for name, drawn in values.items():
-        result[name] = plain(drawn[0])
+        result[name] = json_number(drawn[0])
         result[f"{name}_interval"] = interval(drawn, name in BIASED)
     why = [reason for name, reason in _REASONS.items() if result.get(name, 0) is None]
     return {**result, "reason": why[0]} if why else result
@@ -137,7 +137,12 @@ def gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
         return {"skipped": reason, "value": None, "interval": None, "over": None}
     over = max(views[:2], key=lambda view: float(scores[view][0]))
     drawn = scores["both"] - scores[over]
-    return {"skipped": None, "value": plain(drawn[0]), "interval": interval(drawn), "over": over}
+    return {
+        "skipped": None,
+        "value": json_number(drawn[0]),
+        "interval": interval(drawn),
+        "over": over,
+    }
 
 
 def interval(drawn: Floats, biased: bool = False) -> list[float] | None:
@@ -203,7 +208,7 @@ def draws(rows: int, resamples: int, seed: int, effort: int = 1) -> Iterator[Flo
         left -= size
 
 
-def plain(value: float) -> float | None:
+def json_number(value: float) -> float | None:
     """A rounded number, or None for one that JSON does not know."""
     return round(float(value), 6) if np.isfinite(value) else None
 
@@ -218,8 +223,8 @@ def _bin(number: int, foretold: Floats, came: NDArray[np.bool_]) -> dict[str, fl
         "from": number / BINS,
         "to": (number + 1) / BINS,
         "rows": rows,
-        "mean_probability": plain(foretold.mean()) if rows else None,
-        "share_positive": plain(came.mean()) if rows else None,
+        "mean_probability": json_number(foretold.mean()) if rows else None,
+        "share_positive": json_number(came.mean()) if rows else None,
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.cells import as_text
 from tasks.fuse.categories import MISSING
 from tasks.learn.decide import called
-from tasks.learn.evaluate import plain
+from tasks.learn.evaluate import json_number
 from tasks.learn.importance import Kind, Player, Predict, players
 from tasks.learn.occlusion import Encode, Word, bounded, occlude
 from tasks.learn.shapley import Outcome, shapley
@@ -259,4 +259,4 @@ def _plain(value: Any) -> Any:
         return {name: _plain(held) for name, held in value.items()}
     if isinstance(value, tuple):
         return [_plain(held) for held in value]
-    return plain(value) if isinstance(value, float) else value
+    return json_number(value) if isinstance(value, float) else value

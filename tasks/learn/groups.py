@@ -16,7 +16,7 @@ import polars as pl
 
 from tasks.contracts import CATEGORY
 from tasks.fuse.categories import MISSING
-from tasks.learn.evaluate import Task, measured_once, plain
+from tasks.learn.evaluate import Task, json_number, measured_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +57,8 @@ class _Gap:
 
     def described(self) -> dict[str, Any]:
         """The gap and its interval, JSON-ready."""
-        bounds = [plain(bound) for bound in self.interval]
-        return {self.name: plain(self.value), f"{self.name}_interval": bounds}
+        bounds = [json_number(bound) for bound in self.interval]
+        return {self.name: json_number(self.value), f"{self.name}_interval": bounds}
 
 
 @dataclass(frozen=True)
@@ -174,20 +174,20 @@ def _of_numbers(mask: Flags, truth: Floats, predicted: Floats) -> tuple[dict[str
     mean = float(errors.mean())
     said = f"Predictions are {abs(mean):.4g} too {'high' if mean > 0 else 'low'} on average."
     gap = _gap_of_mean("mean_error", errors, MEAN_GAP * float(truth.std()), said)
-    return {"rmse": plain(np.sqrt(np.square(errors).mean()))}, [gap]
+    return {"rmse": json_number(np.sqrt(np.square(errors).mean()))}, [gap]
 
 
 def _of_classes(mask: Flags, task: Task, predicted: Floats) -> tuple[dict[str, Any], list[_Gap]]:
     part = Task(task.truth[mask], task.classes, task.positive, task.threshold)
     foretold, came = part.foretold(predicted[mask])
     measured = measured_once(part, predicted[mask])
-    figures = {} if task.positive is None else {"base_rate": plain(came.mean())}
-    figures["average_precision"] = plain(measured["average_precision"])
+    figures = {} if task.positive is None else {"base_rate": json_number(came.mean())}
+    figures["average_precision"] = json_number(measured["average_precision"])
     said = f"Probabilities are {foretold.mean():.1%} on average, and {came.mean():.1%} come true."
     gaps = [_gap_of_mean("calibration_gap", foretold - came, CALIBRATION_GAP, said)]
     for share in _shares(task, predicted):
         hits, rows = share.counts(mask)
-        figures[share.name] = plain(hits / rows)
+        figures[share.name] = json_number(hits / rows)
         gaps += share.gap(mask)
     return figures, gaps
 

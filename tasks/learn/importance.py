@@ -16,7 +16,7 @@ import polars as pl
 
 from tasks.contracts import CATEGORY, NUMBER, TEXT
 from tasks.fuse.parts import Rows
-from tasks.learn.evaluate import plain
+from tasks.learn.evaluate import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ def importance(
         scores = [score(found) for found in _predicted(predict, rows, whom, shuffles)]
         falls[varied] = scores[0] - np.array(scores[1:]).reshape(len(varied), repeats)
     described = [
-        {**part, "fall": plain(fell.mean()), "deviation": plain(fell.std())}
+        {**part, "fall": json_number(fell.mean()), "deviation": json_number(fell.std())}
         for (part, _), fell in zip(parts, falls, strict=True)
     ]
     return sorted(described, key=lambda part: np.inf if part["fall"] is None else -part["fall"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tasks.learn import evaluate
+from tasks.learn.learnt import CHOSEN
 from tasks.learn.regression_metrics import measure_numbers
 
 if TYPE_CHECKING:
@@ -37,8 +40,8 @@ def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Fl
         return measure_numbers(truth, variants, settings.resamples, settings.seed)
     decided = task_of(learnt)
     likeliest = evaluate.Task(decided.truth, decided.classes, decided.positive)
-    own = {name: found for name, found in variants.items() if name == learnt.main}
-    others = {name: found for name, found in variants.items() if name != learnt.main}
+    own = {name: found for name, found in variants.items() if name == CHOSEN}
+    others = {name: found for name, found in variants.items() if name != CHOSEN}
     measure = evaluate.measure
     return {
         **measure(likeliest, others, settings.resamples, settings.seed),
@@ -55,7 +58,6 @@ def measured(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str,
 def score(problem: Problem, truth: Any, foretold: Floats) -> float:
     """The leading metric of predictions (n, outputs), signed so that more is better."""
     if problem.target.is_number:
-        values = measure_numbers(truth, {"": foretold}, 20, 0)[""]["rmse"]
-        return -float(values[0])
+        return -float(np.sqrt(np.mean(np.square(foretold[:, 0] - truth))))
     task = evaluate.Task(truth, len(problem.names), problem.positive)
     return float(evaluate.measured_once(task, foretold)["average_precision"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
-from tasks.learn.candidates import plain
+from tasks.learn.candidates import baseline
 from tasks.learn.combine import fit_mean
 from tasks.learn.decide import Threshold, threshold
 from tasks.learn.model import Model
@@ -45,14 +45,9 @@ class Learnt:
     foretold: Floats
     """Of all rows (n, outputs); of training rows out of fold."""
     tested: dict[str, Floats]
-    """What each view foretells of the test rows: majority, the views of the ablation, and the
-    chosen model where it is another than the ablation's."""
+    """What is foretold of the test rows: the majority's share, then by each view of the ablation,
+    and by the chosen model, which alone is calibrated and decided by the threshold."""
     threshold: Threshold | None
-
-    @property
-    def main(self) -> str:
-        """The entry of `tested` that predictions come from."""
-        return list(self.tested)[-1]
 
     @property
     def cut(self) -> float | None:
@@ -62,14 +57,18 @@ class Learnt:
 
 def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:
     """For each view the same learner, so that views can be compared."""
-    return {view: plain(settings, blocks) for view, blocks in problem.views.items()}
+    return {view: baseline(settings, blocks) for view, blocks in problem.views.items()}
 
 
 def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
     """Roughly how many models `conclude` and the checks fit."""
     views = ablations(problem, settings).values()
-    curve = len(CURVE) * len(plain(settings, problem.blocks).specs) * settings.checks
-    return sum(len(view.specs) for view in views) + curve
+    return sum(len(view.specs) for view in views) + curve_fits(problem, settings)
+
+
+def curve_fits(problem: Problem, settings: ClassifySettings) -> int:
+    """How many models the learning curve fits."""
+    return len(CURVE) * len(baseline(settings, problem.blocks).specs) * settings.checks
 
 
 def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learnt:
@@ -78,6 +77,7 @@ def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learn
     views = ablations(problem, settings)
     specs: dict[Spec, None] = dict.fromkeys(choice.candidate.specs)
     specs |= dict.fromkeys(spec for view in views.values() for spec in view.specs)
+    teacher.total = teacher.done + len(specs) + curve_fits(problem, settings)
     taught = teacher.teach(problem.split.train, tuple(specs))
     kind = choose_kind(settings.calibration, problem.train)
     own = problem.train
@@ -100,7 +100,7 @@ def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learn
         model=model,
         calibration="none" if own.is_number else kind,
         foretold=foretold,
-        tested=_tested(problem, taught, views, choice, foretold),
+        tested=_tested(problem, taught, views, foretold),
         threshold=_threshold(problem, settings, foretold),
     )
 
@@ -114,10 +114,9 @@ def _tested(
     problem: Problem,
     taught: Taught,
     views: dict[str, Candidate],
-    choice: Choice,
     foretold: Floats,
 ) -> dict[str, Floats]:
-    """The predictions of the test rows by each view; the views are not calibrated."""
+    """The predictions of the test rows, by each view and by the chosen model."""
     rows = problem.rows.take(problem.split.test)
     specs = tuple(dict.fromkeys(spec for view in views.values() for spec in view.specs))
     found = dict(zip(specs, taught.predict(rows, specs), strict=True))
@@ -125,10 +124,7 @@ def _tested(
     for name, view in views.items():
         each = [found[spec] for spec in view.specs]
         result[name] = fit_mean(each, problem.train).apply(each)
-    same = choice.candidate.specs == views[problem.main].specs
-    plainly = choice.candidate.combine is fit_mean
-    # The chosen model of the same kind is the ablation's, calibrated.
-    result[problem.main if same and plainly else CHOSEN] = foretold[problem.split.test]
+    result[CHOSEN] = foretold[problem.split.test]
     return result
 
 

@@ -55,11 +55,13 @@ class ClassifySettings(Settings):
     a model of these models' out-of-fold predictions; `gated`: a network that weighs the blocks row
     by row; `auto`: the best of these and of mixtures of them, by cross-validation."""
     learner: LearnerName | None = None
-    """The learner of `early`, `late` and `stacked`; by default the average of logistic regression
-    and boosted trees for `early`, and what suits each block for the others."""
+    """The learner of `early`, `late` and `stacked`, and the only one that `auto` then tries beside
+    the gated network; by default the average of logistic regression and boosted trees for `early`,
+    and what suits each block for the others."""
     budget: Annotated[float, Field(gt=0)] = 3.0
-    """What `auto` may spend, in minutes of one core by an estimate from rows, columns and classes:
-    a clock would make the choice depend on the machine."""
+    """What `auto` may spend on choosing, in minutes of one core by an estimate from rows and
+    classes: a clock would make the choice depend on the machine. Judging and explaining what was
+    chosen comes on top, about as much as half of it again."""
     split: Literal["time", "random", "group", "column"] = "time"
     """Which rows judge: the newest, any, those of whole groups (columns.group), or those that
     columns.split says."""
@@ -95,7 +97,8 @@ class ClassifySettings(Settings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     """Where networks are computed: auto, cpu, cuda, cuda:N or mps."""
     resamples: Annotated[int, Field(ge=20, le=10_000)] = 500
-    """How often the test rows are drawn anew for the 95 % intervals of the metrics."""
+    """How often the test rows are drawn anew for the 95 % intervals of the metrics; at least 50,
+    and fewer than asked for where the table is large."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Where the random numbers start."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.learn import checks, evaluate
+from tasks.learn.candidates import baseline
 from tasks.learn.decide import coverage, decided
-from tasks.learn.evaluate import plain
+from tasks.learn.evaluate import json_number
 from tasks.learn.explain import choose, explain_rows
 from tasks.learn.gated import Gated
 from tasks.learn.groups import by_group
@@ -30,6 +31,7 @@ EMPTY: dict[str, Any] = {
     "skipped": None,
     "kind": None,
     "learner": None,
+    "baseline": None,
     "model": None,
     "leaderboard": [],
     "classes": [],
@@ -62,7 +64,11 @@ EMPTY: dict[str, Any] = {
 
 
 def summary_of(learnt: Learnt, teacher: Teacher, encode: Encode | None) -> dict[str, Any]:
-    """All of it; all but `metrics`, `gain` and the curves is about the chosen model."""
+    """All of it.
+
+    `metrics` and `gain` compare views, `learning_curve` and `shuffled` are of the ablation's and of
+    a linear model, and `terms` of the linear model that reads most; all else is of the chosen one.
+    """
     settings, problem = learnt.settings, learnt.problem
     checked = settings.checks
     return {
@@ -87,6 +93,7 @@ def _described(learnt: Learnt) -> dict[str, Any]:
     return {
         "kind": "number" if problem.target.is_number else "class",
         "learner": learnt.settings.learner,
+        "baseline": baseline(learnt.settings, problem.blocks).name.removeprefix("early: "),
         "model": {
             "name": learnt.choice.candidate.name,
             "strategy": learnt.choice.candidate.strategy,
@@ -102,14 +109,14 @@ def _described(learnt: Learnt) -> dict[str, Any]:
             name: len(getattr(split, name)) for name in ("train", "test", "unlabelled", "unused")
         },
         "folds": len(np.unique(learnt.fold)),
-        "main": learnt.main,
+        "main": problem.main,
     }
 
 
 def _judged(learnt: Learnt) -> dict[str, Any]:
     problem = learnt.problem
     found = drawn(learnt, learnt.tested)
-    shown = (MAJORITY, *VIEWS, *((CHOSEN,) if CHOSEN in found else ()))
+    shown = (MAJORITY, *VIEWS, CHOSEN)
     metrics = {
         view: evaluate.described(found[view])
         if view in found
@@ -122,10 +129,10 @@ def _judged(learnt: Learnt) -> dict[str, Any]:
 
 def _of_classes(learnt: Learnt) -> dict[str, Any]:
     problem, task = learnt.problem, task_of(learnt)
-    main = learnt.tested[learnt.main]
+    main = learnt.tested[CHOSEN]
     shares = np.bincount(task.truth, minlength=len(problem.names)) / len(task.truth)
     return {
-        "base_rate": plain(shares[task.ranked].mean()) if task.ranked else None,
+        "base_rate": json_number(shares[task.ranked].mean()) if task.ranked else None,
         "confusion": {"labels": problem.names, "rows": evaluate.confusion(task, main)},
         "curve": evaluate.precision_recall(task, main),
         "calibration": evaluate.calibration(task, main),
@@ -139,8 +146,8 @@ def _spread(learnt: Learnt) -> dict[str, Any]:
     chosen = evenly(len(test), 400)
     return {
         "spread": {
-            "predicted": [plain(v) for v in learnt.tested[learnt.main][chosen, 0]],
-            "true": [plain(v) for v in learnt.problem.target.values[test][chosen]],
+            "predicted": [json_number(v) for v in learnt.tested[CHOSEN][chosen, 0]],
+            "true": [json_number(v) for v in learnt.problem.target.values[test][chosen]],
         }
     }
 
@@ -151,11 +158,11 @@ def _decision(learnt: Learnt) -> dict[str, Any] | None:
     if learnt.threshold is None and settings.abstain is None:
         return None
     called = decided(
-        learnt.tested[learnt.main], problem.names, problem.positive, learnt.cut, settings.abstain
+        learnt.tested[CHOSEN], problem.names, problem.positive, learnt.cut, settings.abstain
     )
     truth = [problem.names[k] for k in problem.codes[problem.split.test]]
     return {
-        "threshold": None if learnt.threshold is None else plain(learnt.threshold.value),
+        "threshold": None if learnt.threshold is None else json_number(learnt.threshold.value),
         "said": "" if learnt.threshold is None else learnt.threshold.said,
         "abstain": settings.abstain,
         **coverage(truth, called),
@@ -233,4 +240,4 @@ def _groups(learnt: Learnt) -> list[dict[str, Any]]:
     test = problem.split.test
     truth = problem.target.values[test] if problem.target.is_number else task_of(learnt)
     clean = problem.rows.clean[test]
-    return by_group(clean, settings.groups, truth, learnt.tested[learnt.main])
+    return by_group(clean, settings.groups, truth, learnt.tested[CHOSEN])

@@ -72,7 +72,7 @@ def _lead(summary: Summary) -> str:
 
 
 def _learner(summary: Summary) -> str:
-    return cut(summary.get("learner") or AVERAGE, 60)
+    return cut(summary.get("baseline") or AVERAGE, 100)
 
 
 def _forests(summary: Summary, shown: list[str]) -> list[Forest]:

@@ -103,8 +103,11 @@ def leading(summary: Summary | None) -> str:
 
 
 def main_view(summary: Summary | None) -> str:
-    """The view that predictions come from."""
-    return str((summary or {}).get("main") or "both")
+    """The entry of `metrics` that predictions come from."""
+    found = summary or {}
+    return (
+        "chosen" if "chosen" in (found.get("metrics") or {}) else str(found.get("main") or "both")
+    )
 
 
 def estimate(summary: Summary | None, view: str, metric: str) -> Estimate:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from incidents import ROWS, classified, incidents
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
@@ -329,3 +330,17 @@ def test_weights_left_out_keep_their_defaults() -> None:
     weights = ClassifySettings.model_validate({"weights": {"terms": 3}}).weights
     assert weights.terms == 3
     assert weights.text == ClassifySettings().weights.text
+
+
+def test_only_explaining_rows_asks_the_encoder() -> None:
+    asked: list[int] = []
+    clean, vectors = incidents()
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        asked.append(len(texts))
+        return np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
+
+    for explain in (0, 1):
+        settings = ClassifySettings(strategy="early", resamples=20, explain=explain, checks=True)
+        classify(clean, vectors, settings, FuseSettings(), encode=encode)
+        assert len(asked) == explain
