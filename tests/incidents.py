@@ -76,7 +76,13 @@ def classified(
 def _check_classes(result: Classification, found: pl.DataFrame, names: list[str]) -> None:
     each = found.select(PROBABILITY + name for name in names).to_numpy()
     np.testing.assert_allclose(each.sum(axis=1), 1, atol=1e-6)
-    if result.summary["decision"] is None:
-        assert [names[k] for k in each.argmax(axis=1)] == found["prediction"].to_list()
+    decision = result.summary["decision"] or {"threshold": None, "abstain": None}
+    called = [names[k] for k in each.argmax(axis=1)]
+    if decision["threshold"] is not None:
+        positive = found["probability.positive"] >= decision["threshold"]
+        called = ["positive" if p else "negative" for p in positive]
+    sure = each.max(axis=1) >= (decision["abstain"] or 0)
+    expected = [name if known else None for name, known in zip(called, sure, strict=True)]
+    assert found["prediction"].to_list() == expected
     assert each.max(axis=1).tolist() == found["probability"].to_list()
     assert np.sum(result.summary["confusion"]["rows"]) == result.summary["rows"]["test"]

@@ -57,16 +57,18 @@ def test_the_summary_says_what_was_done() -> None:
     assert summary["curve"]["recall"][-1] == 1
 
 
-def test_labels_without_meaning_cannot_be_told_out_of_fold() -> None:
+@pytest.mark.parametrize("strategy", ["early", "auto"])
+def test_labels_without_meaning_cannot_be_told_out_of_fold(strategy: str) -> None:
     clean, vectors = incidents(400)
     unique = [f"{text} number{i}" for i, text in enumerate(clean["text"])]
     coin = np.random.default_rng(1).choice(["positive", "negative"], 400).tolist()
     clean = clean.with_columns(text=pl.Series(unique), label=pl.Series(coin))
-    found = classified(clean, vectors).predictions
+    found = classified(clean, vectors, strategy=strategy).predictions
     assert auc(found, "train") == pytest.approx(0.5, abs=0.1)
 
 
-def test_test_rows_do_not_change_the_predictions_of_training_rows() -> None:
+@pytest.mark.parametrize("strategy", ["early", "auto"])
+def test_test_rows_do_not_change_the_predictions_of_training_rows(strategy: str) -> None:
     clean, vectors = incidents()
     later = clean["event_time"] >= datetime(1995, 5, 1, tzinfo=UTC)
     other = clean.with_columns(
@@ -75,8 +77,9 @@ def test_test_rows_do_not_change_the_predictions_of_training_rows() -> None:
         .then(pl.lit("negative"))
         .otherwise("label"),
     )
-    before = classified(clean, vectors, test_from="1995-05").predictions
-    after = classified(other, vectors, test_from="1995-05").predictions
+    chosen = {"test_from": "1995-05", "strategy": strategy, "budget": 60}
+    before = classified(clean, vectors, **chosen).predictions
+    after = classified(other, vectors, **chosen).predictions
     train = before["split"] == "train"
     assert before.filter(train).equals(after.filter(train))
 

@@ -127,12 +127,22 @@ def test_a_threshold_decides_and_rows_may_stay_undecided() -> None:
     assert recall[0] >= recall[1]
 
 
-def test_groups_are_compared() -> None:
-    made = classified(*incidents(600), groups=["sky"])
+def test_a_group_that_the_model_fails_is_flagged() -> None:
+    clean, vectors = incidents(1200)
+    # In fog nothing is as it is elsewhere: the label is a coin there, mostly negative.
+    coin = pl.Series(np.random.default_rng(7).random(1200) < 0.3)
+    fog = pl.col("category.sky") == "fog"
+    label = pl.when(fog & coin).then(pl.lit("positive")).when(fog).then(pl.lit("negative"))
+    made = classified(
+        clean.with_columns(label=label.otherwise("label")), vectors, groups=["sky"], split="random"
+    )
     [column] = made.summary["groups"]
-    assert column["column"] == "sky"
-    assert {level["level"] for level in column["levels"]} <= {"clear", "fog", "cloud"}
-    assert sum(level["rows"] for level in column["levels"]) <= made.summary["rows"]["test"]
+    levels = {level["level"]: level for level in column["levels"]}
+    assert set(levels) == {"clear", "fog", "cloud"}
+    assert sum(level["rows"] for level in column["levels"]) == made.summary["rows"]["test"]
+    assert levels["fog"]["flagged"]
+    assert not levels["clear"]["flagged"]
+    assert levels["fog"]["recall"] < levels["clear"]["recall"]
 
 
 def test_rows_are_explained_with_words_and_columns() -> None:

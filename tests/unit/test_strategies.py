@@ -197,6 +197,19 @@ def numbers(rows: int) -> tuple[pl.DataFrame, Any]:
     return clean.with_columns(label=cost.map_elements(repr, return_dtype=pl.String)), vectors
 
 
+def test_the_learner_that_is_named_is_the_one_that_auto_tries() -> None:
+    found = candidates(ClassifySettings(strategy="auto", learner="forest"), VIEWS["both"])
+    assert {spec.learner for candidate in found for spec in candidate.specs} == {"forest", "gated"}
+    assert {candidate.strategy for candidate in found} == {"early", "late", "stacked", "gated"}
+
+
+def test_a_candidate_that_costs_nothing_more_is_kept_whatever_was_spent() -> None:
+    found = candidates(ClassifySettings(strategy="auto"), VIEWS["both"])
+    kept, left = within(found, 1e-9, 100_000, 2, 6)
+    assert [candidate.name for candidate in kept] == [candidate.name for candidate in found[:3]]
+    assert all(minutes > 0 for _, minutes in left)
+
+
 def test_a_number_is_foretold_better_from_text_and_table_than_from_either() -> None:
     made = classified(*numbers(500), number=True)
     metrics = made.summary["metrics"]
@@ -204,7 +217,10 @@ def test_a_number_is_foretold_better_from_text_and_table_than_from_either() -> N
     assert made.summary["gain"]["interval"][0] > 0
     assert made.summary["leading"] == "rmse"
     assert made.predictions["probability"].null_count() == 500
-    assert made.predictions["prediction"].cast(pl.Float64).is_finite().all()
+    tested = made.predictions.filter(pl.col("split") == "test")
+    off = tested["prediction"].cast(pl.Float64) - tested["label"].cast(pl.Float64)
+    rmse = metrics["chosen"]["rmse"]
+    assert float(np.sqrt((off**2).mean())) == pytest.approx(rmse, rel=1e-4)
 
 
 def test_auto_learns_numbers_too() -> None:
