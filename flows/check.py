@@ -17,7 +17,7 @@ from tasks.embed.device import resolve_device
 from tasks.embed.files import find_model
 from tasks.embed.precision import precision_of
 from tasks.errors import SettingsError, SourceError
-from tasks.learn.correcting import settle
+from tasks.learn.corrections.read import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import polars as pl
 
 from tasks.artifacts import MAIN
 from tasks.collect.assign import own_name
-from tasks.learn.correcting import Given, Settled, read_given, settle
+from tasks.learn.corrections.read import Given, Settled, read_given, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

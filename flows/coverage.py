@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from flows.config import Loaded
     from tasks.collect.source import Listing
-    from tasks.mine.task import WindowRefs
+    from tasks.windowed import WindowRefs
 
 STAGES = ("collect", "clean", "embed", "fuse", "classify", "cluster", "anomaly", "report")
 

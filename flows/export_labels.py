@@ -12,9 +12,9 @@ from tasks.artifacts import read_frame, read_json
 from tasks.collect.assign import own_name
 from tasks.contracts import CLEAN, DOUBTS, RESULTS
 from tasks.errors import SettingsError
-from tasks.learn.correcting import CORRECTED, PLACE
-from tasks.mine.task import SUMMARY
+from tasks.learn.corrections.read import CORRECTED, PLACE
 from tasks.sheet import escape_cells, escape_ids
+from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

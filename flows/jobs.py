@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.fuse.task import fuse_job
-from tasks.mine.task import ANOMALY, CLUSTER, classify_job, mine_job
+from tasks.learn.task import classify_job
+from tasks.mine.task import ANOMALY, CLUSTER, mine_job
 from tasks.report.task import report_job
 
 if TYPE_CHECKING:
     from flows.plan import Plan
     from tasks.artifacts import ArtifactRef, Job
-    from tasks.mine.task import WindowRefs
     from tasks.report.task import Made
+    from tasks.windowed import WindowRefs
 
 
 @dataclass(frozen=True)

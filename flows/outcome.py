@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from tasks.artifacts import ArtifactRef, read_json, read_manifest
-from tasks.mine.task import SUMMARY
 from tasks.report.task import HTML, LINES, Made, stage_key, stage_rows
 from tasks.task import made_by_this_run
+from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,11 @@ from tasks.collect.source import read_listing
 from tasks.collect.task import collect
 from tasks.failures import clear_failure
 from tasks.fuse.task import fuse
+from tasks.learn.task import classify_window
 from tasks.locks import shared
-from tasks.mine.task import WindowRefs, anomaly_window, classify_window, cluster_window
+from tasks.mine.task import anomaly_window, cluster_window
 from tasks.report.task import Made, report_window
+from tasks.windowed import WindowRefs
 
 
 @flow(

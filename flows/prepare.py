@@ -15,7 +15,7 @@ from tasks.embed.anew import Embedder, embedder
 from tasks.embed.files import ModelFiles, find_model
 from tasks.embed.precision import precision_of, settle_precision
 from tasks.embed.task import embed_job, embed_partition
-from tasks.mine.task import SUMMARY, WindowRefs
+from tasks.windowed import SUMMARY, WindowRefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from flows.config import Loaded
     from flows.plan import Plan
     from tasks.embed.encoder import Tell
-    from tasks.learn.correcting import Settled
-    from tasks.learn.corrections import Corrections
+    from tasks.learn.corrections.apply import Corrections
+    from tasks.learn.corrections.read import Settled
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import CATEGORY
+from tasks.fuse.deal import folds_of
 from tasks.fuse.goals import goals
 from tasks.fuse.parts import Matrix, Part, Rows
 
@@ -50,7 +51,11 @@ class Rates(Part):
         )
         if not self.names:
             return self.transform(rows)
-        return self._learn(rows, goals(target), _folds(target))
+        fold = folds_of(target, rows.clean, FOLDS, SEED)
+        if len(np.unique(fold)) < 2:  # all rows belong together, so none can be learnt from apart
+            self.names = []
+            return self.transform(rows)
+        return self._learn(rows, goals(target), fold)
 
     def transform(self, rows: Rows) -> Matrix:
         """The rates, float32 (n, outputs × categories)."""
@@ -97,15 +102,3 @@ def _encoders(codes: Floats, wanted: Floats) -> list[Any]:
 
 def _rates(encoders: list[Any], codes: Floats) -> NDArray[np.float32]:
     return np.hstack([encoder.transform(codes) for encoder in encoders]).astype(np.float32)
-
-
-def _folds(target: Target) -> NDArray[np.int64]:
-    """A fold for each row, dealt evenly along the label.
-
-    scikit-learn's stratified folds ask for several rows of each class and know no numbers.
-    """
-    order = np.random.default_rng(SEED).permutation(len(target))
-    order = order[np.argsort(target.values[order], kind="stable")]
-    fold = np.empty(len(target), dtype=np.int64)
-    fold[order] = np.arange(len(target)) % FOLDS
-    return fold

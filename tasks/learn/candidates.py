@@ -7,16 +7,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tasks.learn.combine import FitCombiner, fit_late, fit_mean, fit_mixture, fit_stacked
-from tasks.learn.dense import fit_neighbours
-from tasks.learn.linear import fit_logistic, fit_svm
-from tasks.learn.networks import fit_gated_network, fit_network
-from tasks.learn.trees import fit_boosted, fit_forest, fit_lightgbm
+from tasks.learn.learners.dense import fit_neighbours
+from tasks.learn.learners.linear import fit_logistic, fit_svm
+from tasks.learn.learners.networks import fit_gated_network, fit_network
+from tasks.learn.learners.trees import fit_boosted, fit_forest, fit_lightgbm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tasks.fuse.parts import BlockName
-    from tasks.learn.lesson import Learner
+    from tasks.learn.learners.lesson import Learner
     from tasks.learn.settings import ClassifySettings
 
 LEARNERS: Mapping[str, Learner] = MappingProxyType(

@@ -9,20 +9,20 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import CATEGORY
+from tasks.fuse.deal import deal, strata
 from tasks.learn.candidates import Spec, baseline
 from tasks.learn.combine import fit_mean
-from tasks.learn.folds import deal, strata
-from tasks.learn.judge import leading, measured
-from tasks.learn.leaks import RULE, leaks
+from tasks.learn.judge.judge import leading, measured
+from tasks.learn.leaks.leaks import RULE, leaks
+from tasks.learn.leaks.permuted import permuted
+from tasks.learn.leaks.stated import stated
 from tasks.learn.learnt import CURVE, Learnt
-from tasks.learn.permuted import permuted
-from tasks.learn.stated import stated
-from tasks.mine.reasons import percent, quote
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from tasks.fuse.target import Target
     from tasks.learn.fitting import Teacher
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
 
 PERMUTED_ROWS, PERMUTED_FOLDS = 5000, 3
 """Shuffled labels are learnt from at most so many rows, in so many parts."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.learn.candidates import Candidate, candidates, mixture, within
 from tasks.learn.combine import combined_out_of_fold, loss
-from tasks.learn.evaluate import json_number
+from tasks.learn.judge.class_metrics import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tasks.learn.combine import Combiner
     from tasks.learn.fitting import Teacher
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
 
 SLIGHT = 0.05
 """A model that counts less than this in a mixture is not worth its time."""

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import PROBABILITY
+from tasks.fuse.deal import folds_of
 from tasks.fuse.parts import Rows
 from tasks.learn.choose import choose
 from tasks.learn.decide import decided
-from tasks.learn.doubts import doubts, no_doubts
+from tasks.learn.doubts.doubts import doubts, no_doubts
 from tasks.learn.fitting import Progress, Teacher
-from tasks.learn.folds import folds_of
 from tasks.learn.learnt import Learnt, conclude, fits_to_conclude
 from tasks.learn.problem import pose
 from tasks.learn.summary import EMPTY, summary_of
@@ -73,7 +73,7 @@ def classify(
     if isinstance(problem, str):
         return Classification(_no_predictions(), no_doubts(), {**EMPTY, "skipped": problem})
     teacher = Teacher(problem, settings, fusing, progress)
-    fold = folds_of(problem.train, clean[problem.split.train], settings)
+    fold = folds_of(problem.train, clean[problem.split.train], settings.folds, settings.seed)
     choice = choose(teacher, fold, fits_to_conclude(problem, settings))
     learnt = conclude(teacher, choice, fold)
     doubtful, audit = doubts(learnt)

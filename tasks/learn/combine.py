@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.fuse.target import Target
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
 
 TINY = 1e-6
 ROUNDS = 25
@@ -78,7 +78,7 @@ class Meta:
 
     def apply(self, found: Sequence[Floats]) -> Floats:
         """What the linear model foretells (n, outputs)."""
-        from tasks.learn.lesson import estimated
+        from tasks.learn.learners.lesson import estimated
 
         return estimated(self.estimator, _features(found, self.outputs), self.outputs)
 

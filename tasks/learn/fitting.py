@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.fuse.blocks import fit_blocks
 from tasks.learn.candidates import LEARNERS, Spec
-from tasks.learn.lesson import Floats, Lesson, Matrices, Member, Prior
+from tasks.learn.learners.lesson import Floats, Lesson, Matrices, Member, Prior
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

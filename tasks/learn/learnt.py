@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.learn.candidates import Candidate, Spec
     from tasks.learn.choose import Choice
     from tasks.learn.fitting import Taught, Teacher
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
     from tasks.learn.problem import Problem
     from tasks.learn.settings import ClassifySettings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.learn.candidates import SPOKEN
-from tasks.learn.linear import Linear
+from tasks.learn.learners.linear import Linear
 
 if TYPE_CHECKING:
     from tasks.fuse.parts import Rows
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tasks.learn.candidates import Spec
     from tasks.learn.combine import Combiner
     from tasks.learn.fitting import Taught
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
 
 WORDS = "terms.word."
 

@@ -11,13 +11,13 @@ import polars as pl
 from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.target import Target
 from tasks.learn.candidates import TABLE
-from tasks.learn.folds import Split, split_rows
+from tasks.learn.splits import Split, split_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.fuse.parts import BlockName, Rows
-    from tasks.learn.lesson import Floats
+    from tasks.learn.learners.lesson import Floats
     from tasks.learn.settings import ClassifySettings
 
 LEAST_ROWS = 20

@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn import checks, evaluate
+from tasks.learn import checks
 from tasks.learn.candidates import baseline
 from tasks.learn.decide import coverage, decided
-from tasks.learn.evaluate import json_number
-from tasks.learn.explain import choose, explain_rows
-from tasks.learn.gated import Gated
-from tasks.learn.groups import by_group
-from tasks.learn.importance import evenly, importance
-from tasks.learn.judge import drawn, leading, score, task_of
+from tasks.learn.explain.explain import choose, explain_rows
+from tasks.learn.explain.importance import evenly, importance
+from tasks.learn.explain.shapley import Outcome
+from tasks.learn.judge import class_metrics
+from tasks.learn.judge.class_metrics import json_number
+from tasks.learn.judge.groups import by_group
+from tasks.learn.judge.judge import drawn, leading, score, task_of
+from tasks.learn.learners.gated import Gated
+from tasks.learn.learners.networks import NetworkMember
 from tasks.learn.learnt import CHOSEN, MAJORITY, Learnt
 from tasks.learn.model import terms
-from tasks.learn.networks import NetworkMember
 from tasks.learn.problem import VIEWS
-from tasks.learn.shapley import Outcome
 
 if TYPE_CHECKING:
+    from tasks.learn.explain.occlusion import Encode
     from tasks.learn.fitting import Teacher
-    from tasks.learn.occlusion import Encode
     from tasks.learn.problem import Problem
 
 TERMS, EXPLAINED_ROWS = 15, 1000
@@ -118,12 +119,12 @@ def _judged(learnt: Learnt) -> dict[str, Any]:
     found = drawn(learnt, learnt.tested)
     shown = (MAJORITY, *VIEWS, CHOSEN)
     metrics = {
-        view: evaluate.described(found[view])
+        view: class_metrics.described(found[view])
         if view in found
         else {"skipped": _missing(view, problem)}
         for view in shown
     }
-    judged = {"metrics": metrics, "gain": evaluate.gain(found)}
+    judged = {"metrics": metrics, "gain": class_metrics.gain(found)}
     return judged | (_spread(learnt) if problem.target.is_number else _of_classes(learnt))
 
 
@@ -133,9 +134,9 @@ def _of_classes(learnt: Learnt) -> dict[str, Any]:
     shares = np.bincount(task.truth, minlength=len(problem.names)) / len(task.truth)
     return {
         "base_rate": json_number(shares[task.ranked].mean()) if task.ranked else None,
-        "confusion": {"labels": problem.names, "rows": evaluate.confusion(task, main)},
-        "curve": evaluate.precision_recall(task, main),
-        "calibration": evaluate.calibration(task, main),
+        "confusion": {"labels": problem.names, "rows": class_metrics.confusion(task, main)},
+        "curve": class_metrics.precision_recall(task, main),
+        "calibration": class_metrics.calibration(task, main),
         "decision": _decision(learnt),
     }
 

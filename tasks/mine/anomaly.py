@@ -12,10 +12,11 @@ import polars as pl
 
 from tasks.contracts import NUMBER
 from tasks.mine.points import distinct_texts
-from tasks.mine.reasons import explain, figure, percent, quote
+from tasks.mine.reasons import explain, figure
 from tasks.mine.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, fuse_ranks, rank_shares
 from tasks.mine.usual import usual
 from tasks.mine.words import essence
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

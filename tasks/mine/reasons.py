@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 
 from tasks.mine.usual import tail
 from tasks.mine.words import words
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 LONGEST = 360
 """Characters of a reason."""
-QUOTED = 40
-"""Characters of a value, a word or a column's name that a reason quotes."""
 MOST_CLAUSES, MOST_WORDS = 4, 3
 RARE = 0.01
 """A number, a category or an empty value in at most this share of the rows is worth telling."""
@@ -35,7 +33,6 @@ MUCH = 4
 """A number is held against a group in which it is at least this many times rarer than overall."""
 EXPECTED, APART = 10, 10
 """Two categories that chance would bring together in this many rows, and this much oftener."""
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True)
@@ -164,19 +161,6 @@ def _rare_words(usual: Usual, row: int) -> list[str]:
 
 def _told(column: Categories, row: int) -> str:
     return f"{quote(column.name)} '{quote(column.values[column.codes[row]])}'"
-
-
-def quote(text: str) -> str:
-    """A text of the user's on one line, at most `QUOTED` characters."""
-    line = _BLANKS.sub(" ", text[: QUOTED * 4]).strip()
-    return line if len(line) <= QUOTED else line[: QUOTED - 1].rstrip() + "…"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, rounded down, so that 100 % and 0 % are said only where they hold."""
-    if 0 < share < 0.001:
-        return "less than 0.1 %"
-    return f"{math.floor(share * 1000 + 1e-6) / 10:g} %"
 
 
 def few(share: float) -> str:

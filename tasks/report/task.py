@@ -25,8 +25,7 @@ from tasks.contracts import (
     UNASSIGNED,
 )
 from tasks.keys import KEY_LENGTH, Stage, digest, recipe
-from tasks.learn.corrections import correct_labels
-from tasks.mine.task import SUMMARY
+from tasks.learn.corrections.apply import correct_labels
 from tasks.report.assemble import assemble
 from tasks.report.markdown import five_lines, render_markdown
 from tasks.report.model import ReportInputs, StageRow
@@ -34,19 +33,20 @@ from tasks.report.render import render_html, templates_digest
 from tasks.report.results import results
 from tasks.task import execute, stage_task
 from tasks.window import read_window
+from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.artifacts import ArtifactRef
     from tasks.collect.source import Listing
-    from tasks.mine.task import WindowRefs
     from tasks.report.settings import ReportSettings
+    from tasks.windowed import WindowRefs
 
 STAGE = Stage(
     "report",
     (
-        "tasks.learn.corrections",
+        "tasks.learn.corrections.apply",
         "tasks.report.assemble",
         "tasks.markup",
         "tasks.report.markdown",

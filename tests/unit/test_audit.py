@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.fuse.target import Target
-from tasks.learn.alike import MOST_TEXTS, Alike, alike
-from tasks.learn.audit import (
+from tasks.learn.doubts.alike import MOST_TEXTS, Alike, alike
+from tasks.learn.doubts.audit import (
     LIMIT,
     Doubts,
     audit,

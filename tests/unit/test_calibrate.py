@@ -21,7 +21,7 @@ from tasks.learn.calibrate import (
     choose_kind,
     fit_calibrator,
 )
-from tasks.learn.evaluate import Task, described, measure, measured_once
+from tasks.learn.judge.class_metrics import Task, described, measure, measured_once
 
 Floats = NDArray[np.float64]
 KINDS: list[Kind] = ["platt", "isotonic"]

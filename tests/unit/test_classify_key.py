@@ -11,10 +11,11 @@ from tasks.embed.anew import Embedder
 from tasks.embed.files import ModelFiles
 from tasks.embed.settings import EmbedSettings
 from tasks.fuse.settings import FuseSettings
-from tasks.learn.corrections import Corrections
+from tasks.learn.corrections.apply import Corrections
 from tasks.learn.settings import ClassifySettings
-from tasks.mine.task import WindowRefs, classify_job
+from tasks.learn.task import classify_job
 from tasks.window import WindowRules
+from tasks.windowed import WindowRefs
 
 
 def key(

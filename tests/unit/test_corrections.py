@@ -17,8 +17,8 @@ from tasks.clean.settings import CleanSettings
 from tasks.columns import Columns, LabelRule
 from tasks.contracts import CLEAN
 from tasks.errors import SettingsError
-from tasks.learn.correcting import Settled, read_given, settle
-from tasks.learn.corrections import Corrected, Corrections, correct_labels
+from tasks.learn.corrections.apply import Corrected, Corrections, correct_labels
+from tasks.learn.corrections.read import Settled, read_given, settle
 from tasks.sheet import escape_cells, escape_ids
 
 Write = Callable[[str, str | bytes], Path]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tasks.fuse.blocks import fit_blocks
 from tasks.fuse.parts import BlockName, Rows
 from tasks.fuse.settings import FuseSettings
-from tasks.learn.explain import FEATURES, VALUE, RowExplanation, choose, explain_rows
-from tasks.learn.importance import (
+from tasks.learn.explain.explain import FEATURES, VALUE, RowExplanation, choose, explain_rows
+from tasks.learn.explain.importance import (
     BATCH,
     Predict,
     alike,
@@ -28,8 +28,8 @@ from tasks.learn.importance import (
     players,
     predict_composed,
 )
-from tasks.learn.occlusion import GAP, MOST, PIECE, SHOWN, Word, bounded, occlude
-from tasks.learn.shapley import BACKGROUND, EVALUATIONS, Outcome, shapley
+from tasks.learn.explain.occlusion import GAP, MOST, PIECE, SHOWN, Word, bounded, occlude
+from tasks.learn.explain.shapley import BACKGROUND, EVALUATIONS, Outcome, shapley
 
 WORDS = ["bird", "engine", "wing", "landing", "runway", "none", "gull", "flight"]
 HOSTILE = [

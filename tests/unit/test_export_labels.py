@@ -27,10 +27,10 @@ from tasks.columns import Columns
 from tasks.contracts import DOUBTS, FEATURES, PREDICTIONS, RESULTS
 from tasks.errors import ArtifactError, SettingsError
 from tasks.keys import Recipe
-from tasks.learn.corrections import correct_labels
-from tasks.mine.task import WindowRefs
+from tasks.learn.corrections.apply import correct_labels
 from tasks.report.task import Made
 from tasks.window import read_window
+from tasks.windowed import WindowRefs
 
 YAML = """\
 version: 1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn import metrics
 
-from tasks.learn.evaluate import Task
-from tasks.learn.groups import by_group
+from tasks.learn.judge.class_metrics import Task
+from tasks.learn.judge.groups import by_group
 
 Floats = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.fuse.target import Target
-from tasks.learn.leaks import MOST_ROWS, RULE, leaks
-from tasks.learn.permuted import permuted
-from tasks.learn.single import areas, certainty, out_of_fold, score
-from tasks.mine.reasons import QUOTED
+from tasks.learn.leaks.leaks import MOST_ROWS, RULE, leaks
+from tasks.learn.leaks.permuted import permuted
+from tasks.learn.leaks.single import areas, certainty, out_of_fold, score
+from tasks.quoting import QUOTED
 from tasks.threads import one_thread
 
 Codes = NDArray[np.int64]

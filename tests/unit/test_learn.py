@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
 
+from tasks.fuse.deal import deal, with_duplicates
 from tasks.fuse.settings import FuseSettings
 from tasks.learn.classify import classify
-from tasks.learn.folds import deal, split_rows, with_duplicates
 from tasks.learn.settings import ClassifySettings
+from tasks.learn.splits import split_rows
 from tasks.threads import one_thread
 
 

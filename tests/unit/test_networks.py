@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.fuse.target import Floats, Target
-from tasks.learn.gated import Gate, fit_gated, restore_gated
-from tasks.learn.network import CHUNK, CLIP, Arrays, Blocks, fit_outcome, fit_scaling
-from tasks.learn.tabm import fit_tabm, restore_tabm
-from tasks.learn.training import Course, held_back, train
+from tasks.learn.learners.gated import Gate, fit_gated, restore_gated
+from tasks.learn.learners.network import CHUNK, CLIP, Arrays, Blocks, fit_outcome, fit_scaling
+from tasks.learn.learners.tabm import fit_tabm, restore_tabm
+from tasks.learn.learners.training import Course, held_back, train
 
 
 class Trained(Protocol):

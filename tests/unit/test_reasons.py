@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mine.reasons import LONGEST, QUOTED, explain, few, figure, percent, quote
+from tasks.mine.reasons import LONGEST, explain, few, figure
 from tasks.mine.usual import tail, usual
+from tasks.quoting import QUOTED, percent, quote
 
 
 def clean_table(rows: int = 1000, **columns: Any) -> pl.DataFrame:

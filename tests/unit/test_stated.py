@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.fuse.target import Target
-from tasks.learn.leaks import MOST_ROWS
-from tasks.learn.stated import stated
-from tasks.mine.reasons import QUOTED
+from tasks.learn.leaks.leaks import MOST_ROWS
+from tasks.learn.leaks.stated import stated
+from tasks.quoting import QUOTED
 
 Codes = NDArray[np.int64]
 NAMES = ["harmless", "serious"]

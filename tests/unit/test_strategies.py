@@ -13,7 +13,6 @@ from incidents import classified, incidents
 
 from tasks.errors import SettingsError
 from tasks.fuse.target import Target
-from tasks.learn import trees
 from tasks.learn.candidates import Candidate, candidates, within
 from tasks.learn.combine import (
     combined_out_of_fold,
@@ -23,6 +22,7 @@ from tasks.learn.combine import (
     fit_stacked,
     loss,
 )
+from tasks.learn.learners import trees
 from tasks.learn.problem import VIEWS
 from tasks.learn.settings import ClassifySettings
 

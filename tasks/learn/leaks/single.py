@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.folds import deal, strata
-from tasks.learn.lesson import estimated
+from tasks.fuse.deal import deal, strata
+from tasks.learn.learners.lesson import estimated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from tasks.collect.assign import own_name
 from tasks.collect.read import read_file
 from tasks.collect.settings import SourceSettings
 from tasks.errors import SettingsError, SourceError, nearest
-from tasks.learn.corrections import Corrections
+from tasks.learn.corrections.apply import Corrections
 from tasks.sheet import unescape
 
 if TYPE_CHECKING:

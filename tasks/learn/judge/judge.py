@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn import evaluate
+from tasks.learn.judge import class_metrics
+from tasks.learn.judge.number_metrics import measure_numbers
 from tasks.learn.learnt import CHOSEN
-from tasks.learn.regression_metrics import measure_numbers
 
 if TYPE_CHECKING:
-    from tasks.learn.evaluate import Task
+    from tasks.learn.judge.class_metrics import Task
+    from tasks.learn.learners.lesson import Floats
     from tasks.learn.learnt import Learnt
-    from tasks.learn.lesson import Floats
     from tasks.learn.problem import Problem
 
 
@@ -26,7 +26,7 @@ def task_of(learnt: Learnt) -> Task:
     """What is judged: the classes of the test rows."""
     problem = learnt.problem
     truth = problem.codes[problem.split.test]
-    return evaluate.Task(truth, len(problem.names), problem.positive, learnt.cut)
+    return class_metrics.Task(truth, len(problem.names), problem.positive, learnt.cut)
 
 
 def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Floats]]:
@@ -39,10 +39,10 @@ def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Fl
         truth = problem.target.values[problem.split.test]
         return measure_numbers(truth, variants, settings.resamples, settings.seed)
     decided = task_of(learnt)
-    likeliest = evaluate.Task(decided.truth, decided.classes, decided.positive)
+    likeliest = class_metrics.Task(decided.truth, decided.classes, decided.positive)
     own = {name: found for name, found in variants.items() if name == CHOSEN}
     others = {name: found for name, found in variants.items() if name != CHOSEN}
-    measure = evaluate.measure
+    measure = class_metrics.measure
     return {
         **measure(likeliest, others, settings.resamples, settings.seed),
         **measure(decided, own, settings.resamples, settings.seed),
@@ -52,12 +52,12 @@ def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Fl
 def measured(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Any]]:
     """The same, JSON-ready, in the variants' order."""
     found = drawn(learnt, variants)
-    return {name: evaluate.described(found[name]) for name in variants}
+    return {name: class_metrics.described(found[name]) for name in variants}
 
 
 def score(problem: Problem, truth: Any, foretold: Floats) -> float:
     """The leading metric of predictions (n, outputs), signed so that more is better."""
     if problem.target.is_number:
         return -float(np.sqrt(np.mean(np.square(foretold[:, 0] - truth))))
-    task = evaluate.Task(truth, len(problem.names), problem.positive)
-    return float(evaluate.measured_once(task, foretold)["average_precision"])
+    task = class_metrics.Task(truth, len(problem.names), problem.positive)
+    return float(class_metrics.measured_once(task, foretold)["average_precision"])

@@ -1,4 +1,4 @@
-"""Which rows judge the model, and how the others are dealt into folds."""
+"""Which rows judge the model and which teach it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from tasks.fuse.deal import group_codes, groups_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tasks.fuse.target import Target
     from tasks.learn.settings import ClassifySettings
 
 
@@ -99,7 +100,7 @@ def _by_group(
     unlabelled: NDArray[np.intp],
     settings: ClassifySettings,
 ) -> Split:
-    groups = _groups(clean).gather(rows)
+    groups = groups_of(clean).gather(rows)
     test = _drawn(groups, settings)
     judged, all_groups = groups.filter(pl.Series(test)).n_unique(), groups.n_unique()
     said = (
@@ -111,92 +112,13 @@ def _by_group(
 
 def _drawn(groups: pl.Series, settings: ClassifySettings) -> NDArray[np.bool_]:
     """Whole groups at random until the share of the rows is reached, one at least on each side."""
-    codes, sizes = _codes(groups)
+    codes, sizes = group_codes(groups)
     order = np.random.default_rng(settings.seed).permutation(len(sizes))
     reached = np.cumsum(sizes[order])
     wanted = settings.test_share * len(groups)
     count = int(np.searchsorted(reached, wanted)) + 1
     chosen = order[: max(1, min(count, len(order) - 1))]
     return np.isin(codes, chosen)
-
-
-def _groups(clean: pl.DataFrame) -> pl.Series:
-    """The group of each row; a row without one is a group of its own."""
-    alone = pl.concat_str(pl.lit("row "), pl.col("row_id"))
-    named = pl.concat_str(pl.lit("group "), pl.col("group"))
-    return clean.select(pl.coalesce(named, alone)).to_series()
-
-
-def _codes(groups: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number of each row's group, in the order of their first rows, and the groups' sizes."""
-    named = groups.unique(maintain_order=True)
-    codes = groups.replace_strict(named, range(len(named)), return_dtype=pl.Int64).to_numpy()
-    return codes, np.bincount(codes, minlength=len(named))
-
-
-def strata(target: Target) -> NDArray[np.int64]:
-    """What rows are dealt evenly by (n,): their class, or the fifth of the numbers they are in."""
-    if not target.is_number:
-        return np.asarray(target.values)
-    edges = np.quantile(target.values, [0.2, 0.4, 0.6, 0.8]) if len(target) else np.zeros(0)
-    return np.searchsorted(edges, target.values)
-
-
-def folds_of(target: Target, rows: pl.DataFrame, settings: ClassifySettings) -> NDArray[np.int64]:
-    """The fold of each training row (n,): no fold parts a group, or a row from its copies."""
-    if "group" not in rows.columns:
-        return with_duplicates(deal(strata(target), settings.folds, settings.seed), rows)
-    return _deal_groups(_bound_together(rows), settings)
-
-
-def _bound_together(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """A number for each row (n,), the same for rows that a group or a chain of copies joins."""
-    from scipy.sparse import coo_matrix, csgraph
-
-    count, places = len(rows), np.arange(len(rows))
-    groups, sizes = _codes(_groups(rows))
-    edges = np.concatenate([count + groups, _originals(rows)])
-    width = count + len(sizes)
-    graph = coo_matrix((np.ones(2 * count), (np.tile(places, 2), edges)), shape=(width, width))
-    _, parts = csgraph.connected_components(graph, directed=False)
-    return np.asarray(parts[:count], dtype=np.int64)
-
-
-def _originals(rows: pl.DataFrame) -> NDArray[np.intp]:
-    """The place of the row that each row is a copy of (n,); its own where that is not here."""
-    place = {row_id: i for i, row_id in enumerate(rows["row_id"])}
-    found = [place.get(original, i) for i, original in enumerate(rows["duplicate_of"])]
-    return np.array(found, dtype=np.intp)
-
-
-def _deal_groups(groups: NDArray[np.int64], settings: ClassifySettings) -> NDArray[np.int64]:
-    """Groups dealt to folds, the largest first, each to the fold of fewest rows."""
-    sizes = np.bincount(groups)
-    order = np.random.default_rng(settings.seed).permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    filled, fold = np.zeros(settings.folds), np.zeros(len(sizes), dtype=np.int64)
-    for group in order:
-        fold[group] = int(filled.argmin())
-        filled[fold[group]] += sizes[group]
-    return fold[groups]
-
-
-def deal(codes: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold number for each row, the rows of every class dealt evenly and at random.
-
-    As the classes are dealt one after the other, no class is too small for it, and a class of
-    two rows or more is in the training part of every fold.
-    """
-    order = np.random.default_rng(seed).permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    fold = np.empty(len(codes), dtype=np.int64)
-    fold[order] = np.arange(len(codes)) % folds
-    return fold
-
-
-def with_duplicates(fold: NDArray[np.int64], rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Move exact duplicates into the fold of their original, so that none is a peep at it."""
-    return fold[_originals(rows)]
 
 
 def _since(clean: pl.DataFrame, settings: ClassifySettings, timezone: str) -> NDArray[np.bool_]:

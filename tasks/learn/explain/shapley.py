@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
-from tasks.learn.importance import BATCH, alike, evenly, players, predict_composed
+from tasks.learn.explain.importance import BATCH, alike, evenly, players, predict_composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.fuse.parts import Rows
-    from tasks.learn.importance import Index, Player, Predict
+    from tasks.learn.explain.importance import Index, Player, Predict
 
 Floats: TypeAlias = "NDArray[np.float64]"
 Positions: TypeAlias = "NDArray[np.intp]"

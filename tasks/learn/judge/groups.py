@@ -16,7 +16,7 @@ import polars as pl
 
 from tasks.contracts import CATEGORY
 from tasks.fuse.categories import MISSING
-from tasks.learn.evaluate import Task, json_number, measured_once
+from tasks.learn.judge.class_metrics import Task, json_number, measured_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

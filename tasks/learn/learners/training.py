@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from tasks.learn.folds import deal
-from tasks.learn.network import A, Network, fit_outcome, fit_scaling, one_torch_thread
+from tasks.fuse.deal import deal
+from tasks.learn.learners.network import A, Network, fit_outcome, fit_scaling, one_torch_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tasks.fuse.target import Floats, Target
-    from tasks.learn.network import Arrays, Blocks, Dropout, Outcome
+    from tasks.learn.learners.network import Arrays, Blocks, Dropout, Outcome
 
 LEAST_TO_VALIDATE = 50
 """With fewer rows none are held back, and training takes its full course."""

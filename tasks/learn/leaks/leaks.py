@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.single import areas, certainty, out_of_fold, score
-from tasks.learn.suspects import Suspect, suspects
-from tasks.mine.reasons import percent, quote
+from tasks.learn.leaks.single import areas, certainty, out_of_fold, score
+from tasks.learn.leaks.suspects import Suspect, suspects
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

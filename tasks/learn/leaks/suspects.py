@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import CATEGORY, NUMBER
-from tasks.mine.reasons import quote
+from tasks.quoting import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ import polars as pl
 
 from tasks.contracts import CATEGORY, NUMBER, TEXT
 from tasks.fuse.parts import Rows
-from tasks.learn.evaluate import json_number
+from tasks.learn.judge.class_metrics import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

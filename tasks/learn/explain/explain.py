@@ -11,10 +11,10 @@ import numpy as np
 from tasks.cells import as_text
 from tasks.fuse.categories import MISSING
 from tasks.learn.decide import called
-from tasks.learn.evaluate import json_number
-from tasks.learn.importance import Kind, Player, Predict, players
-from tasks.learn.occlusion import Encode, Word, bounded, occlude
-from tasks.learn.shapley import Outcome, shapley
+from tasks.learn.explain.importance import Kind, Player, Predict, players
+from tasks.learn.explain.occlusion import Encode, Word, bounded, occlude
+from tasks.learn.explain.shapley import Outcome, shapley
+from tasks.learn.judge.class_metrics import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.mine.reasons import percent, quote
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

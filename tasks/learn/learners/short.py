@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.fuse.categories import Categories
-from tasks.learn.folds import deal, strata
-from tasks.learn.linear import fit_logistic
-from tasks.learn.svd import fit_svd
+from tasks.fuse.deal import folds_of
+from tasks.learn.learners.linear import fit_logistic
+from tasks.learn.learners.svd import fit_svd
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.fuse.parts import BlockName, Rows
-    from tasks.learn.lesson import Floats, Lesson, Matrices, Member
+    from tasks.learn.learners.lesson import Floats, Lesson, Matrices, Member
 
 INNER_FOLDS, INNER_STEPS = 3, 30
 """Parts for the stacked predictions, and the solver's steps for each: roughly is enough."""
@@ -87,7 +87,7 @@ def fit_short(lesson: Lesson) -> tuple[ShortForm, Floats]:
 def _stack(lesson: Lesson) -> tuple[tuple[Member, ...], Floats] | None:
     """Linear models of one block, and what they foretell of the rows that each has not seen."""
     target = lesson.target
-    fold = deal(strata(target), INNER_FOLDS, lesson.seed)
+    fold = folds_of(target, lesson.rows.clean, INNER_FOLDS, lesson.seed)
     # Without two classes in every part there is nothing to stack.
     parts = [np.unique(target.values[fold != part]) for part in range(INNER_FOLDS)]
     if min(len(seen) for seen in parts) < 2:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.lesson import Floats, Lesson, Matrices, estimated, side_by_side
+from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated, side_by_side
 
 if TYPE_CHECKING:
     from tasks.fuse.parts import BlockName, Rows

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.leaks import LEAST_ROWS, evenly
-from tasks.learn.named import names_said, numbers_said
-from tasks.mine.reasons import percent, quote
+from tasks.learn.leaks.leaks import LEAST_ROWS, evenly
+from tasks.learn.leaks.named import names_said, numbers_said
+from tasks.quoting import percent, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

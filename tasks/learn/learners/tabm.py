@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tasks.learn.network import Architecture, Network, per_member, restored, uniform
-from tasks.learn.training import Course, train
+from tasks.learn.learners.network import Architecture, Network, per_member, restored, uniform
+from tasks.learn.learners.training import Course, train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tasks.fuse.target import Floats, Target
-    from tasks.learn.network import Arrays, Blocks, Dropout, Weights
+    from tasks.learn.learners.network import Arrays, Blocks, Dropout, Weights
 
 COURSE = Course(epochs=10, rate=3e-3, decay=1e-2, dropout=0.3)
 

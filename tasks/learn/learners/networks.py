@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tasks.embed.device import resolve_device
-from tasks.learn.dense import DenseForm, fit_dense
-from tasks.learn.gated import fit_gated
-from tasks.learn.tabm import fit_tabm
+from tasks.learn.learners.dense import DenseForm, fit_dense
+from tasks.learn.learners.gated import fit_gated
+from tasks.learn.learners.tabm import fit_tabm
 from tasks.locks import device_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tasks.fuse.parts import BlockName, Rows
-    from tasks.learn.lesson import Floats, Lesson, Matrices
-    from tasks.learn.network import Blocks
+    from tasks.learn.learners.lesson import Floats, Lesson, Matrices
+    from tasks.learn.learners.network import Blocks
 
 
 class Trained(Protocol):

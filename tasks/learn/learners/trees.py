@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.errors import SettingsError
-from tasks.learn.lesson import Floats, Lesson, Matrices, estimated
-from tasks.learn.short import ShortForm, fit_short
+from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated
+from tasks.learn.learners.short import ShortForm, fit_short
 
 if TYPE_CHECKING:
     from tasks.fuse.parts import Rows

@@ -1,6 +1,6 @@
 """How good predicted numbers are, with paired bootstrap intervals.
 
-The results have the shape of those of `tasks.learn.evaluate`, which describes and compares them.
+The results have the shape of those of `class_metrics`, which describes and compares them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tasks.learn.evaluate import draws
+from tasks.learn.judge.class_metrics import draws
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

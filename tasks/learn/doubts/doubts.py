@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.learn.alike import LEAST_WORDS, SIMILAR, Alike, alike
-from tasks.learn.audit import audit
+from tasks.learn.doubts.alike import LEAST_WORDS, SIMILAR, Alike, alike
+from tasks.learn.doubts.audit import audit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.learn.single import FEW, score
+from tasks.learn.leaks.single import FEW, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable

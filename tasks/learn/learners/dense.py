@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.lesson import Floats, Lesson, Matrices, estimated
-from tasks.learn.svd import fit_svd
+from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated
+from tasks.learn.learners.svd import fit_svd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
