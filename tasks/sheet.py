@@ -17,9 +17,13 @@ MARK = "'"
 # With white space before them and in full width they begin a formula in some spreadsheets.
 _FORMULA = r"^\s*[=+\-@＝＋－＠]"
 _NEGATIVE = r"^-\d+([.,]\d+)?$"
-# Of what begins with a digit only whole numbers of up to 15 digits stay as they are. An id that
-# begins with the mark gets another one, so that reading gives it back.
-_REWRITTEN = r"(?s)^(\s*[=+\-@＝＋－＠']|0.|\d{16}|\d.*\D)"
+# Of what begins with a digit only whole numbers of up to 15 digits stay as they are. What begins
+# as money, a decimal, a truth or a month is rewritten too. An id that begins with the mark gets
+# another one, so that reading gives it back.
+_REWRITTEN = (
+    r"(?si)^(\s*[=+\-@＝＋－＠']|0.|\d{16}|\d.*\D|[$€£(.,]|\s"
+    r"|(true|false)$|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\s\-/.]*\d)"
+)
 
 
 def escape_cells(cells: pl.Series) -> pl.Series:

@@ -23,7 +23,7 @@ def folds_of(target: Target, rows: pl.DataFrame, folds: int, seed: int) -> NDArr
         seed: Where the random numbers start.
     """
     if "group" in rows.columns:
-        return _deal_groups(_bound_together(rows), folds, seed)
+        return _deal_groups(bound_together(rows), folds, seed)
     return with_duplicates(deal(strata(target), folds, seed), rows)
 
 
@@ -67,7 +67,7 @@ def group_codes(groups: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return codes, np.bincount(codes, minlength=len(named))
 
 
-def _bound_together(rows: pl.DataFrame) -> NDArray[np.int64]:
+def bound_together(rows: pl.DataFrame) -> NDArray[np.int64]:
     """A number for each row (n,), the same for rows that a group or a chain of copies joins."""
     from scipy.sparse import coo_matrix, csgraph
 
@@ -77,15 +77,23 @@ def _bound_together(rows: pl.DataFrame) -> NDArray[np.int64]:
     width = count + len(sizes)
     graph = coo_matrix((np.ones(2 * count), (np.tile(places, 2), edges)), shape=(width, width))
     _, parts = csgraph.connected_components(graph, directed=False)
-    return np.asarray(parts[:count], dtype=np.int64)
+    # Numbered by their first row, so that no library decides on an order.
+    _, first, codes = np.unique(parts[:count], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[codes]
 
 
 def _originals(rows: pl.DataFrame) -> NDArray[np.intp]:
-    """The place of the row that each row is a copy of (n,); its own where that is not here."""
+    """The place of the row that each row is a copy of (n,).
+
+    Copies of one that is not here belong to the first of them; a row that is none is its own.
+    """
     if "duplicate_of" not in rows.columns:
         return np.arange(len(rows))
-    place = {row_id: i for i, row_id in enumerate(rows["row_id"])}
-    found = [place.get(original, i) for i, original in enumerate(rows["duplicate_of"])]
+    first: dict[str, int] = {row_id: i for i, row_id in enumerate(rows["row_id"])}
+    found = [
+        i if original is None else first.setdefault(original, i)
+        for i, original in enumerate(rows["duplicate_of"])
+    ]
     return np.array(found, dtype=np.intp)
 
 

@@ -100,7 +100,7 @@ def _curve(column: Floats) -> _Curve:
 
     values, counts = np.unique(seen, return_counts=True)
     ranks = (np.cumsum(counts) - counts / 2) / len(seen)
-    return _Curve(values, ndtri(ranks), float(np.median(seen)), gaps)
+    return _Curve(values, ndtri(ranks), 2 * float(np.median(seen / 2)), gaps)
 
 
 def _ruler(column: Floats) -> _Ruler:

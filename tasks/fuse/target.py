@@ -53,3 +53,40 @@ class Target:
         if len(self):
             return np.asarray(self.columns().mean(axis=0))
         return np.full(self.outputs, 1 / self.classes if self.classes else 0.0)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Mean and standard deviation of numbers, so that learners see numbers of order 1.
+
+    Regularisation and tolerances would otherwise depend on the unit of the label.
+    """
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def scaled(self, target: Target) -> Target:
+        """The numbers in standard deviations from the mean; classes as they are."""
+        if not target.is_number:
+            return target
+        return Target((target.values - self.mean) / self.deviation, 0)
+
+    def back(self, foretold: Floats) -> Floats:
+        """Predictions in the label's own unit."""
+        if self == Unit():
+            return foretold
+        return np.asarray(foretold * self.deviation + self.mean)
+
+
+def unit_of(target: Target) -> Unit:
+    """The unit of these numbers; of classes and of a single number nothing is changed."""
+    if not target.is_number or not len(target):
+        return Unit()
+    largest = float(np.abs(target.values).max())
+    if not largest:
+        return Unit()
+    # In parts of the largest one, so that no square is beyond what can be told.
+    parts = target.values / largest
+    deviation = float(parts.std()) * largest
+    mean = float(parts.mean()) * largest
+    return Unit(mean, deviation if deviation > 0 else 1.0)

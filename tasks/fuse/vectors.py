@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.fuse.deal import folds_of
 from tasks.fuse.directions import Floats32, label_axes, main_axes
 from tasks.fuse.goals import goals
 from tasks.fuse.parts import Matrix, Part, Rows
 from tasks.fuse.settings import FuseSettings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tasks.fuse.target import Target
+
+FOLDS, SEED = 5, 0
 
 
 class Vectors(Part):
@@ -27,14 +32,43 @@ class Vectors(Part):
         self.settings = settings or FuseSettings()
 
     def fit_transform(self, rows: Rows, target: Target | None = None) -> Matrix:
-        """Look whether there is any text, and learn the directions."""
+        """Look whether there is any text, and learn the directions.
+
+        Those that go with the label know it: each fold of these rows is placed along the
+        directions of the other folds, turned to lie as the final ones do.
+        """
         written = np.any(rows.vectors, axis=1)
         self.width = rows.vectors.shape[1] if written.any() else 0
         self.axes: Floats32 | None = None
         self.named = ""
         if self.settings.reduce != "none" and self.width:
             self._learn(rows.vectors[written], None if target is None else target.take(written))
-        return self.transform(rows)
+        placed = self.transform(rows)
+        if target is not None and self.named.startswith("pls"):
+            fold = folds_of(target, rows.clean, FOLDS, SEED)
+            for held in (fold == part for part in np.unique(fold)):
+                known = written & ~held
+                placed[held] = self._turned(rows.vectors[known], target.take(known), rows, held)
+        return placed
+
+    def _turned(
+        self, vectors: Floats32, target: Target, rows: Rows, held: NDArray[np.bool_]
+    ) -> Matrix:
+        """The held rows along the directions of others; zero where these show none."""
+        from scipy.linalg import orthogonal_procrustes
+
+        there = rows.vectors[held]
+        if self.axes is None or len(target) < 2:
+            return np.zeros((len(there), self.width), dtype=np.float32)
+        axes = label_axes(vectors, goals(target), self.width)
+        turn, _ = (
+            orthogonal_procrustes(axes, self.axes)
+            if axes.shape == self.axes.shape
+            else (np.linalg.pinv(axes) @ self.axes, 0.0)
+        )
+        centred = there - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        found = (centred @ axes @ turn).astype(np.float32)
+        return np.where(np.any(there, axis=1, keepdims=True), found, np.float32(0))
 
     def transform(self, rows: Rows) -> Matrix:
         """The vectors, or their places along the directions, float32 (n, d)."""

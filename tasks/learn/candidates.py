@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tasks.fuse.parts import BlockName
     from tasks.learn.learners.lesson import Learner
+    from tasks.learn.problem import Problem
     from tasks.learn.settings import ClassifySettings
 
 LEARNERS: Mapping[str, Learner] = MappingProxyType(
@@ -38,6 +39,7 @@ MODALITIES: dict[str, tuple[BlockName, ...]] = {
     "table": TABLE,
 }
 """What `late` and `stacked` make a model of each."""
+USUAL = ("logistic", "boosted")
 SUITED = {"terms": "logistic", "vectors": "logistic", "table": "boosted"}
 SPOKEN = {
     "logistic": "logistic regression",
@@ -71,8 +73,11 @@ class Spec:
 
     def minutes(self, rows: int, outputs: int) -> float:
         """Roughly the minutes of one core that one fit takes."""
-        # Two classes are one question; a network answers all questions at once.
-        questions = 1 if outputs <= 2 or self.learner in {"network", "gated"} else outputs
+        # Two classes are one question; a network answers all questions at once, and trees are
+        # bounded in number, but what they read of the texts is not.
+        questions = 1.0 if outputs <= 2 or self.learner in {"network", "gated"} else outputs
+        if self.learner == "boosted" and outputs > 2:
+            questions = 2 + outputs / 4
         return MICROSECONDS[self.learner] * rows * questions / 60e6
 
 
@@ -86,23 +91,28 @@ class Candidate:
     combine: FitCombiner
 
 
-def candidates(settings: ClassifySettings, blocks: Sequence[BlockName]) -> list[Candidate]:
+def candidates(
+    settings: ClassifySettings, blocks: Sequence[BlockName], usual: Sequence[str] = USUAL
+) -> list[Candidate]:
     """What is tried, most promising first; one candidate unless the strategy is `auto`.
 
     Args:
         settings: Strategy and learner; with `auto` a learner that is named is the only one tried,
             beside the gated network.
         blocks: The blocks that there is something in.
+        usual: What is averaged where no learner is named, see `usual_learners`.
     """
-    if settings.strategy != "auto":
-        return [_candidate(settings.strategy, settings.learner, blocks)]
     learner = settings.learner
+    if settings.strategy != "auto":
+        return [_candidate(settings.strategy, learner, blocks, usual)]
     names = (None, "boosted", "logistic", "svm", "network") if learner is None else (learner,)
-    early = [_candidate("early", name, blocks) for name in names]
-    others = [_candidate(name, learner, blocks) for name in ("stacked", "late", "gated")]
+    early = [_candidate("early", name, blocks, usual) for name in names]
+    others = [_candidate(name, learner, blocks, usual) for name in ("stacked", "late", "gated")]
     # One block alone leaves nothing to join.
     joined = others if len(_modalities(blocks)) > 1 else others[2:]
-    return [*early[:4], *joined, *early[4:]]
+    found = [*early[:4], *joined, *early[4:]]
+    # The average of a single learner is that learner.
+    return list({(one.strategy, one.specs): one for one in found}.values())
 
 
 def within(
@@ -132,16 +142,27 @@ def mixture(found: Sequence[Candidate]) -> Candidate:
     return Candidate("mixture of the models", "mixture", tuple(specs), fit_mixture)
 
 
-def baseline(settings: ClassifySettings, blocks: Sequence[BlockName]) -> Candidate:
+def baseline(
+    settings: ClassifySettings, blocks: Sequence[BlockName], usual: Sequence[str] = USUAL
+) -> Candidate:
     """What text alone, table alone and both are compared with: one learner, whatever is chosen."""
-    return _candidate("early", settings.learner, blocks)
+    return _candidate("early", settings.learner, blocks, usual)
 
 
-def _candidate(strategy: str, learner: str | None, blocks: Sequence[BlockName]) -> Candidate:
+def usual_learners(problem: Problem, settings: ClassifySettings) -> tuple[str, ...]:
+    """What is averaged where no learner is named; where the budget is too small, only the first."""
+    rows, outputs = len(problem.split.train), problem.target.outputs
+    each = sum(Spec(name, ()).minutes(rows, outputs) for name in USUAL)
+    return USUAL if (settings.folds + 1) * each <= settings.budget else USUAL[:1]
+
+
+def _candidate(
+    strategy: str, learner: str | None, blocks: Sequence[BlockName], usual: Sequence[str]
+) -> Candidate:
     if strategy == "early":
-        names = (learner,) if learner else ("logistic", "boosted")
+        names = (learner,) if learner else tuple(usual)
         said = " and ".join(SPOKEN[name] for name in names)
-        title = f"early: {said}" if learner else f"early: average of {said}"
+        title = f"early: average of {said}" if len(names) > 1 else f"early: {said}"
         return Candidate(title, strategy, tuple(Spec(n, tuple(blocks)) for n in names), fit_mean)
     if strategy == "gated":
         return Candidate("gated network", strategy, (Spec("gated", tuple(blocks)),), fit_mean)

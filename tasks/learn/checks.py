@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.contracts import CATEGORY
+from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.deal import deal, strata
-from tasks.learn.candidates import Spec, baseline
+from tasks.learn.candidates import Spec, baseline, usual_learners
 from tasks.learn.combine import fit_mean
 from tasks.learn.judge.judge import leading, measured
 from tasks.learn.leaks.leaks import RULE, leaks
@@ -34,7 +34,8 @@ def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
     Smaller parts are in the larger ones, so that only their size differs.
     """
     problem = learnt.problem
-    specs = baseline(learnt.settings, problem.blocks).specs
+    usual = usual_learners(problem, learnt.settings)
+    specs = baseline(learnt.settings, problem.blocks, usual).specs
     order = np.random.default_rng(learnt.settings.seed).permutation(len(problem.split.train))
     test = problem.rows.take(problem.split.test)
     points = []
@@ -97,7 +98,48 @@ def suspicions(learnt: Learnt) -> dict[str, Any]:
 
 def notes(learnt: Learnt) -> list[str]:
     """Fallbacks and what readers should know, each a sentence."""
-    return [*_rare(learnt), *_unseen(learnt), *_constant(learnt)]
+    found = [_copies, _apart, _ignored, _rare, _unseen, _constant]
+    return [note for look in found for note in look(learnt)]
+
+
+def _copies(learnt: Learnt) -> list[str]:
+    """Test rows that are like a training row in everything but their id."""
+    split, clean = learnt.problem.split, learnt.problem.rows.clean
+    own = clean.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
+    rows = int(own.gather(split.test).is_in(own.gather(split.train).implode()).sum())
+    if not rows:
+        return []
+    share = percent(rows / len(split.test))
+    return [
+        f"{rows:,} test rows ({share}) are copies of training rows, which flatters the figures."
+    ]
+
+
+def _apart(learnt: Learnt) -> list[str]:
+    if learnt.crossed:
+        return []
+    return [
+        "All training rows belong together, as one group or copies of one row. So none could be "
+        "predicted by a model that had not seen it: probabilities are not calibrated, labels not "
+        "audited, and the choice of a model is arbitrary."
+    ]
+
+
+def _ignored(learnt: Learnt) -> list[str]:
+    """Settings that a label of this kind has no use for, or that name what is not there."""
+    settings, problem = learnt.settings, learnt.problem
+    given = {
+        "decision": settings.decision is not None and problem.positive is None,
+        "abstain": settings.abstain is not None and problem.target.is_number,
+        "class_weights": settings.class_weights != "none" and problem.target.is_number,
+    }
+    unused = [f"classify.{name}" for name, told in given.items() if told]
+    kind = "a number" if problem.target.is_number else f"of {len(problem.names)} classes"
+    notes = [f"{name} has no effect: the label is {kind}." for name in unused]
+    if isinstance(settings.class_weights, dict) and not problem.target.is_number:
+        strangers = sorted(set(settings.class_weights) - set(problem.names))
+        notes += [f"classify.class_weights names no class '{quote(name)}'." for name in strangers]
+    return notes
 
 
 def _rare(learnt: Learnt) -> list[str]:
@@ -138,7 +180,7 @@ def _unseen(learnt: Learnt) -> list[str]:
 def _constant(learnt: Learnt) -> list[str]:
     """Columns with one value in all training rows teach nothing."""
     rows = learnt.problem.rows
-    names = [name for prefix in (CATEGORY, "number.") for name in rows.columns(prefix)]
+    names = [name for prefix in (CATEGORY, NUMBER) for name in rows.columns(prefix)]
     train = rows.clean[learnt.problem.split.train].select(pl.col(names).n_unique())
     same = [name.partition(".")[2] for name in names if train[name][0] <= 1]
     if not same:

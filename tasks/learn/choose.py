@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.candidates import Candidate, candidates, mixture, within
+from tasks.learn.candidates import Candidate, candidates, mixture, usual_learners, within
 from tasks.learn.combine import combined_out_of_fold, loss
 from tasks.learn.judge.class_metrics import json_number
 
@@ -46,7 +46,7 @@ def choose(teacher: Teacher, fold: NDArray[np.int64], extra_fits: int) -> Choice
     """
     settings, target = teacher.settings, teacher.problem.train
     parts = len(np.unique(fold))
-    found = candidates(settings, teacher.problem.blocks)
+    found = candidates(settings, teacher.problem.blocks, usual_learners(teacher.problem, settings))
     kept, left = within(found, settings.budget, len(target), target.outputs, parts + 1)
     specs = tuple(dict.fromkeys(spec for candidate in kept for spec in candidate.specs))
     teacher.total = len(specs) * parts + extra_fits

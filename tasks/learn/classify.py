@@ -101,10 +101,21 @@ def _predictions(learnt: Learnt) -> pl.DataFrame:
         {
             **columns,
             "prediction": pl.Series(called, dtype=pl.String),
-            "probability": foretold.max(axis=1),
+            "probability": _of_called(learnt, called),
             **{PROBABILITY + name: foretold[:, k] for k, name in enumerate(problem.names)},
         }
     )
+
+
+def _of_called(learnt: Learnt, called: list[str | None]) -> NDArray[np.float64]:
+    """The probability of what each row is called (n,); where it is undecided, the likeliest's."""
+    places = {name: k for k, name in enumerate(learnt.problem.names)}
+    likeliest = learnt.foretold.argmax(axis=1)
+    codes = [
+        places[name] if name is not None else int(k)
+        for name, k in zip(called, likeliest, strict=True)
+    ]
+    return np.asarray(learnt.foretold[np.arange(len(codes)), codes])
 
 
 def _no_predictions() -> pl.DataFrame:

@@ -6,13 +6,16 @@ fold as well: a fold by what was fitted on the other folds.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from tasks.fuse.target import Unit, unit_of
 from tasks.learn.calibrate import Calibrator, fit_calibrator
+from tasks.learn.learners.lesson import estimated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,12 +78,12 @@ class Meta:
 
     estimator: Any
     outputs: int
+    unit: Unit
 
     def apply(self, found: Sequence[Floats]) -> Floats:
         """What the linear model foretells (n, outputs)."""
-        from tasks.learn.learners.lesson import estimated
-
-        return estimated(self.estimator, _features(found, self.outputs), self.outputs)
+        features = _features(found, self.outputs, self.unit)
+        return self.unit.back(estimated(self.estimator, features, self.outputs))
 
     def shares(self) -> list[float]:
         """Each model's part of the absolute coefficients."""
@@ -103,11 +106,16 @@ def fit_late(found: Sequence[Floats], target: Target) -> Combiner:
 
 def fit_stacked(found: Sequence[Floats], target: Target) -> Combiner:
     """Logistic or ridge regression on what the models foretell (Wolpert 1992)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
 
+    unit = unit_of(target)
     estimator = Ridge(1e-3) if target.is_number else LogisticRegression(C=1.0, max_iter=200)
-    estimator.fit(_features(found, target.outputs), target.values)
-    return Meta(estimator, target.outputs)
+    with warnings.catch_warnings():
+        # Where classes can be parted perfectly the optimum is far off, and near enough is good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(_features(found, target.outputs, unit), unit.scaled(target).values)
+    return Meta(estimator, target.outputs, unit)
 
 
 def fit_mixture(found: Sequence[Floats], target: Target) -> Combiner:
@@ -123,7 +131,7 @@ def fit_mixture(found: Sequence[Floats], target: Target) -> Combiner:
         chosen = int(np.argmin(losses))
         counts = counts + (np.arange(len(found)) == chosen)
         total = total + found[chosen]
-        if losses[chosen] < best - 1e-9:
+        if losses[chosen] < best * (1 - 1e-9):
             best, kept = losses[chosen], counts
     return Mean(tuple(float(count) for count in kept / kept.sum()))
 
@@ -164,9 +172,9 @@ def _width(outputs: int) -> int:
     return 1 if outputs <= 2 else outputs
 
 
-def _features(found: Sequence[Floats], outputs: int) -> Floats:
+def _features(found: Sequence[Floats], outputs: int, unit: Unit) -> Floats:
     if outputs == 1:
-        return np.hstack(found)
+        return (np.hstack(found) - unit.mean) / unit.deviation
     clipped = [np.clip(one[:, -_width(outputs) :], TINY, 1 - TINY) for one in found]
     if outputs == 2:
         return np.hstack([np.log(one / (1 - one)) for one in clipped])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tasks.fuse.blocks import fit_blocks
+from tasks.fuse.target import Unit, unit_of
 from tasks.learn.candidates import LEARNERS, Spec
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, Member, Prior
 
@@ -32,6 +33,8 @@ class Taught:
 
     blocks: Mapping[BlockName, Block]
     members: Mapping[Spec, Member]
+    unit: Unit = field(default_factory=Unit)
+    """In which models read numbers."""
 
     def predict(self, rows: Rows, specs: Iterable[Spec]) -> list[Floats]:
         """What each of some models foretells of rows (n, outputs)."""
@@ -40,7 +43,8 @@ class Taught:
         matrices: Matrices = {
             name: block.transform(rows) for name, block in self.blocks.items() if name in needed
         }
-        return [self.members[spec].predict(rows, matrices) for spec in asked]
+        found = (self.members[spec].predict(rows, matrices) for spec in asked)
+        return [self.unit.back(one) for one in found]
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Teacher:
         for spec in specs:
             members[spec] = _learnt(lesson.of(spec.blocks), spec)
             self._tell()
-        return Taught(lesson.blocks, members)
+        return Taught(lesson.blocks, members, unit_of(self.problem.target.take(index)))
 
     def out_of_fold(self, fold: NDArray[np.int64], specs: Sequence[Spec]) -> list[Floats]:
         """What each model foretells of the training rows (n, outputs), none of which it has seen.
@@ -90,7 +94,8 @@ class Teacher:
         return found
 
     def _lesson(self, index: NDArray[np.intp], specs: Sequence[Spec]) -> Lesson:
-        rows, target = self.problem.rows.take(index), self.problem.target.take(index)
+        rows, given = self.problem.rows.take(index), self.problem.target.take(index)
+        target = unit_of(given).scaled(given)
         used = dict.fromkeys(name for spec in specs for name in spec.blocks)
         weights: dict[BlockName, float] = {
             name: getattr(self.settings.weights, name) for name in used
@@ -115,6 +120,6 @@ class Teacher:
 def _learnt(lesson: Lesson, spec: Spec) -> Member:
     """The fitted model, or the prior where there is nothing to learn from or nothing to tell."""
     one_class = not lesson.target.is_number and len(np.unique(lesson.target.values)) < 2
-    if one_class or not len(lesson.target):
+    if one_class or len(lesson.target) < 2:
         return Prior(lesson.target.prior())
     return LEARNERS[spec.learner](lesson) or Prior(lesson.target.prior())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
-from tasks.learn.candidates import baseline
+from tasks.learn.candidates import baseline, usual_learners
 from tasks.learn.combine import fit_mean
 from tasks.learn.decide import Threshold, threshold
 from tasks.learn.model import Model
@@ -50,6 +50,11 @@ class Learnt:
     threshold: Threshold | None
 
     @property
+    def crossed(self) -> bool:
+        """Whether training rows could be predicted by models that had not seen them."""
+        return len(np.unique(self.fold)) > 1
+
+    @property
     def cut(self) -> float | None:
         """From which probability on a row is called positive; None for the likelier class."""
         return None if self.threshold is None else self.threshold.value
@@ -57,7 +62,8 @@ class Learnt:
 
 def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:
     """For each view the same learner, so that views can be compared."""
-    return {view: baseline(settings, blocks) for view, blocks in problem.views.items()}
+    usual = usual_learners(problem, settings)
+    return {view: baseline(settings, blocks, usual) for view, blocks in problem.views.items()}
 
 
 def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
@@ -68,7 +74,8 @@ def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
 
 def curve_fits(problem: Problem, settings: ClassifySettings) -> int:
     """How many models the learning curve fits."""
-    return len(CURVE) * len(baseline(settings, problem.blocks).specs) * settings.checks
+    usual = usual_learners(problem, settings)
+    return len(CURVE) * len(baseline(settings, problem.blocks, usual).specs) * settings.checks
 
 
 def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learnt:
@@ -79,7 +86,8 @@ def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learn
     specs |= dict.fromkeys(spec for view in views.values() for spec in view.specs)
     teacher.total = teacher.done + len(specs) + curve_fits(problem, settings)
     taught = teacher.teach(problem.split.train, tuple(specs))
-    kind = choose_kind(settings.calibration, problem.train)
+    crossed = len(np.unique(fold)) > 1
+    kind = choose_kind(settings.calibration if crossed else "none", problem.train)
     own = problem.train
     calibrator = None if own.is_number else fit_calibrator(choice.foretold, own, kind)
     model = Model(taught, choice.candidate.specs, choice.combiner, calibrator)
@@ -101,7 +109,7 @@ def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learn
         calibration="none" if own.is_number else kind,
         foretold=foretold,
         tested=_tested(problem, taught, views, foretold),
-        threshold=_threshold(problem, settings, foretold),
+        threshold=_threshold(problem, settings, foretold) if crossed else None,
     )
 
 

@@ -12,6 +12,7 @@ from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.target import Target
 from tasks.learn.candidates import TABLE
 from tasks.learn.splits import Split, split_rows
+from tasks.quoting import quote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from tasks.learn.learners.lesson import Floats
     from tasks.learn.settings import ClassifySettings
 
-LEAST_ROWS = 20
+LEAST_ROWS, LARGEST = 20, 1e100
+"""Labelled rows that are needed, and the largest number whose square can be told."""
 VIEWS: dict[str, tuple[BlockName, ...]] = {
     "table": TABLE,
     "sparse": ("terms",),
@@ -89,7 +91,8 @@ def pose(rows: Rows, settings: ClassifySettings, timezone: str, number: bool) ->
     codes = labels.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)
     target = Target(codes.to_numpy(), len(names))
     weights = _weights(target.take(split.train), names, settings)
-    return Problem(rows, names, target, _positive(labels, names), split, views, weights)
+    positive = _positive(labels.gather(split.train), names)
+    return Problem(rows, names, target, positive, split, views, weights)
 
 
 def _why_not(labels: pl.Series, split: Split, settings: ClassifySettings, number: bool) -> str:
@@ -101,12 +104,13 @@ def _why_not(labels: pl.Series, split: Split, settings: ClassifySettings, number
         return f"only {rows} rows have a label, and at least {LEAST_ROWS} are needed"
     if values == 1:
         what = "have the same number" if number else "are of one class"
-        return f"all {rows} labelled rows {what}, {known[0]!r}"
+        return f"all {rows} labelled rows {what}, '{quote(known[0])}'"
     if not len(split.train) or not len(split.test):
         side = "learn from" if len(split.test) else "judge with"
         return f"the split leaves no labelled row to {side}"
     if number:
-        return ""
+        far = float(np.abs(known.cast(pl.Float64).to_numpy()).max())
+        return f"the label goes up to {far:g}, which is too large to judge" if far > LARGEST else ""
     return _why_no_classes(labels, split, settings, rows)
 
 

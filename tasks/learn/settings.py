@@ -61,7 +61,8 @@ class ClassifySettings(Settings):
     budget: Annotated[float, Field(gt=0)] = 3.0
     """What `auto` may spend on choosing, in minutes of one core by an estimate from rows and
     classes: a clock would make the choice depend on the machine. Judging and explaining what was
-    chosen comes on top, about as much as half of it again."""
+    chosen comes on top. Of a table for which even the average of logistic regression and boosted
+    trees is too much, logistic regression alone is learnt."""
     split: Literal["time", "random", "group", "column"] = "time"
     """Which rows judge: the newest, any, those of whole groups (columns.group), or those that
     columns.split says."""

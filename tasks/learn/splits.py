@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from tasks.fuse.deal import group_codes, groups_of
+from tasks.fuse.deal import bound_together, group_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _at_random(
 ) -> Split:
     """Copies go with their original, so that the test rows hold no copy of a training row."""
     own = clean.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
-    test = _drawn(own.gather(rows), settings)
+    test = _drawn(group_codes(own.gather(rows))[0], settings)
     said = (
         f"The model is judged on {settings.test_share:.0%} of the labelled rows, drawn at random."
     )
@@ -100,22 +100,27 @@ def _by_group(
     unlabelled: NDArray[np.intp],
     settings: ClassifySettings,
 ) -> Split:
-    groups = groups_of(clean).gather(rows)
+    groups = bound_together(clean[rows])
     test = _drawn(groups, settings)
-    judged, all_groups = groups.filter(pl.Series(test)).n_unique(), groups.n_unique()
+    judged, all_groups = len(np.unique(groups[test])), len(np.unique(groups))
     said = (
         f"The model is judged on the rows of {judged:,} of {all_groups:,} groups, drawn at random; "
-        "it has seen no row of these."
+        "it has seen no row of these, nor a copy of one."
     )
     return Split(rows[~test], rows[test], unlabelled, said)
 
 
-def _drawn(groups: pl.Series, settings: ClassifySettings) -> NDArray[np.bool_]:
-    """Whole groups at random until the share of the rows is reached, one at least on each side."""
-    codes, sizes = group_codes(groups)
+def _drawn(codes: NDArray[np.int64], settings: ClassifySettings) -> NDArray[np.bool_]:
+    """Whole groups at random until the share of the rows is reached, one at least on each side.
+
+    Args:
+        codes: Number of each row's group (n,), from 0 without gaps.
+        settings: Share and seed.
+    """
+    sizes = np.bincount(codes)
     order = np.random.default_rng(settings.seed).permutation(len(sizes))
     reached = np.cumsum(sizes[order])
-    wanted = settings.test_share * len(groups)
+    wanted = settings.test_share * len(codes)
     count = int(np.searchsorted(reached, wanted)) + 1
     chosen = order[: max(1, min(count, len(order) - 1))]
     return np.isin(codes, chosen)

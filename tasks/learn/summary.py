@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.learn import checks
-from tasks.learn.candidates import baseline
+from tasks.learn.candidates import baseline, usual_learners
 from tasks.learn.decide import coverage, decided
 from tasks.learn.explain.explain import choose, explain_rows
-from tasks.learn.explain.importance import evenly, importance
+from tasks.learn.explain.importance import evenly, importance, players
 from tasks.learn.explain.shapley import Outcome
 from tasks.learn.judge import class_metrics
 from tasks.learn.judge.class_metrics import json_number
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tasks.learn.fitting import Teacher
     from tasks.learn.problem import Problem
 
-TERMS, EXPLAINED_ROWS = 15, 1000
+TERMS = 15
+EXPLAINED_ROWS, FEWEST_ROWS, SHUFFLED = 1000, 200, 30_000
 EMPTY: dict[str, Any] = {
     "skipped": None,
     "kind": None,
@@ -94,7 +95,7 @@ def _described(learnt: Learnt) -> dict[str, Any]:
     return {
         "kind": "number" if problem.target.is_number else "class",
         "learner": learnt.settings.learner,
-        "baseline": baseline(learnt.settings, problem.blocks).name.removeprefix("early: "),
+        "baseline": _baseline(learnt),
         "model": {
             "name": learnt.choice.candidate.name,
             "strategy": learnt.choice.candidate.strategy,
@@ -112,6 +113,13 @@ def _described(learnt: Learnt) -> dict[str, Any]:
         "folds": len(np.unique(learnt.fold)),
         "main": problem.main,
     }
+
+
+def _baseline(learnt: Learnt) -> str:
+    """The learner of the ablation, in words."""
+    usual = usual_learners(learnt.problem, learnt.settings)
+    name = baseline(learnt.settings, learnt.problem.blocks, usual).name
+    return name.removeprefix("early: ")
 
 
 def _judged(learnt: Learnt) -> dict[str, Any]:
@@ -189,7 +197,10 @@ def _terms(learnt: Learnt) -> dict[str, list[tuple[str, float]]]:
 
 def _importance(learnt: Learnt) -> list[dict[str, Any]]:
     problem = learnt.problem
-    test = problem.split.test[evenly(len(problem.split.test), EXPLAINED_ROWS)]
+    # A wide table is many columns to shuffle one by one, so fewer rows have to do.
+    columns = max(1, len(players(problem.rows)))
+    most = max(FEWEST_ROWS, min(EXPLAINED_ROWS, SHUFFLED // columns))
+    test = problem.split.test[evenly(len(problem.split.test), most)]
     truth = problem.target.values[test]
     return importance(
         learnt.model.predict,

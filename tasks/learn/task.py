@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 CLASSIFY = Stage(
     "classify",
-    ("tasks.learn.classify", "tasks.learn.corrections.apply", "tasks.embed.anew", "tasks.window"),
+    (
+        "tasks.learn.classify",
+        "tasks.learn.corrections.apply",
+        "tasks.embed.anew",
+        "tasks.window",
+        "tasks.windowed",
+    ),
     ("numpy", "polars", "scikit-learn", "scipy", "shap", "torch"),
 )
 
@@ -43,7 +49,7 @@ def classify_job(
     """The job of learning the label over the window of one partition."""
     values = {
         "classify": settings.key_values(),
-        "fuse": fusing.model_dump(mode="json"),
+        "fuse": fusing.model_dump(mode="json", exclude={"weights"}),
         "kind": kind,
         "corrections": window.corrections_hash,
         "libraries": _extras(settings),
@@ -68,7 +74,7 @@ def classify_window(
     def work(draft: Draft) -> None:
         rows = read_window(window.cleaned, window.embedded, window.rules)
         corrected = correct_labels(rows.clean, window.corrections)
-        _warn(corrected.counts["unknown"])
+        _warn(corrected.counts["unknown"] + window.corrections.unknown)
         result = classify(
             corrected.rows,
             rows.matrix,

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
 
 _LEARNING = ("numpy", "polars", "scikit-learn", "scipy")
-CLUSTER = Stage("cluster", ("tasks.mine.cluster", "tasks.window"), (*_LEARNING, "umap-learn"))
-ANOMALY = Stage("anomaly", ("tasks.mine.anomaly", "tasks.fuse.stored", "tasks.window"), _LEARNING)
+_WINDOW = ("tasks.window", "tasks.windowed")
+CLUSTER = Stage("cluster", ("tasks.mine.cluster", *_WINDOW), (*_LEARNING, "umap-learn"))
+ANOMALY = Stage("anomaly", ("tasks.mine.anomaly", "tasks.fuse.stored", *_WINDOW), _LEARNING)
 
 
 def mine_job(

@@ -53,6 +53,7 @@ STAGE = Stage(
         "tasks.report.render",
         "tasks.report.results",
         "tasks.window",
+        "tasks.windowed",
     ),
     ("jinja2", "numpy", "polars", "pyarrow"),
 )

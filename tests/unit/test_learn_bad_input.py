@@ -115,15 +115,13 @@ def test_a_threshold_decides_and_rows_may_stay_undecided() -> None:
     eager = classified(*incidents(300), decision=decision, abstain=0.75)
     summary, found = eager.summary, eager.predictions
     assert summary["decision"]["threshold"] < 0.5
-    sure = found["probability"] >= 0.75
-    assert found["prediction"].is_not_null().to_list() == sure.to_list()
-    called = found.filter(
-        sure & (found["probability.positive"] >= summary["decision"]["threshold"])
-    )
-    assert set(called["prediction"]) == {"positive"}
+    for name in ("positive", "negative"):
+        said = found.filter(pl.col("prediction") == name)
+        assert said["probability"].to_list() == said[f"probability.{name}"].to_list()
+    assert found["prediction"].null_count() > 0
     assert summary["decision"]["share"] < 1
     plain = classified(*incidents(300))
-    recall = [made.summary["metrics"]["both"]["recall"] for made in (eager, plain)]
+    recall = [made.summary["metrics"]["chosen"]["recall"] for made in (eager, plain)]
     assert recall[0] >= recall[1]
 
 
@@ -161,3 +159,89 @@ def test_the_importance_of_what_tells_most_is_largest() -> None:
     found = classified(*incidents(600)).summary["importance"]
     falls = {part["name"]: part["fall"] for part in found}
     assert min(falls["text"], falls["speed"]) > max(falls["sky"], falls["height"])
+
+
+def test_copies_among_the_test_rows_are_noted() -> None:
+    clean, vectors = incidents()
+    copies = [f"r{i - 140}" if i >= 140 else None for i in range(ROWS)]
+    clean = clean.with_columns(duplicate_of=pl.Series(copies))
+    notes = classified(clean, vectors, test_from="1995-05").summary["notes"]
+    assert any("20 test rows (50 %) are copies" in note for note in notes)
+
+
+def test_one_group_of_training_rows_is_neither_calibrated_nor_audited() -> None:
+    clean, vectors = incidents(200)
+    made = classified(clean.with_columns(group=pl.lit("g")), vectors)
+    assert made.summary["folds"] == 1
+    assert made.summary["model"]["calibration"] == "none"
+    assert made.summary["metrics"]["chosen"]["roc_auc"] > 0.8
+    tested = set(made.predictions.filter(pl.col("split") == "test")["row_id"])
+    errors = made.doubts.filter(pl.col("kind") == "likely error")
+    assert set(errors["row_id"]) <= tested
+    assert any("All training rows belong together" in note for note in made.summary["notes"])
+
+
+def test_settings_without_effect_are_noted() -> None:
+    clean, vectors = incidents()
+    notes = classified(clean, vectors, class_weights={"positve": 5}).summary["notes"]
+    assert "classify.class_weights names no class 'positve'." in notes
+    three = pl.when(pl.col("category.sky") == "fog").then(pl.lit("fog")).otherwise("label")
+    decided = classified(clean.with_columns(label=three), vectors, decision={"precision": 0.9})
+    assert "classify.decision has no effect: the label is of 3 classes." in decided.summary["notes"]
+
+
+@pytest.mark.parametrize("learner", ["svm", "logistic", "boosted", "neighbours"])
+@pytest.mark.parametrize("strategy", ["early", "stacked"])
+def test_the_unit_of_a_number_does_not_matter(learner: str, strategy: str) -> None:
+    clean, vectors = incidents(150)
+    cost = 3 * clean["text"].str.contains("engine").cast(pl.Float64) + clean["number.speed"]
+    explained = []
+    for factor, offset in ((1.0, 0.0), (1e-7, 0.0), (1e6, 1e8)):
+        label = (cost * factor + offset).map_elements(repr, return_dtype=pl.String)
+        made = classified(
+            clean.with_columns(label=label), vectors, number=True, learner=learner,
+            strategy=strategy,
+        )  # fmt: skip
+        explained.append(made.summary["metrics"]["chosen"]["r2"])
+    assert explained[0] > 0.3
+    assert explained == pytest.approx([explained[0]] * 3, abs=0.02)
+
+
+@pytest.mark.parametrize("learner", ["boosted", "forest", "network"])
+def test_numbers_that_no_float32_holds_do_no_harm(learner: str) -> None:
+    clean, vectors = incidents()
+    far = pl.when(pl.int_range(pl.len()) % 7 == 0).then(1e39).otherwise("number.speed")
+    made = classified(clean.with_columns(far.alias("number.speed")), vectors, learner=learner)
+    assert made.summary["skipped"] is None
+
+
+def test_a_number_too_large_to_judge_is_skipped() -> None:
+    clean, vectors = incidents()
+    labels = pl.Series(["1.0"] * (ROWS - 1) + ["1e300"])
+    made = classified(clean.with_columns(label=labels), vectors, number=True)
+    assert "too large" in made.summary["skipped"]
+
+
+def test_hostile_names_and_digits_do_no_harm_to_the_checks() -> None:
+    clean, vectors = incidents()
+    long = " ".join(f"word{i}" for i in range(400))
+    clean = clean.with_columns(
+        label=pl.col("label").replace({"negative": long}),
+        text=pl.col("text") + " ١٢٣ (.*",
+        row_id=pl.Series([f"行{'１２３'[i % 3]}-{i}" for i in range(ROWS)]),
+    )
+    assert classified(clean, vectors, checks=True).summary["leaks"] is not None
+
+
+def test_intervals_are_wider_where_rows_come_in_groups() -> None:
+    clean, vectors = incidents(400)
+    groups = pl.Series([f"g{i // 40}" for i in range(400)])
+    copied = clean[(np.arange(400) // 40) * 40].with_columns(
+        row_id=clean["row_id"], event_time=clean["event_time"]
+    )
+    widths = []
+    for rows in (copied, copied.with_columns(group=groups)):
+        made = classified(rows, vectors[(np.arange(400) // 40) * 40], resamples=200)
+        low, high = made.summary["metrics"]["both"]["accuracy_interval"]
+        widths.append(high - low)
+    assert widths[1] > widths[0]

@@ -64,16 +64,31 @@ def test_the_directions_of_the_label_are_those_of_scikit_learn(classes: int) -> 
 def test_one_direction_of_the_label_says_more_of_it_than_the_main_component() -> None:
     vectors = cloud(400)
     label = Target((vectors[:, 0] > 0).astype(np.int64), 2)
-    found = {
-        reduce: abs(
-            np.corrcoef(part(reduce, 1).fit_transform(texts(vectors), label)[:, 0], label.values)[
-                0, 1
-            ]
-        )
-        for reduce in ("pca", "pls")
-    }
+    some = texts(vectors)
+    placed = {reduce: part(reduce, 1).fit(some, label).transform(some) for reduce in ("pca", "pls")}
+    found = {k: abs(np.corrcoef(v[:, 0], label.values)[0, 1]) for k, v in placed.items()}
     assert found["pls"] > 0.5
     assert found["pca"] < 0.2
+
+
+def test_training_rows_are_placed_without_their_own_label() -> None:
+    random = np.random.default_rng(0)
+    some = texts(random.normal(size=(300, 100)))
+    label = Target(random.integers(0, 2, 300), 2)
+    fitted = part("pls", 1)
+    honest, peeping = fitted.fit_transform(some, label), fitted.transform(some)
+    told = [abs(np.corrcoef(v[:, 0], label.values)[0, 1]) for v in (honest, peeping)]
+    assert told[0] < 0.2
+    assert told[1] > 0.5
+
+
+def test_training_rows_are_placed_as_others_will_be() -> None:
+    vectors = cloud(600)
+    label = Target((vectors[:, 11] + vectors[:, 5] > 0).astype(np.int64), 2)
+    fitted = part("pls", 3)
+    placed, others = fitted.fit_transform(texts(vectors), label), fitted.transform(texts(vectors))
+    for k in range(3):
+        assert np.corrcoef(placed[:, k], others[:, k])[0, 1] > 0.9
 
 
 def test_numbers_have_directions_whatever_their_unit() -> None:
@@ -90,14 +105,18 @@ def test_numbers_have_directions_whatever_their_unit() -> None:
 def test_a_row_without_text_stays_zero_and_does_not_move_the_others(reduce: str) -> None:
     vectors, label = cloud(), Target(np.arange(80) % 2, 2)
     gaps = np.vstack([vectors, np.zeros((40, 12), np.float32)])
-    with_gaps = part(reduce).fit_transform(texts(gaps), Target(np.arange(120) % 2, 2))
+    fitted = part(reduce).fit(texts(gaps), Target(np.arange(120) % 2, 2))
+    with_gaps = fitted.transform(texts(gaps))
     assert not with_gaps[80:].any()
-    np.testing.assert_array_equal(with_gaps[:80], part(reduce).fit_transform(texts(vectors), label))
+    assert not fitted.fit_transform(texts(gaps), Target(np.arange(120) % 2, 2))[80:].any()
+    without = part(reduce).fit(texts(vectors), label).transform(texts(vectors))
+    np.testing.assert_array_equal(with_gaps[:80], without)
 
 
 @pytest.mark.parametrize("reduce", ["pca", "pls"])
 def test_reduced_vectors_lie_around_their_mean(reduce: str) -> None:
-    found = part(reduce).fit_transform(texts(cloud()), Target(np.arange(80) % 3, 3))
+    some = texts(cloud())
+    found = part(reduce).fit(some, Target(np.arange(80) % 3, 3)).transform(some)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-6)
 
 

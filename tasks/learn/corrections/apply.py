@@ -32,7 +32,7 @@ class Corrections:
 
     def content(self) -> list[object]:
         """All of it, JSON-ready and in one order, for a hash in a key."""
-        return [sorted(self.labels.items()), self.unknown]
+        return [sorted(self.labels.items())]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def correct_labels(clean: pl.DataFrame, corrections: Corrections) -> Corrected:
     counts = {
         "applied": applied,
         "unchanged": found - applied,
-        "unknown": corrections.unknown + len(labels) - found,
+        "unknown": len(labels) - found,
     }
     if not applied:
         return Corrected(clean, counts)

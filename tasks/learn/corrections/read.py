@@ -19,6 +19,7 @@ from tasks.collect.read import read_file
 from tasks.collect.settings import SourceSettings
 from tasks.errors import SettingsError, SourceError, nearest
 from tasks.learn.corrections.apply import Corrections
+from tasks.quoting import quote
 from tasks.sheet import unescape
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _named(given: Given, labels: list[str], known: set[str]) -> dict[str, str]:
         plain = unescape(written)
         row = plain if given.escaped and plain in known else written
         if named.setdefault(row, label) != label:
-            what = f"row {row!r} of {given.name} as {named[row]!r} and as {label!r}"
+            said = f"'{quote(named[row])}' and as '{quote(label)}'"
+            what = f"row '{quote(row)}' of {given.name} as {said}"
             raise _refused(what, "leave one of the two")
     return named
 
@@ -186,14 +188,18 @@ def _no_label(
     what = "is no number" if number else f"is no class of {rule.column!r}"
     some = sorted(classes)[:20]
     return SettingsError(
-        got=f"{PLACE}: {word!r} for row {row!r} in {given.name}, which {what}{more}",
+        got=f"{PLACE}: '{quote(word)}' for row '{quote(row)}' in {given.name}, which {what}{more}",
         expected="a number with a decimal point such as 12.5" if number else _one_of(some),
         fix=f"{nearest(word, some)}correct it, or leave the cell empty to keep the label",
     )
 
 
 def _one_of(classes: list[str]) -> str:
-    return f"one of {', '.join(classes)}" if classes else "a class that the table has; it has none"
+    return (
+        f"one of {', '.join(map(quote, classes))}"
+        if classes
+        else "a class that the table has; it has none"
+    )
 
 
 def _frame(path: Path) -> pl.DataFrame:

@@ -35,7 +35,9 @@ def doubts(learnt: Learnt) -> tuple[pl.DataFrame, dict[str, Any]]:
     """
     problem, most = learnt.problem, learnt.settings.doubtful
     split = problem.split
-    rows = np.sort(np.concatenate([split.train, split.test]))
+    # Training rows that no other model could predict say nothing of their labels.
+    taught = split.train if learnt.crossed else split.train[:0]
+    rows = np.sort(np.concatenate([taught, split.test]))
     found = audit(problem.target.take(rows), learnt.foretold[rows])
     first = found.head(most)
     clean = problem.rows.clean

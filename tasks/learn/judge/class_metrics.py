@@ -41,6 +41,7 @@ BIASED = ("calibration_error",)
 CELLS, WORK = 1_000_000, 30_000_000
 """Row weights held at once, and row weights drawn in all: a large table gets fewer resamples."""
 LEAST_RESAMPLES = 50
+SMALL = 1e-3
 BINS, POINTS = 10, 200
 
 
@@ -55,6 +56,8 @@ class Task:
     """The class that a binary metric is about; None averages over the classes there are."""
     threshold: float | None = None
     """From this probability on a row is called positive; None calls the likeliest class."""
+    groups: NDArray[np.int64] | None = None
+    """The group of each row (n,), from 0 without gaps, where rows are drawn by whole groups."""
 
     @property
     def ranked(self) -> list[int]:
@@ -97,7 +100,7 @@ def measure(
         resample; NaN where it is not defined, as for a resample that lacks a class.
     """
     found: dict[str, list[Floats]] = {name: [] for name in variants}
-    for weights in draws(len(task.truth), resamples, seed, task.classes):
+    for weights in draws(len(task.truth), resamples, seed, task.classes, task.groups):
         for name, probabilities in variants.items():
             found[name].append(_measure(task, probabilities, weights))
     return {
@@ -193,24 +196,36 @@ def calibration(task: Task, probabilities: Floats) -> list[dict[str, float | int
     return [_bin(k, foretold[place == k], came[place == k]) for k in range(BINS)]
 
 
-def draws(rows: int, resamples: int, seed: int, effort: int = 1) -> Iterator[Floats]:
+def draws(
+    rows: int,
+    resamples: int,
+    seed: int,
+    effort: int = 1,
+    groups: NDArray[np.int64] | None = None,
+) -> Iterator[Floats]:
     """Weights (draws, rows), some draws at a time: first the rows as they are, then resamples.
 
-    The more effort a row takes, such as its classes, the fewer of a large table.
+    Rows of one group are drawn together, because they are alike (Davison and Hinkley 1997, section
+    3.8). The more effort a row takes, such as its classes, the fewer draws of a large table.
     """
     yield np.ones((1, rows))
     left = max(LEAST_RESAMPLES, min(resamples, WORK // (rows * effort)))
     random = np.random.default_rng(seed)
+    units = rows if groups is None else int(groups.max()) + 1
     while left > 0:
         size = min(left, max(1, CELLS // rows))
-        picks = random.integers(0, rows, size=(size, rows))
-        yield np.stack([np.bincount(pick, minlength=rows) for pick in picks]).astype(np.float64)
+        picks = random.integers(0, units, size=(size, units))
+        drawn = np.stack([np.bincount(pick, minlength=units) for pick in picks])
+        weights = (drawn if groups is None else drawn[:, groups]).astype(np.float64)
+        yield weights * (rows / weights.sum(axis=1, keepdims=True))  # groups differ in size
         left -= size
 
 
 def json_number(value: float) -> float | None:
-    """A rounded number, or None for one that JSON does not know."""
-    return round(float(value), 6) if np.isfinite(value) else None
+    """A number with six decimals, a small one with six digits; None if JSON does not know it."""
+    if not np.isfinite(value):
+        return None
+    return round(float(value), 6) if abs(value) >= SMALL else float(f"{value:.6g}")
 
 
 def _place(foretold: Floats) -> NDArray[np.int64]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.fuse.deal import group_codes, groups_of
 from tasks.learn.judge import class_metrics
 from tasks.learn.judge.number_metrics import measure_numbers
 from tasks.learn.learnt import CHOSEN
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tasks.learn.judge.class_metrics import Task
     from tasks.learn.learners.lesson import Floats
     from tasks.learn.learnt import Learnt
@@ -26,7 +30,16 @@ def task_of(learnt: Learnt) -> Task:
     """What is judged: the classes of the test rows."""
     problem = learnt.problem
     truth = problem.codes[problem.split.test]
-    return class_metrics.Task(truth, len(problem.names), problem.positive, learnt.cut)
+    groups = groups_of_test(problem)
+    return class_metrics.Task(truth, len(problem.names), problem.positive, learnt.cut, groups)
+
+
+def groups_of_test(problem: Problem) -> NDArray[np.int64] | None:
+    """The group of each test row (n,), where the table has groups."""
+    clean = problem.rows.clean
+    if "group" not in clean.columns:
+        return None
+    return group_codes(groups_of(clean[problem.split.test]))[0]
 
 
 def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Floats]]:
@@ -37,9 +50,11 @@ def drawn(learnt: Learnt, variants: dict[str, Floats]) -> dict[str, dict[str, Fl
     problem, settings = learnt.problem, learnt.settings
     if problem.target.is_number:
         truth = problem.target.values[problem.split.test]
-        return measure_numbers(truth, variants, settings.resamples, settings.seed)
+        return measure_numbers(
+            truth, variants, settings.resamples, settings.seed, groups_of_test(problem)
+        )
     decided = task_of(learnt)
-    likeliest = class_metrics.Task(decided.truth, decided.classes, decided.positive)
+    likeliest = replace(decided, threshold=None)
     own = {name: found for name, found in variants.items() if name == CHOSEN}
     others = {name: found for name, found in variants.items() if name != CHOSEN}
     measure = class_metrics.measure

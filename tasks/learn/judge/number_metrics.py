@@ -22,7 +22,11 @@ EFFORT = 2
 
 
 def measure_numbers(
-    truth: Floats, variants: dict[str, Floats], resamples: int, seed: int
+    truth: Floats,
+    variants: dict[str, Floats],
+    resamples: int,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, dict[str, Floats]]:
     """Every metric of every variant's predictions.
 
@@ -34,6 +38,7 @@ def measure_numbers(
         variants: Predictions by variant, (n,) or (n, 1).
         resamples: How often the rows are drawn anew; a large table gets fewer.
         seed: Where the random numbers start.
+        groups: The group of each row (n,), where rows are drawn by whole groups.
 
     Returns:
         variant → metric → values (1 + resamples,): first of the rows themselves, then of each
@@ -43,7 +48,7 @@ def measure_numbers(
     found: dict[str, list[Floats]] = {name: [] for name in variants}
     true_order = _Order.of(truth)
     orders = {name: _Order.of(predicted) for name, predicted in flat.items()}
-    for weights in draws(len(truth), resamples, seed, EFFORT):
+    for weights in draws(len(truth), resamples, seed, EFFORT, groups):
         true_ranks = true_order.ranks(weights)
         for name, predicted in flat.items():
             correlation = _correlation(true_ranks, orders[name].ranks(weights), weights)

@@ -22,7 +22,9 @@ SHARE, TIMES, ROWS = 0.2, 5, 5
 in those of other rows, and in so many rows at least."""
 MOST = 50
 _BETWEEN = r"[\W_]+"
-_NUMBER = r"\d[\d,]*(?:\.\d+)?"
+_NUMBER = r"[0-9][0-9,]*(?:\.[0-9]+)?"
+MOST_WORDS, LONGEST = 10, 200
+"""A class's name of more words or characters than this is not looked for: nobody writes it so."""
 
 
 def names_said(texts: pl.Series, target: Target, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -39,7 +41,7 @@ def names_said(texts: pl.Series, target: Target, names: Sequence[str]) -> list[d
     lower, found = texts.str.to_lowercase(), []
     for code in np.unique(target.values):
         words = re.findall(r"[^\W_]+", names[code].lower())
-        if not words:
+        if not words or len(words) > MOST_WORDS or len(names[code]) > LONGEST:
             continue
         said = lower.str.contains(r"\b" + _BETWEEN.join(words) + r"\b").to_numpy()
         what = f"The name of the class '{quote(names[code])}'"

@@ -82,9 +82,9 @@ def _of_time(clean: pl.DataFrame) -> Iterator[Suspect]:
 
 def _of_ids(clean: pl.DataFrame) -> Iterator[Suspect]:
     ids = clean["row_id"]
-    number = ids.str.extract(r"(\d{1,15})\D*$").cast(pl.Float64).fill_null(np.nan).to_numpy()
+    number = ids.str.extract(r"([0-9]{1,15})[^0-9]*$").cast(pl.Float64).fill_null(np.nan).to_numpy()
     yield Suspect("row_id", "row_id", "The number in the row's id", number)
-    letters = ids.str.replace_all(r"\d+", "")
+    letters = ids.str.replace_all(r"[0-9]+", "")
     if letters.n_unique() <= MOST_PREFIXES:
         yield _levels("row_id", "row_id", "What stands beside the number in the row's id", letters)
 

@@ -28,6 +28,8 @@ INNER_FOLDS, INNER_STEPS = 3, 30
 TOPICS = 60
 """Dimensions that the terms are reduced to."""
 TEXT_BLOCKS: tuple[BlockName, ...] = ("terms", "text")
+FARTHEST = 1e30
+"""No number is read as more than this, which float32 still knows."""
 DENSE_BLOCKS: tuple[BlockName, ...] = ("dates", "levels", "rates")
 """Blocks that trees read as they are."""
 
@@ -65,7 +67,8 @@ class ShortForm:
         codes = [self.levels.codes(rows)] if self.levels else []
         dense = [matrices[name] for name in self.dense]
         topics = [] if self.topics is None else [self.topics.transform(matrices["terms"])]
-        return np.hstack([*codes, rows.numbers[:, self.numbers], *dense, *topics])
+        numbers = np.clip(rows.numbers[:, self.numbers], -FARTHEST, FARTHEST)
+        return np.hstack([*codes, numbers, *dense, *topics])
 
 
 def fit_short(lesson: Lesson) -> tuple[ShortForm, Floats]:
