@@ -11,7 +11,6 @@ import polars as pl
 from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.deal import deal, strata
 from tasks.learn.candidates import Spec, baseline, usual_learners
-from tasks.learn.combine import fit_mean
 from tasks.learn.judge.judge import leading, measured
 from tasks.learn.leaks.leaks import RULE, leaks
 from tasks.learn.leaks.permuted import permuted
@@ -42,18 +41,11 @@ def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
     for share in CURVE:
         count = max(1, round(share * len(order)))
         taught = teacher.teach(problem.split.train[np.sort(order[:count])], specs)
-        each = taught.predict(test, specs)
-        points.append((count, fit_mean(each, problem.train).apply(each)))
-    points.append((len(order), _of_all(learnt, specs)))
+        points.append((count, taught.mean(test, specs)))
+    points.append((len(order), learnt.taught.mean(test, specs)))
     found = measured(learnt, {str(rows): foretold for rows, foretold in points})
     metric = leading(problem)
     return [{"rows": rows, **_figures(found[str(rows)], metric)} for rows, _ in points]
-
-
-def _of_all(learnt: Learnt, specs: tuple[Spec, ...]) -> Floats:
-    rows = learnt.problem.rows.take(learnt.problem.split.test)
-    each = learnt.taught.predict(rows, specs)
-    return fit_mean(each, learnt.problem.train).apply(each)
 
 
 def _figures(described: dict[str, Any], metric: str) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class Taught:
         found = (self.members[spec].predict(rows, matrices) for spec in asked)
         return [self.unit.back(one) for one in found]
 
+    def mean(self, rows: Rows, specs: Sequence[Spec]) -> Floats:
+        """The plain mean of what some models foretell (n, outputs)."""
+        return np.asarray(np.mean(self.predict(rows, specs), axis=0))
+
 
 @dataclass
 class Teacher:

@@ -9,7 +9,6 @@ import numpy as np
 
 from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
 from tasks.learn.candidates import baseline, usual_learners
-from tasks.learn.combine import fit_mean
 from tasks.learn.decide import Threshold, threshold
 from tasks.learn.model import Model
 
@@ -130,8 +129,7 @@ def _tested(
     found = dict(zip(specs, taught.predict(rows, specs), strict=True))
     result = {MAJORITY: np.tile(problem.train.prior(), (len(rows), 1))}
     for name, view in views.items():
-        each = [found[spec] for spec in view.specs]
-        result[name] = fit_mean(each, problem.train).apply(each)
+        result[name] = np.mean([found[spec] for spec in view.specs], axis=0)
     result[CHOSEN] = foretold[problem.split.test]
     return result
 

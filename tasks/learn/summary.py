@@ -9,9 +9,9 @@ import numpy as np
 from tasks.learn import checks
 from tasks.learn.candidates import baseline, usual_learners
 from tasks.learn.decide import coverage, decided
-from tasks.learn.explain.explain import choose, explain_rows
+from tasks.learn.explain.explain import explain_rows, pick
 from tasks.learn.explain.importance import evenly, importance, players
-from tasks.learn.explain.shapley import Outcome
+from tasks.learn.explain.shapley import Explained
 from tasks.learn.judge import class_metrics
 from tasks.learn.judge.class_metrics import json_number
 from tasks.learn.judge.groups import by_group
@@ -223,7 +223,7 @@ def _gates(learnt: Learnt) -> dict[str, float]:
 def _explanations(learnt: Learnt, encode: Encode | None) -> list[dict[str, Any]]:
     problem, settings = learnt.problem, learnt.settings
     test = problem.split.test
-    chosen = choose(
+    picked = pick(
         learnt.foretold[test],
         problem.target.values[test],
         settings.explain,
@@ -231,18 +231,16 @@ def _explanations(learnt: Learnt, encode: Encode | None) -> list[dict[str, Any]]
         problem.positive,
         learnt.cut,
     )
-    found = (
-        explain_rows(
-            learnt.model.predict,
-            problem.rows.take(test[[choice.row for choice in chosen]]),
-            problem.rows.take(problem.split.train),
-            Outcome(tuple(problem.names), problem.positive),
-            encode,
-            [choice.why for choice in chosen],
-            settings.seed,
-        )
-        if chosen
-        else []
+    if not picked:
+        return []
+    found = explain_rows(
+        learnt.model.predict,
+        problem.rows.take(test[[one.row for one in picked]]),
+        problem.rows.take(problem.split.train),
+        Explained(tuple(problem.names), problem.positive),
+        encode,
+        [one.why for one in picked],
+        settings.seed,
     )
     return [explanation.to_json() for explanation in found]
 

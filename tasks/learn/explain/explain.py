@@ -13,7 +13,7 @@ from tasks.fuse.categories import MISSING
 from tasks.learn.decide import called
 from tasks.learn.explain.importance import Kind, Player, Predict, players
 from tasks.learn.explain.occlusion import Encode, Word, bounded, occlude
-from tasks.learn.explain.shapley import Outcome, shapley
+from tasks.learn.explain.shapley import Explained, shapley
 from tasks.learn.judge.class_metrics import json_number
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FEATURES, VALUE = 10, 60
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pick:
     """A row that is worth explaining."""
 
     row: int
@@ -80,14 +80,14 @@ class RowExplanation:
         return rounded
 
 
-def choose(
+def pick(
     predictions: Floats,
     truth: NDArray[Any] | None,
     count: int,
     seed: int = 0,
     positive: int | None = None,
     threshold: float | None = None,
-) -> list[Choice]:
+) -> list[Pick]:
     """Rows to explain, in equal parts, as far as there are any.
 
     Of classes: the surest positives (without positive class: the surest of all) that are not known
@@ -110,14 +110,14 @@ def choose(
     order = np.random.default_rng(seed).permutation(len(predictions))
     ranked = {why: _ranked(score, order) for why, score in scores.items()}
     taken = islice(_in_turn(ranked), count)
-    return sorted(taken, key=lambda choice: list(ranked).index(choice.why))
+    return sorted(taken, key=lambda picked: list(ranked).index(picked.why))
 
 
 def explain_rows(
     predict: Predict,
     rows: Rows,
     training: Rows,
-    outcome: Outcome,
+    outcome: Explained,
     encode: Encode | None = None,
     whys: Sequence[Why] | None = None,
     seed: int = 0,
@@ -216,7 +216,7 @@ def _ranked(scores: Floats, order: Positions) -> Iterator[int]:
     return iter([int(row) for row in best if scores[row] > -np.inf])
 
 
-def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Choice]:
+def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Pick]:
     """The next row of each ranking in turn that none has given yet, until all are through."""
     seen: set[int] = set()
     left = dict(ranked)
@@ -226,7 +226,7 @@ def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Choice]:
             left.pop(why, None)
         else:
             seen.add(row)
-            yield Choice(row, why)
+            yield Pick(row, why)
         if not left:
             return
 

@@ -60,7 +60,7 @@ def players(rows: Rows) -> list[Player]:
     return [Player("text", "text", texts), *table, *times]
 
 
-def alike(rows: Rows, whom: Sequence[Player]) -> Index:
+def first_alike(rows: Rows, whom: Sequence[Player]) -> Index:
     """For each row and player (n, players) the first row that holds the same.
 
     An index through it asks for no row twice that is the same in all that a model reads.
@@ -129,7 +129,7 @@ def importance(
         first. The fall of what is the same in all rows is 0; it is null where the score is NaN.
     """
     whom = players(rows)
-    parts, same = _parts(whom), alike(rows, whom)
+    parts, same = _parts(whom), first_alike(rows, whom)
     varied = [k for k, (_, own) in enumerate(parts) if np.any(same[:, own] != same[:1, own])]
     falls = np.zeros((len(parts), repeats))
     if varied:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
-from tasks.learn.explain.importance import BATCH, alike, evenly, players, predict_composed
+from tasks.learn.explain.importance import BATCH, evenly, first_alike, players, predict_composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ MOST_ORDERS, EVALUATIONS = 10, 7000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Explained:
     """Which output of a prediction is explained, and on which scale."""
 
     names: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def shapley(
     predict: Predict,
     rows: Rows,
     training: Rows,
-    outcome: Outcome,
+    outcome: Explained,
     outputs: Positions,
     seed: int = 0,
 ) -> tuple[Floats, Floats]:
@@ -88,7 +88,7 @@ def shapley(
     size, orders = _budget(len(whom))
     background = training.take(evenly(len(training), size))
     pool = _stacked(background, rows)
-    game = _Game(predict, pool, whom, outcome, outputs, alike(pool, whom))
+    game = _Game(predict, pool, whom, outcome, outputs, first_alike(pool, whom))
     evaluations = orders * (2 * len(whom) + 1)
     with _own_randomness():
         if 2 ** len(whom) <= evaluations:
@@ -114,7 +114,7 @@ class _Game:
     pool: Rows
     """The background, then the explained rows."""
     whom: list[Player]
-    outcome: Outcome
+    outcome: Explained
     outputs: Positions
     """What is explained of each row."""
     same: Index
