@@ -157,7 +157,8 @@ def run_name() -> str:
 
 def pipeline_name(path: Path) -> str:
     """What a pipeline is called before its file is read."""
-    return path.parent.name if path.name == "pipeline.yaml" else path.name.split(".")[0]
+    folder = path.absolute().parent.name
+    return folder if path.name == "pipeline.yaml" else path.name.split(".")[0]
 
 
 def _scheduled(settings: PartitionSettings) -> str:

@@ -57,6 +57,18 @@ STAGE = Stage(
     ),
     ("jinja2", "numpy", "polars", "pyarrow"),
 )
+SHOWN = (
+    "average_precision",
+    "average_precision_interval",
+    "roc_auc",
+    "log_loss",
+    "calibration_error",
+    "rmse",
+    "rmse_interval",
+    "mae",
+    "r2",
+)
+"""The metrics that the UI shows of each view."""
 HTML, MARKDOWN, LINES = "report.html", "report.md", "lines.json"
 
 
@@ -153,12 +165,16 @@ def show_in_ui(report: ArtifactRef, classes: ArtifactRef, about: About) -> None:
     key = re.sub(r"[^a-z0-9]+", "-", f"{about.name}-{about.partition}".lower())
     text = (Path(report.path) / MARKDOWN).read_text(encoding="utf-8")
     create_markdown_artifact(text, key=f"{key}-report", description=about.title)
-    rows = [
-        {"view": view, **{name: _rounded(value) for name, value in metrics.items()}}
-        for view, metrics in read_json(classes, SUMMARY).get("metrics", {}).items()
-    ]
+    views = read_json(classes, SUMMARY).get("metrics", {}).items()
+    rows = [{"view": view, **_shown(metrics)} for view, metrics in views if len(metrics) > 1]
     if rows:
         create_table_artifact(rows, key=f"{key}-metrics", description="Metrics on the test rows")
+
+
+def _shown(metrics: Mapping[str, Any]) -> dict[str, object]:
+    """The metrics that fit beside each other on a screen; all of them are in the report."""
+    names = [name for name in SHOWN if name in metrics]
+    return {name.replace("_", " "): _rounded(metrics[name]) for name in names}
 
 
 def stage_key(refs: Sequence[ArtifactRef]) -> str:
