@@ -122,7 +122,10 @@ def _role_lines(guesses: list[Guess]) -> list[str]:
         lines += [f"  {role}:"] if chosen else []
         lines += [f"    - {_quoted(g.column)} # {_comment(g.why)}" for g in chosen]
     if not any(guess.role is Role.LABEL for guess in guesses):
-        lines.append("  # label: a column to learn, or {column: NAME, positive: [VALUE]}")
+        lines.append(
+            "  # label: a column to learn, or {column: NAME, positive: [VALUE]}; a number:"
+        )
+        lines.append("  # label: {column: NAME, kind: number}")
     left = [guess for guess in guesses if guess.role is Role.NONE]
     lines += ["  # Without a role, and so kept but not mined:"] if left else []
     return [*lines, *(f"  #   {_quoted(g.column)}: {_comment(g.why)}" for g in left)]
