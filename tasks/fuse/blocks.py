@@ -40,7 +40,7 @@ class Block:
 
     def transform(self, rows: Rows) -> Matrix:
         """The balanced float32 features (n, d) of any rows with the same columns."""
-        return self.part.transform(rows) * np.float32(self.scale)
+        return _scaled(self.part.transform(rows), self.scale)
 
 
 def fit_blocks(
@@ -85,7 +85,7 @@ def _fit(
     raw = part.fit_transform(rows, target)
     features = tuple(f"{name}.{feature}" for feature in part.get_feature_names_out())
     scale = _scale(spread(raw), weight)
-    return Block(name, part, features, scale), raw * np.float32(scale)
+    return Block(name, part, features, scale), _scaled(raw, scale)
 
 
 def _part(name: BlockName, settings: FuseSettings) -> Part:
@@ -99,6 +99,14 @@ def _part(name: BlockName, settings: FuseSettings) -> Part:
         "rates": Rates,
     }
     return makers[name]()
+
+
+def _scaled(matrix: Matrix, scale: float) -> Matrix:
+    """The matrix times the scale; a sparse one, which no one else has, where it lies."""
+    if not hasattr(matrix, "toarray"):
+        return matrix * np.float32(scale)
+    matrix.data *= np.float32(scale)
+    return matrix
 
 
 def _scale(scatter: float, weight: float) -> float:

@@ -90,6 +90,8 @@ def side_by_side(matrices: Sequence[Matrix]) -> Matrix:
     """One float32 matrix (n, features), sparse if any of them is."""
     from scipy import sparse
 
+    if len(matrices) == 1:
+        return matrices[0]
     if any(sparse.issparse(matrix) for matrix in matrices):
         return sparse.hstack(matrices, format="csr", dtype=np.float32)
     return np.hstack(matrices)
