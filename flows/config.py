@@ -185,8 +185,10 @@ def _describe(problem: ErrorDetails, tree: yaml.Node | None, path: Path) -> tupl
         return f"{where} is not a setting", fix
     if kind == "missing":
         return f"{where} is missing", f"add {place}"
-    shown = repr(problem["input"])[:60]
     why = problem["msg"].removeprefix("Value error, ")
+    if not location:  # settings that do not go together
+        return f"{path.name}: {why}", "correct one of these settings"
+    shown = repr(problem["input"])[:60]
     return f"{where} is {shown}: {why}", f"correct {place}"
 
 

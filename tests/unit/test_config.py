@@ -280,3 +280,16 @@ def test_the_schema_is_json_with_a_description_for_every_setting() -> None:
     sections = set(Pipeline.model_fields)
     bare = [name for name, value in properties(schema) if not value.get("description")]
     assert set(bare) <= sections - {"version", "name", "title", "notes", "root", "window"}
+
+
+def test_settings_that_do_not_go_together_are_told_without_the_rest_of_the_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        "version: 1\nname: t\nsource: {path: t.csv}\ncolumns: {text: body, category: [product]}\n"
+        "classify: {groups: [produkt]}\n"
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_pipeline(path)
+    assert caught.value.got == "pipeline.yaml: classify.groups of produkt: no category column"
