@@ -18,20 +18,6 @@ from tasks.learn.explain.importance import (
 from tasks.learn.explain.shapley import Explained
 
 WORDS = ["bird", "engine", "wing", "landing", "runway", "none", "gull", "flight"]
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "{{7*7}} {% raw %}",
-    "\x00\x01",
-    "…!?",
-    "鳥がエンジンに衝突",
-    "\U0001f426" * 40,
-    "a" * 20_000,
-    " \t\n",
-    "",
-    "'; DROP TABLE birds; --",
-    "!" * 20_000 + "a",
-    '"\\" </text> [x](javascript:1)',
-]
 BINARY = Explained(("no", "yes"), positive=1)
 NUMBER = Explained()
 START = datetime(1996, 5, 1, tzinfo=UTC)

@@ -143,10 +143,17 @@ def mixture(found: Sequence[Candidate]) -> Candidate:
 
 
 def baseline(
-    settings: ClassifySettings, blocks: Sequence[BlockName], usual: Sequence[str] = USUAL
+    problem: Problem, settings: ClassifySettings, blocks: Sequence[BlockName] | None = None
 ) -> Candidate:
-    """What text alone, table alone and both are compared with: one learner, whatever is chosen."""
-    return _candidate("early", settings.learner, blocks, usual)
+    """What the views of the ablation are learnt by: one learner, whatever is chosen.
+
+    Args:
+        problem: What is learnt.
+        settings: They may name the learner.
+        blocks: Those of the view; all of the problem's by default.
+    """
+    usual = usual_learners(problem, settings)
+    return _candidate("early", settings.learner, blocks or problem.blocks, usual)
 
 
 def usual_learners(problem: Problem, settings: ClassifySettings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.deal import deal, strata
-from tasks.learn.candidates import Spec, baseline, usual_learners
+from tasks.learn.candidates import SPOKEN, USUAL, Spec, baseline, usual_learners
 from tasks.learn.judge.judge import leading, measured
 from tasks.learn.leaks.leaks import RULE, leaks
 from tasks.learn.leaks.permuted import permuted
@@ -33,8 +33,7 @@ def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
     Smaller parts are in the larger ones, so that only their size differs.
     """
     problem = learnt.problem
-    usual = usual_learners(problem, learnt.settings)
-    specs = baseline(learnt.settings, problem.blocks, usual).specs
+    specs = baseline(problem, learnt.settings).specs
     order = np.random.default_rng(learnt.settings.seed).permutation(len(problem.split.train))
     test = problem.rows.take(problem.split.test)
     points = []
@@ -90,7 +89,7 @@ def suspicions(learnt: Learnt) -> dict[str, Any]:
 
 def notes(learnt: Learnt) -> list[str]:
     """Fallbacks and what readers should know, each a sentence."""
-    found = [_copies, _apart, _ignored, _rare, _unseen, _constant]
+    found = [_copies, _apart, _curtailed, _ignored, _rare, _unseen, _constant]
     return [note for look in found for note in look(learnt)]
 
 
@@ -115,6 +114,15 @@ def _apart(learnt: Learnt) -> list[str]:
         "predicted by a model that had not seen it: probabilities are not calibrated, labels not "
         "audited, and the choice of a model is arbitrary."
     ]
+
+
+def _curtailed(learnt: Learnt) -> list[str]:
+    """Where the budget is too small for what is averaged otherwise."""
+    left = set(USUAL) - set(usual_learners(learnt.problem, learnt.settings))
+    if learnt.settings.learner is not None or not left:
+        return []
+    names = " and ".join(SPOKEN[name] for name in sorted(left))
+    return [f"Of a table of this size {names} would take more than classify.budget: left out."]
 
 
 def _ignored(learnt: Learnt) -> list[str]:

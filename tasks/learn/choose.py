@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.learn.candidates import Candidate, candidates, mixture, usual_learners, within
-from tasks.learn.combine import combined_out_of_fold, loss
+from tasks.learn.combine import combined_out_of_fold, fit_mean, loss
 from tasks.learn.judge.class_metrics import json_number
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def choose(teacher: Teacher, fold: NDArray[np.int64], extra_fits: int) -> Choice
     losses = [loss(one, target) for one in joined]
     best = int(np.argmin(losses))
     chosen = kept[best]
-    combiner = chosen.combine([foretold[spec] for spec in chosen.specs], target)
+    # With a single fold nothing was predicted out of fold, so nothing can be learnt from it.
+    combine = chosen.combine if parts > 1 else fit_mean
+    combiner = combine([foretold[spec] for spec in chosen.specs], target)
     return Choice(chosen, combiner, joined[best], _board(kept, losses, left))
 
 

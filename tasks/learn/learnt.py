@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
-from tasks.learn.candidates import baseline, usual_learners
+from tasks.learn.candidates import baseline
 from tasks.learn.decide import Threshold, threshold
 from tasks.learn.model import Model
 
@@ -61,8 +61,7 @@ class Learnt:
 
 def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:
     """For each view the same learner, so that views can be compared."""
-    usual = usual_learners(problem, settings)
-    return {view: baseline(settings, blocks, usual) for view, blocks in problem.views.items()}
+    return {view: baseline(problem, settings, blocks) for view, blocks in problem.views.items()}
 
 
 def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
@@ -73,8 +72,7 @@ def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
 
 def curve_fits(problem: Problem, settings: ClassifySettings) -> int:
     """How many models the learning curve fits."""
-    usual = usual_learners(problem, settings)
-    return len(CURVE) * len(baseline(settings, problem.blocks, usual).specs) * settings.checks
+    return len(CURVE) * len(baseline(problem, settings).specs) * settings.checks
 
 
 def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learnt:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.learn import checks
-from tasks.learn.candidates import baseline, usual_learners
+from tasks.learn.candidates import baseline
 from tasks.learn.decide import coverage, decided
 from tasks.learn.explain.explain import explain_rows, pick
-from tasks.learn.explain.importance import evenly, importance, players
+from tasks.learn.explain.importance import importance, players
 from tasks.learn.explain.shapley import Explained
 from tasks.learn.judge import class_metrics
 from tasks.learn.judge.class_metrics import json_number
@@ -21,6 +21,7 @@ from tasks.learn.learners.networks import NetworkMember
 from tasks.learn.learnt import CHOSEN, MAJORITY, Learnt
 from tasks.learn.model import terms
 from tasks.learn.problem import VIEWS
+from tasks.sampling import evenly
 
 if TYPE_CHECKING:
     from tasks.learn.explain.occlusion import Encode
@@ -95,7 +96,7 @@ def _described(learnt: Learnt) -> dict[str, Any]:
     return {
         "kind": "number" if problem.target.is_number else "class",
         "learner": learnt.settings.learner,
-        "baseline": _baseline(learnt),
+        "baseline": baseline(problem, learnt.settings).name.removeprefix("early: "),
         "model": {
             "name": learnt.choice.candidate.name,
             "strategy": learnt.choice.candidate.strategy,
@@ -113,13 +114,6 @@ def _described(learnt: Learnt) -> dict[str, Any]:
         "folds": len(np.unique(learnt.fold)),
         "main": problem.main,
     }
-
-
-def _baseline(learnt: Learnt) -> str:
-    """The learner of the ablation, in words."""
-    usual = usual_learners(learnt.problem, learnt.settings)
-    name = baseline(learnt.settings, learnt.problem.blocks, usual).name
-    return name.removeprefix("early: ")
 
 
 def _judged(learnt: Learnt) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,18 +22,6 @@ from tasks.fuse.terms import Sequences, Terms
 ALL: dict[BlockName, float] = {"text": 1, "terms": 1, "numbers": 1, "categories": 1}
 LEARNING: dict[BlockName, float] = {**ALL, "dates": 1, "levels": 1, "rates": 1}
 WORDS = ["bird", "engine", "wing", "struck", "landing", "damage", "none", "runway"]
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "{{7*7}}",
-    "\x00\x01",
-    "…!?",
-    "鳥がエンジンに衝突",
-    "\U0001f426" * 40,
-    "a" * 20_000,
-    " \t\n",
-    "",
-    "'; DROP TABLE birds; --",
-]
 
 
 def rows(count: int = 60, seed: int = 0, **columns: Any) -> Rows:

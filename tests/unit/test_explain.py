@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from explained import (
     BINARY,
-    HOSTILE,
     NUMBER,
     made,
     model,
@@ -18,6 +17,7 @@ from explained import (
     weighed,
     wide,
 )
+from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from tasks.fuse.parts import Rows
 from tasks.learn.explain.importance import (
     compose,
-    evenly,
     first_alike,
     importance,
     players,
     predict_composed,
 )
+from tasks.sampling import evenly
 
 
 def test_the_planted_column_has_the_largest_importance() -> None:

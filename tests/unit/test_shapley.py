@@ -22,9 +22,9 @@ from tasks.fuse.parts import Rows
 from tasks.learn.explain.explain import explain_rows
 from tasks.learn.explain.importance import (
     BATCH,
-    evenly,
 )
 from tasks.learn.explain.shapley import BACKGROUND, EVALUATIONS, Explained, shapley
+from tasks.sampling import evenly
 
 
 @pytest.mark.parametrize("probability", [True, False])

@@ -227,3 +227,25 @@ def test_auto_learns_numbers_too() -> None:
     summary = classified(*numbers(200), number=True, strategy="auto", budget=60).summary
     metrics = summary["metrics"]
     assert metrics["chosen"]["rmse"] < metrics["majority"]["rmse"]
+
+
+def test_a_class_too_rare_for_the_svm_is_not_learnt_by_another_learner() -> None:
+    labels = ["rare", "rare", *["a", "b"] * 79]
+    made = classified(*incidents(label=labels), learner="svm", calibration="none")
+    tested = made.predictions.filter(pl.col("split") == "test")
+    assert tested["probability.rare"].max() == 0
+    assert tested["probability.a"].n_unique() > 10
+
+
+def test_a_budget_too_small_for_the_average_is_told() -> None:
+    summary = classified(*incidents(), strategy="auto", budget=1e-6).summary
+    assert summary["baseline"] == "logistic regression"
+    assert any("boosted trees would take more" in note for note in summary["notes"])
+
+
+def test_one_group_of_training_rows_leaves_late_fusion_uncalibrated() -> None:
+    clean, vectors = incidents(200)
+    made = classified(clean.with_columns(group=pl.lit("g")), vectors, strategy="late")
+    tested = made.predictions.filter(pl.col("split") == "test")
+    share = (clean["label"] == "positive").mean()
+    assert tested["probability.positive"].mean() == pytest.approx(share, abs=0.12)

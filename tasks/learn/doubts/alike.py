@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.mine.layout import nearest
+from tasks.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,10 +77,7 @@ def alike(
     groups = _groups(clean)
     texts = groups.unique("key", keep="first", maintain_order=True)
     same = list(_same(groups, texts))
-    place = np.arange(texts.height)
-    if texts.height > MOST_TEXTS:
-        place = np.linspace(0, texts.height - 1, MOST_TEXTS).astype(np.int64)
-    compared = texts[place]
+    compared = texts[evenly(texts.height, MOST_TEXTS)]
     near = sorted(_near(compared, vectors, similar), key=lambda pair: -pair.similarity)
     pairs = tuple([*same, *near][:most])
     return Alike(pairs, len(same), len(near), texts.height, compared.height)

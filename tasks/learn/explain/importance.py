@@ -97,12 +97,6 @@ def predict_composed(predict: Predict, pool: Rows, whom: Sequence[Player], index
     return predict(compose(pool, whom, distinct))[place.ravel()]
 
 
-def evenly(rows: int, most: int = MOST_ROWS) -> NDArray[np.intp]:
-    """Positions of at most so many of the rows, evenly spread and in their order."""
-    count = min(rows, most)
-    return np.arange(count, dtype=np.intp) * rows // max(count, 1)
-
-
 def importance(
     predict: Predict,
     rows: Rows,

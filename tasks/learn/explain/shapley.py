@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
-from tasks.learn.explain.importance import BATCH, evenly, first_alike, players, predict_composed
+from tasks.learn.explain.importance import BATCH, first_alike, players, predict_composed
+from tasks.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ import numpy as np
 from tasks.learn.leaks.single import areas, certainty, out_of_fold, score
 from tasks.learn.leaks.suspects import Suspect, suspects
 from tasks.quoting import percent, quote
+from tasks.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def leaks(
         JSON-ready: `column`; `kind`; `measure`, roc_auc or r2; its `score`; `certainty` of
         classes; `class`, where only that one is given away; and `why`, a sentence.
     """
-    clean, target = evenly(clean, target)
+    clean, target = some_rows(clean, target)
     if clean.height < LEAST_ROWS or len(np.unique(target.values)) < 2:
         return []
     found: dict[str, dict[str, Any]] = {}
@@ -67,11 +68,11 @@ def leaks(
     return sorted(found.values(), key=lambda leak: -leak["score"])
 
 
-def evenly(clean: pl.DataFrame, target: Target) -> tuple[pl.DataFrame, Target]:
+def some_rows(clean: pl.DataFrame, target: Target) -> tuple[pl.DataFrame, Target]:
     """At most `MOST_ROWS` rows, evenly spread, and their label."""
     if clean.height <= MOST_ROWS:
         return clean, target
-    chosen = np.linspace(0, clean.height - 1, MOST_ROWS).astype(np.int64)
+    chosen = evenly(clean.height, MOST_ROWS)
     return clean[chosen], target.take(chosen)
 
 

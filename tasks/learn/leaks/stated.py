@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.learn.leaks.leaks import LEAST_ROWS, evenly
+from tasks.learn.leaks.leaks import LEAST_ROWS, some_rows
 from tasks.learn.leaks.named import names_said, numbers_said
 from tasks.quoting import percent, quote
 
@@ -103,7 +103,7 @@ def stated(clean: pl.DataFrame, target: Target, names: Sequence[str] = ()) -> di
         cover, listed or not; and `names`, how often texts hold the name of their own class and
         of others, or the number that is their label.
     """
-    clean, target = evenly(clean, target)
+    clean, target = some_rows(clean, target)
     found: dict[str, Any] = {"rows": clean.height, "words": [], "together": [], "names": []}
     if clean.height < LEAST_ROWS or len(np.unique(target.values)) < 2:
         return found

@@ -63,17 +63,19 @@ def fit_logistic(lesson: Lesson, steps: int = STEPS) -> Linear | None:
 def fit_svm(lesson: Lesson) -> Linear | None:
     """A linear support vector machine; the classes' margins are made probabilities.
 
-    A class of fewer rows than `SVM_FOLDS` cannot be in every part, so logistic regression, which
-    needs no parts, takes over.
+    A class of fewer rows than `SVM_FOLDS` cannot be in every part: it is not learnt, and has
+    probability 0.
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC, LinearSVR
 
     if lesson.target.is_number:
         return _fit(LinearSVR(max_iter=2000, random_state=lesson.seed), lesson)
-    seen = np.bincount(lesson.target.values)
-    if seen[seen > 0].min() < SVM_FOLDS:
-        return fit_logistic(lesson)
+    known = np.bincount(lesson.target.values, minlength=lesson.target.classes) >= SVM_FOLDS
+    if np.count_nonzero(known) < 2:
+        return None
+    if not known.all():
+        lesson = lesson.take(np.flatnonzero(known[lesson.target.values]))
     margin = LinearSVC(C=0.1, random_state=lesson.seed)
     return _fit(CalibratedClassifierCV(margin, cv=SVM_FOLDS, ensemble=False), lesson)
 
