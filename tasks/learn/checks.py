@@ -101,9 +101,8 @@ def _copies(learnt: Learnt) -> list[str]:
     if not rows:
         return []
     share = percent(rows / len(split.test))
-    return [
-        f"{rows:,} test rows ({share}) are copies of training rows, which flatters the figures."
-    ]
+    said = "1 test row is a copy" if rows == 1 else f"{rows:,} test rows ({share}) are copies"
+    return [f"{said} of training rows, which flatters the figures."]
 
 
 def _apart(learnt: Learnt) -> list[str]:
@@ -168,7 +167,9 @@ def _unseen(learnt: Learnt) -> list[str]:
         rows = len(tested) - int(tested.is_in(known.implode()).sum())
         if rows:
             share = percent(rows / len(split.test))
-            found.append(f"{quote(name.removeprefix(CATEGORY))} ({rows:,} rows, {share})")
+            found.append(
+                f"{quote(name.removeprefix(CATEGORY))} ({rows:,} row{'s' * (rows > 1)}, {share})"
+            )
     if not found:
         return []
     return [
