@@ -61,6 +61,11 @@ def tokens_at_a_time(device: str, hidden: int, itemsize: int) -> int:
     return max(_CPU_TOKENS, min(_MOST_TOKENS, int(_SHARE * free / (_VALUES * hidden * itemsize))))
 
 
+_UNMADE = "could not create a primitive"
+"""What oneDNN says when it finds no memory for its own code, but of other troubles as well: those
+remain when a single text is left."""
+
+
 class Budget:
     """Tokens in a batch; fewer from then on, once a batch did not fit the memory.
 
@@ -91,7 +96,7 @@ class Budget:
         try:
             return compute(items)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not _is_out_of_memory(error) and not (_UNMADE in str(error) and len(items) > 1):
                 raise
             if len(items) == 1:
                 raise ModelError(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from small_models import make_model
 
 from tasks.embed.blueprint import read_blueprint
+from tasks.embed.device import Budget
 from tasks.embed.encoder import Encoder
 from tasks.embed.files import ModelFiles, find_model, kind_of
 from tasks.embed.load import load_encoder
@@ -226,6 +227,25 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == ["60", "True", "True"]
+
+
+def test_what_onednn_cannot_make_for_a_batch_it_may_make_for_its_halves() -> None:
+    def compute(items: list[int]) -> np.ndarray:
+        if len(items) > 2:
+            raise RuntimeError("could not create a primitive")
+        return np.array(items)
+
+    budget = Budget(1000, "cpu")
+    assert budget.run(compute, [1, 2, 3, 4, 5], [10] * 5).tolist() == [1, 2, 3, 4, 5]
+    assert budget.tokens < 50
+
+
+def test_what_onednn_cannot_make_for_a_single_text_is_told_as_it_is() -> None:
+    def compute(items: list[int]) -> np.ndarray:
+        raise RuntimeError("could not create a primitive")
+
+    with pytest.raises(RuntimeError, match="primitive"):
+        Budget(1000, "cpu").run(compute, [1, 2], [10, 10])
 
 
 @pytest.mark.parametrize(
