@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from tasks.anomalies.settings import AnomalySettings
 from tasks.clean.settings import CleanSettings
 from tasks.collect.settings import SourceSettings
 from tasks.collect.source import Source
@@ -19,11 +20,11 @@ from tasks.embed.settings import EmbedSettings
 from tasks.errors import SettingsError
 from tasks.fuse.settings import FuseSettings
 from tasks.learn.settings import ClassifySettings
-from tasks.mine.settings import AnomalySettings, ClusterSettings
 from tasks.partitions import PartitionSettings
 from tasks.quality import QualitySettings
 from tasks.report.settings import ReportSettings
 from tasks.settings import Settings
+from tasks.topics.settings import ClusterSettings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

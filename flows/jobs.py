@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.anomalies.task import ANOMALY
 from tasks.fuse.task import fuse_job
 from tasks.learn.task import classify_job
-from tasks.mine.task import ANOMALY, CLUSTER, mine_job
 from tasks.report.task import report_job
+from tasks.topics.task import CLUSTER
+from tasks.windowed import mine_job
 
 if TYPE_CHECKING:
     from flows.plan import Plan

@@ -16,14 +16,15 @@ from flows.prepare import Prepared
 from flows.progress import shown_in_ui
 from flows.publish import publish
 from flows.whereabouts import note_process
+from tasks.anomalies.task import anomaly_window
 from tasks.collect.source import read_listing
 from tasks.collect.task import collect
 from tasks.failures import clear_failure
 from tasks.fuse.task import fuse
 from tasks.learn.task import classify_window
 from tasks.locks import shared
-from tasks.mine.task import anomaly_window, cluster_window
 from tasks.report.task import Made, report_window
+from tasks.topics.task import cluster_window
 from tasks.windowed import WindowRefs
 
 

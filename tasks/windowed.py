@@ -6,17 +6,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tasks import progress
-from tasks.keys import digest
+from tasks.artifacts import Job
+from tasks.keys import digest, recipe
 from tasks.learn.corrections.apply import Corrections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tasks.artifacts import ArtifactRef, Draft
     from tasks.embed.anew import Embedder
+    from tasks.keys import Stage
+    from tasks.settings import Settings
     from tasks.window import WindowRules
 
 SUMMARY = "summary.json"
+MODULES = ("tasks.window", "tasks.windowed")
+LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy")
+"""What every miner over a window is made with."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,41 @@ class WindowRefs:
     def corrections_hash(self) -> str:
         """What the key of a stage that reads labels takes; manifests hold no row id or label."""
         return digest(self.corrections.content())
+
+
+def window_inputs(
+    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
+) -> tuple[str, ...]:
+    """What a key takes from a window."""
+    refs = [*cleaned, *embedded]
+    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
+
+
+def mine_job(
+    root: Path,
+    stage: Stage,
+    partition: str,
+    window: WindowRefs,
+    settings: Sequence[Settings],
+    features: ArtifactRef | None = None,
+) -> Job:
+    """The job of one miner over the window of one partition.
+
+    Args:
+        root: Folder of the pipeline's artifacts.
+        stage: The miner.
+        partition: Last partition of the window.
+        window: What the window is read from.
+        settings: All settings that change the miner's result.
+        features: The fused features, for a miner that reads them.
+    """
+    inputs = window_inputs(window.cleaned, window.embedded, window.rules)
+    refs = [*window.cleaned, *window.embedded]
+    if features is not None:
+        inputs, refs = (*inputs, features.sha256), [*refs, features]
+    values = {str(i): part.model_dump(mode="json") for i, part in enumerate(settings)}
+    made_of = recipe(stage, inputs, values)
+    return Job(root, stage.name, partition, made_of, tuple(ref.name for ref in refs))
 
 
 def teller(what: str) -> Callable[[int, int], None]:

@@ -11,6 +11,7 @@ from tasks.fuse.stored import features_table
 from tasks.keys import Stage, recipe
 from tasks.task import execute, stage_task
 from tasks.window import read_window
+from tasks.windowed import window_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,14 +25,6 @@ STAGE = Stage(
     ("tasks.fuse.features", "tasks.fuse.stored", "tasks.window"),
     ("numpy", "polars", "pyarrow", "scikit-learn"),
 )
-
-
-def window_inputs(
-    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
-) -> tuple[str, ...]:
-    """What a key takes from a window."""
-    refs = [*cleaned, *embedded]
-    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
 
 
 def fuse_job(

@@ -10,13 +10,12 @@ from prefect import get_run_logger
 
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job
 from tasks.contracts import DOUBTS, PREDICTIONS
-from tasks.fuse.task import window_inputs
 from tasks.keys import Stage, recipe
 from tasks.learn.classify import classify
 from tasks.learn.corrections.apply import correct_labels
 from tasks.task import execute, stage_task
 from tasks.window import read_window
-from tasks.windowed import WindowRefs, finish, teller
+from tasks.windowed import WindowRefs, finish, teller, window_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -134,7 +134,7 @@ def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("tasks.mine.task.anomaly", fails)
+    monkeypatch.setattr("tasks.anomalies.task.anomaly", fails)
     with pytest.raises(StageError) as caught:
         mine(table.pipeline, "2024-02")
     assert caught.value.got.startswith("anomaly of 2024-02 failed on the rows of clean/2024-01/")

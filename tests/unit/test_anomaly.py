@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tasks.anomalies.anomaly import FEW, Anomalies, anomaly
+from tasks.anomalies.settings import AnomalySettings
+from tasks.anomalies.unlike import Shape, fuse_ranks, rank_shares, significant
 from tasks.contracts import ANOMALIES
-from tasks.mine.anomaly import FEW, Anomalies, anomaly
-from tasks.mine.settings import AnomalySettings
-from tasks.mine.unlike import Shape, fuse_ranks, rank_shares, significant
 
 Floats = NDArray[np.float32]
 ROWS = 200

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.contracts import CLUSTERS, TOPICS
-from tasks.mine.cluster import NO_TEXT, NO_TEXT_NAME, TYPICAL, Clustering, cluster
-from tasks.mine.settings import ClusterSettings
+from tasks.topics.cluster import NO_TEXT, NO_TEXT_NAME, TYPICAL, Clustering, cluster
+from tasks.topics.settings import ClusterSettings
 
 Floats = NDArray[np.float32]
 THEMES = {

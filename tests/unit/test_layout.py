@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.mine.grouping import candidates, even, group, silhouette, strengths
-from tasks.mine.layout import SMALL, layout, nearest, place, principal
-from tasks.mine.points import same_vectors
-from tasks.mine.settings import ClusterSettings
+from tasks.sampling import evenly
+from tasks.texts.distinct import same_vectors
+from tasks.texts.nearest import nearest
+from tasks.topics.grouping import candidates, group, silhouette, strengths
+from tasks.topics.layout import SMALL, layout, place, principal
+from tasks.topics.settings import ClusterSettings
 
 Floats = NDArray[np.float32]
 
@@ -123,7 +125,7 @@ def test_numbers_of_topics_that_are_tried_are_bounded(points: int, most: int) ->
 
 @given(st.integers(0, 1000), st.integers(1, 300))
 def test_an_even_sample_is_ordered_and_bounded(size: int, most: int) -> None:
-    chosen = even(size, most)
+    chosen = evenly(size, most)
     assert len(chosen) == min(size, most)
     assert (np.diff(chosen) > 0).all()
     assert size == 0 or (chosen[0] == 0 and chosen[-1] < size)
@@ -149,7 +151,7 @@ import sys
 
 import numpy as np
 from numba.core import event
-from tasks.mine.layout import layout
+from tasks.topics.layout import layout
 
 listener = event.RecordingListener()
 event.register("numba:compile", listener)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mine.naming import TERMS, Term, name, topic_names, topic_terms
-from tasks.mine.words import LONGEST_TEXT, LONGEST_WORD, akin, essence, terms, words
+from tasks.texts.words import LONGEST_TEXT, LONGEST_WORD, akin, essence, terms, words
+from tasks.topics.naming import TERMS, Term, name, topic_names, topic_terms
 
 
 def found(texts: list[list[str]], weights: list[int] | None = None) -> list[list[Term]]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mine.reasons import LONGEST, explain, few, figure
-from tasks.mine.usual import tail, usual
+from tasks.anomalies.reasons import LONGEST, explain, few, figure
+from tasks.anomalies.usual import tail, usual
 from tasks.quoting import QUOTED, percent, quote
 
 

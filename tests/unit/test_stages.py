@@ -54,10 +54,11 @@ def test_the_key_of_embedding_covers_the_code_of_the_encoder_and_of_no_other() -
         assert covered.keys().isdisjoint(f"tasks.embed.{other}" for other in others)
 
 
-@pytest.mark.parametrize("stage", ["CLASSIFY", "CLUSTER", "ANOMALY"])
-def test_each_miner_depends_on_how_its_window_is_read(stage: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "stage"), [("learn", "CLASSIFY"), ("topics", "CLUSTER"), ("anomalies", "ANOMALY")]
+)
+def test_each_miner_depends_on_how_its_window_is_read(place: str, stage: str) -> None:
     covered: dict[str, ast.Module] = {}
-    place = "tasks.learn.task" if stage == "CLASSIFY" else "tasks.mine.task"
-    for module in getattr(import_module(place), stage).modules:
+    for module in getattr(import_module(f"tasks.{place}.task"), stage).modules:
         keys._closure(module, covered)
     assert "tasks.window" in covered

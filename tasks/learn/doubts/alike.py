@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.mine.layout import nearest
 from tasks.sampling import evenly
+from tasks.texts.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

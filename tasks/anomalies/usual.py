@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from tasks.contracts import CATEGORY, NUMBER
-from tasks.mine.grouping import even
-from tasks.mine.words import words
+from tasks.sampling import evenly
+from tasks.texts.words import words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +134,7 @@ def usual(clean: pl.DataFrame) -> Usual:
     categories = [_categories(clean[name]) for name in clean.columns if name.startswith(CATEGORY)]
     texts = clean.filter("has_text").group_by("text", maintain_order=True).len("rows")
     counts: Counter[str] = Counter()
-    read = texts[even(texts.height, READ)]
+    read = texts[evenly(texts.height, READ)]
     for text, rows in read.select("text", "rows").iter_rows():
         for word in set(words(text)):
             counts[word] += rows

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.sampling import evenly
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
-    from tasks.mine.settings import ClusterSettings
+    from tasks.topics.settings import ClusterSettings
 
 CANDIDATES = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40, 50, 65, 80, 100)
 TOLERANCE = 0.03
@@ -79,7 +80,7 @@ def _fewest(values: dict[int, float]) -> int:
 
 
 def _quality(points: Floats, count: int, seed: int) -> float:
-    some = points[even(len(points), JUDGED)]
+    some = points[evenly(len(points), JUDGED)]
     labels, _ = _kmeans(some, count, seed, tries=3)
     return silhouette(some, labels)
 
@@ -91,11 +92,6 @@ def _kmeans(points: Floats, count: int, seed: int, tries: int) -> tuple[NDArray[
         return np.zeros(len(points), np.int32), points.mean(axis=0, keepdims=True)
     model = KMeans(count, n_init=tries, random_state=seed).fit(points)
     return model.labels_.astype(np.int32), model.cluster_centers_.astype(np.float32)
-
-
-def even(size: int, most: int) -> NDArray[np.int64]:
-    """At most `most` places at even steps from 0 to `size` - 1: a sample without chance."""
-    return np.arange(size) if size <= most else np.arange(most) * size // most
 
 
 def silhouette(points: Floats, labels: NDArray[np.int32], metric: str = "euclidean") -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.mine.words import NEGATIONS, akin, terms
+from tasks.texts.words import NEGATIONS, akin, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.texts.nearest import Places, nearest
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
@@ -17,15 +18,12 @@ if TYPE_CHECKING:
 SMALL = 50
 """Fewer vectors than this are drawn by their two main components: UMAP needs neighbourhoods."""
 DIGITS = 3
-_BLOCK = 2**24
-"""Similarities that are held at once: 64 MiB of float32."""
 _NEAREST, _KNOWN = 3, 20_000
 """Known vectors that a further one is placed by, and those among which they are sought."""
 _MANY = 5_000
 """More vectors settle within fewer rounds, each of which takes longer."""
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.int64]
 
 
 def layout(vectors: Floats, neighbours: int, seed: int) -> Floats:
@@ -60,36 +58,6 @@ def principal(vectors: Floats) -> Floats:
         sign = np.sign(axes[np.arange(size), largest])
         places[:, :size] = left[:, :size] * scale[:size] * sign
     return np.round(places, DIGITS) + np.float32(0)
-
-
-def nearest(queries: Floats, vectors: Floats, count: int) -> tuple[Places, Floats]:
-    """The `count` most similar vectors of each query, exact, best first.
-
-    Args:
-        queries: (q, d) unit vectors.
-        vectors: (n, d) unit vectors, n >= count.
-
-    Returns:
-        (q, count) places in `vectors` and (q, count) cosine similarities.
-    """
-    places = np.empty((len(queries), count), np.int64)
-    similar = np.empty((len(queries), count), np.float32)
-    block = max(1, _BLOCK // max(1, len(vectors)))
-    with one_thread():
-        for start in range(0, len(queries), block):
-            part = slice(start, start + block)
-            places[part], similar[part] = _most_similar(queries[part] @ vectors.T, count)
-    return places, similar
-
-
-def _most_similar(similar: Floats, count: int) -> tuple[Places, Floats]:
-    if count < similar.shape[1]:
-        chosen = np.argpartition(-similar, count - 1, axis=1)[:, :count]
-    else:
-        chosen = np.tile(np.arange(count), (len(similar), 1))
-    found = np.take_along_axis(similar, chosen, axis=1)
-    order = np.lexsort((chosen, -found), axis=1)
-    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
 def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.mine.grouping import JUDGED, Groups, even, group, silhouette, strengths
-from tasks.mine.layout import SMALL, layout, place
-from tasks.mine.naming import topic_names, topic_terms
-from tasks.mine.points import Texts, chosen, distinct_texts, same_vectors
-from tasks.mine.words import essence
+from tasks.sampling import evenly
+from tasks.texts.distinct import Texts, chosen, distinct_texts, same_vectors
+from tasks.texts.words import essence
+from tasks.topics.grouping import JUDGED, Groups, group, silhouette, strengths
+from tasks.topics.layout import SMALL, layout, place
+from tasks.topics.naming import topic_names, topic_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from tasks.mine.settings import ClusterSettings
+    from tasks.topics.settings import ClusterSettings
 
 NO_TEXT, NO_TEXT_NAME = -1, "no text"
 TYPICAL = 5
@@ -123,7 +124,7 @@ def _counts(clean: pl.DataFrame, texts: Texts) -> dict[str, int]:
 def _find(texts: Texts, settings: ClusterSettings, tell: Callable[[int, int], None]) -> _Found:
     first, of_text = same_vectors(texts.vectors)
     vectors = chosen(texts.vectors, first)
-    fitted = even(len(vectors), settings.fit_texts)
+    fitted = evenly(len(vectors), settings.fit_texts)
     places = layout(chosen(vectors, fitted), settings.neighbours, settings.seed)
     tell(2, _STEPS)
     groups = group(places, settings)
@@ -137,7 +138,7 @@ def _find(texts: Texts, settings: ClusterSettings, tell: Callable[[int, int], No
 def _quality(
     vectors: NDArray[np.float32], places: NDArray[np.float32], groups: Groups
 ) -> dict[str, Any]:
-    some = even(len(places), JUDGED)
+    some = evenly(len(places), JUDGED)
     small = len(places) < SMALL
     return {
         "method": f"{'main components' if small else 'UMAP on exact neighbours'}, then k-means",

@@ -1,4 +1,4 @@
-"""What can be set of the miners."""
+"""What can be set of topics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,3 @@ class ClusterSettings(Settings):
     placed beside the texts that they resemble."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Where the random numbers start: another seed gives another map of the same texts."""
-
-
-class AnomalySettings(Settings):
-    """How unusual rows are found."""
-
-    top: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """How many rows are flagged; at most a tenth of them where the table is small."""
-    contamination: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """The share of the rows that is flagged instead, such as 0.01; at most 10,000 rows."""

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from tasks.anomalies.reasons import explain, figure
+from tasks.anomalies.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, fuse_ranks, rank_shares
+from tasks.anomalies.usual import usual
 from tasks.contracts import NUMBER
-from tasks.mine.points import distinct_texts
-from tasks.mine.reasons import explain, figure
-from tasks.mine.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, fuse_ranks, rank_shares
-from tasks.mine.usual import usual
-from tasks.mine.words import essence
 from tasks.quoting import percent, quote
+from tasks.texts.distinct import distinct_texts
+from tasks.texts.words import essence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from tasks.mine.points import Texts
-    from tasks.mine.settings import AnomalySettings
+    from tasks.anomalies.settings import AnomalySettings
+    from tasks.texts.distinct import Texts
 
 FEW = 10
 """Of fewer rows than this none is flagged: there is nothing yet that is usual."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.mine.usual import tail
-from tasks.mine.words import words
+from tasks.anomalies.usual import tail
 from tasks.quoting import percent, quote
+from tasks.texts.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.mine.usual import Categories, Numbers, Tail, Usual
+    from tasks.anomalies.usual import Categories, Numbers, Tail, Usual
 
 LONGEST = 360
 """Characters of a reason."""

@@ -1,0 +1,18 @@
+"""What can be set of anomaly detection."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tasks.settings import Settings
+
+
+class AnomalySettings(Settings):
+    """How unusual rows are found."""
+
+    top: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """How many rows are flagged; at most a tenth of them where the table is small."""
+    contamination: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """The share of the rows that is flagged instead, such as 0.01; at most 10,000 rows."""

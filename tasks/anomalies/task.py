@@ -1,0 +1,36 @@
+"""Anomaly detection as a Prefect task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tasks.anomalies.anomaly import anomaly
+from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_table
+from tasks.contracts import ANOMALIES, FEATURES
+from tasks.fuse.stored import table_block
+from tasks.keys import Stage
+from tasks.task import execute, stage_task
+from tasks.window import read_window
+from tasks.windowed import LIBRARIES, MODULES, WindowRefs, finish, teller
+
+if TYPE_CHECKING:
+    from tasks.anomalies.settings import AnomalySettings
+
+ANOMALY = Stage("anomaly", ("tasks.anomalies.anomaly", "tasks.fuse.stored", *MODULES), LIBRARIES)
+
+
+@stage_task("anomaly", "anomaly-{job.partition}")
+def anomaly_window(
+    job: Job, window: WindowRefs, features: ArtifactRef, settings: AnomalySettings
+) -> ArtifactRef:
+    """Rank the rows by how unusual they are, and say why."""
+
+    def work(draft: Draft) -> None:
+        rows = read_window(window.cleaned, window.embedded, window.rules)
+        table, names = table_block(read_table(features, FEATURES))
+        told = teller("anomaly")
+        result = anomaly(rows.clean, rows.matrix, table, names, settings, told)
+        draft.table(MAIN, result.rows, ANOMALIES)
+        finish(draft, rows.clean.height, result.rows.height, result.summary)
+
+    return execute(job, work)
