@@ -49,6 +49,14 @@ class Window:
     rejected: pl.DataFrame
 
 
+def window_inputs(
+    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
+) -> tuple[str, ...]:
+    """What a key takes from a window."""
+    refs = [*cleaned, *embedded]
+    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
+
+
 def read_window(
     cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
 ) -> Window:

@@ -9,6 +9,7 @@ from tasks import progress
 from tasks.artifacts import Job
 from tasks.keys import digest, recipe
 from tasks.learn.corrections.apply import Corrections
+from tasks.window import window_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,14 +49,6 @@ class WindowRefs:
     def corrections_hash(self) -> str:
         """What the key of a stage that reads labels takes; manifests hold no row id or label."""
         return digest(self.corrections.content())
-
-
-def window_inputs(
-    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
-) -> tuple[str, ...]:
-    """What a key takes from a window."""
-    refs = [*cleaned, *embedded]
-    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
 
 
 def mine_job(

@@ -10,8 +10,7 @@ from tasks.fuse.features import fit_features
 from tasks.fuse.stored import features_table
 from tasks.keys import Stage, recipe
 from tasks.task import execute, stage_task
-from tasks.window import read_window
-from tasks.windowed import window_inputs
+from tasks.window import read_window, window_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from tasks.keys import Stage, recipe
 from tasks.learn.classify import classify
 from tasks.learn.corrections.apply import correct_labels
 from tasks.task import execute, stage_task
-from tasks.window import read_window
-from tasks.windowed import WindowRefs, finish, teller, window_inputs
+from tasks.window import read_window, window_inputs
+from tasks.windowed import WindowRefs, finish, teller
 
 if TYPE_CHECKING:
     from pathlib import Path
