@@ -29,7 +29,9 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("name", ["collect", "clean", "embed", "fuse", "mine", "report"])
+@pytest.mark.parametrize(
+    "name", ["collect", "clean", "embed", "fuse", "topics", "anomalies", "report"]
+)
 def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> None:
     task = import_module(f"tasks.{name}.task")
     covered: dict[str, ast.Module] = {}
