@@ -1,0 +1,60 @@
+"""The texts that each text is most similar to, for views that judge a row by its likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.sampling import evenly
+from tasks.texts.nearest import nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.texts.distinct import Texts
+
+MOST_KNOWN = 50_000
+"""Texts among which neighbours are sought; of more, so many that are evenly spread."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest other texts of m distinct texts, most similar first.
+
+    Attributes:
+        places: (m, k) their places among the m texts, -1 where there are no more.
+        similar: (m, k) their cosine similarities, NaN where there are no more.
+    """
+
+    places: NDArray[np.int64]
+    similar: NDArray[np.float32]
+
+    def of(self, text: int) -> list[int]:
+        """The places of one text's neighbours, as many as there are."""
+        return [place for place in self.places[text].tolist() if place >= 0]
+
+
+def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Neighbours:
+    """Find each distinct text's nearest other texts among the known ones.
+
+    Args:
+        texts: The m distinct texts with their unit vectors.
+        known: (m,) which of them may be neighbours, such as those of history.
+        count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
+    """
+    among = np.flatnonzero(known)
+    among = among[evenly(len(among), MOST_KNOWN)]
+    found, cosines = nearest(texts.vectors, texts.vectors[among], count + 1)
+    found = among[found]
+    own = found == np.arange(len(texts))[:, None]
+    # The text itself moves to the end, where one too many was sought.
+    order = np.argsort(own, axis=1, kind="stable")
+    found = np.take_along_axis(np.where(own, -1, found), order, axis=1)
+    cosines = np.take_along_axis(np.where(own, np.float32(np.nan), cosines), order, axis=1)
+    places = np.full((len(texts), count), -1, np.int64)
+    similar = np.full((len(texts), count), np.nan, np.float32)
+    width = min(count, found.shape[1])
+    places[:, :width], similar[:, :width] = found[:, :width], cosines[:, :width]
+    return Neighbours(places, similar)
