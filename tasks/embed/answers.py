@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from tasks.embed.refusals import EXPECTED, AgainError, quoted
+from tasks.asking.again import AgainError
+from tasks.asking.refusals import quoted
+from tasks.asking.section import Section
 from tasks.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SECTION = Section(
+    name="embed.endpoint",
+    model="embed.model",
+    expected="an answer with one vector for each text",
+    too_long="set embed.max_tokens if texts may be longer than the model reads, "
+    "or lower embed.endpoint.batch_texts",
+    too_often="set embed.endpoint.requests_per_minute and tokens_per_minute to what the server "
+    "allows",
+    lighten="lower embed.endpoint.batch_texts or parallel",
+)
+"""What the settings of an embeddings server are called."""
 _FIX = "see that embed.endpoint.url is that of an OpenAI-compatible server, up to /v1"
 
 
@@ -99,7 +112,7 @@ def _tokens(usage: Any) -> int:
 
 
 def _refuse(got: str) -> NoReturn:
-    raise ModelError(got=got, expected=f"{EXPECTED}, in OpenAI's form", fix=_FIX)
+    raise ModelError(got=got, expected=f"{SECTION.expected}, in OpenAI's form", fix=_FIX)
 
 
 def _refuse_lengths(lengths: set[int], dimension: int | None) -> NoReturn:

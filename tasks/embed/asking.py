@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -13,10 +11,12 @@ from queue import SimpleQueue
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
-from tasks.embed.answers import Answer, read_answer
+from tasks.asking.again import AgainError, before_next
+from tasks.asking.keys import sendable
+from tasks.asking.refusals import check
+from tasks.asking.wire import Line
+from tasks.embed.answers import SECTION, Answer, read_answer
 from tasks.embed.rate import Limiter
-from tasks.embed.refusals import EXPECTED, AgainError, check
-from tasks.embed.wire import Line
 from tasks.errors import ModelError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from tasks.embed.settings import EndpointSettings
 
-FIRST_PAUSE = 1.0
-LONGEST_BACK_OFF = 60.0
 # So long after another request has failed, one that waits notices.
 _STEP = 1.0
 
@@ -74,7 +72,7 @@ class Asker:
         pause: Callable[[float], None],
     ) -> None:
         self._model, self._endpoint, self._pause = model, endpoint, pause
-        self._key = None if key is None else _sendable(key)
+        self._key = None if key is None else sendable(key, SECTION)
         self.address = f"{endpoint.url.rstrip('/')}/embeddings"
         self.tokens_used = 0
         self._limiter = Limiter(endpoint.requests_per_minute, endpoint.tokens_per_minute)
@@ -112,7 +110,7 @@ class Asker:
                 raise
 
     def _line(self) -> Line:
-        return Line(self.address, self._key, self._endpoint.timeout_seconds)
+        return Line(self.address, self._key, self._endpoint.timeout_seconds, SECTION)
 
     def _ask(
         self, batch: Batch, dimension: int | None, idle: SimpleQueue[Line], stop: Event
@@ -123,7 +121,7 @@ class Asker:
         try:
             for attempt in range(self._endpoint.attempts):
                 if attempt:
-                    self._wait(_before_next(attempt, batch, failure), stop)
+                    self._wait(before_next(attempt, batch.first, failure), stop)
                 try:
                     return self._ask_once(batch, dimension, line, stop)
                 except AgainError as error:
@@ -132,7 +130,7 @@ class Asker:
             idle.put(line)
         raise ModelError(
             got=f"{failure.came}, at the last of {self._endpoint.attempts} attempts",
-            expected=EXPECTED,
+            expected=SECTION.expected,
             fix=failure.fix,
         )
 
@@ -141,7 +139,7 @@ class Asker:
         self._wait(turn.wait, stop)
         reply = line.post(self._body(batch.texts))
         secrets = [*batch.texts, *filter(None, [self._key])]
-        check(reply, self.address, secrets)
+        check(reply, self.address, secrets, SECTION)
         answer = read_answer(reply.body, len(batch.texts), dimension, secrets)
         self._limiter.settle(turn, answer.tokens)
         with self._lock:
@@ -162,25 +160,3 @@ class Asker:
             seconds -= _STEP
         if stop.is_set():
             raise CancelledError
-
-
-def _before_next(attempt: int, batch: Batch, failure: AgainError) -> float:
-    """Seconds until the next attempt: twice as long each time, and what the server asks for.
-
-    Up to half is taken off, by batch and process, so that they do not all come at once.
-    """
-    longest = min(FIRST_PAUSE * 2.0 ** min(attempt - 1, 10), LONGEST_BACK_OFF)
-    share = zlib.crc32(f"{os.getpid()}/{batch.first}/{attempt}".encode()) / 2**32
-    return max(longest * (1 - share / 2), failure.after or 0.0)
-
-
-def _sendable(key: str) -> str:
-    """The key without space around it; an HTTP library would quote one that it cannot send."""
-    key = key.strip()
-    if not key or not key.isascii() or not key.isprintable():
-        raise ModelError(
-            got="an API key that is empty or holds characters that no HTTP header may",
-            expected="printable ASCII characters on one line",
-            fix="correct what embed.endpoint.api_key_env or api_key_block names",
-        )
-    return key

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.asking.settings import ServerSettings
 from tasks.settings import Settings
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -15,15 +16,9 @@ LongText = Literal["truncate", "mean", "max", "first_last"]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 
-class EndpointSettings(Settings):
+class EndpointSettings(ServerSettings):
     """A server that answers as OpenAI's `/v1/embeddings` does."""
 
-    url: str = Field(pattern=r"^https?://[^\s@]+$")
-    """Its address up to `/v1`, such as http://127.0.0.1:8080/v1; it must hold no password."""
-    api_key_env: str | None = None
-    """The environment variable that holds the key."""
-    api_key_block: str | None = None
-    """The Prefect Secret block that holds the key."""
     dimensions: int | None = Field(default=None, ge=1)
     """Asked of servers that can shorten their vectors."""
     batch_texts: int = Field(default=64, ge=1)
@@ -34,16 +29,6 @@ class EndpointSettings(Settings):
     """What the server allows; without it as many as it answers."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
     """What the server allows, by the tokens that its answers count."""
-    timeout_seconds: float = Field(default=60.0, gt=0)
-    """Wait so long for an answer."""
-    attempts: int = Field(default=6, ge=1)
-    """Ask so often before giving up, with growing pauses or those that the server asks for."""
-
-    @model_validator(mode="after")
-    def _one_key(self) -> EndpointSettings:
-        if self.api_key_env and self.api_key_block:
-            raise ValueError("api_key_env and api_key_block are two places for one key")
-        return self
 
 
 class EmbedSettings(Settings):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from prefect import get_run_logger
-from prefect.blocks.system import Secret
 
 from tasks import vectors
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
+from tasks.asking.keys import key_of
+from tasks.asking.task import secret_block
 from tasks.contracts import CLEAN, EMBEDDINGS, TEXT
+from tasks.embed.answers import SECTION
 from tasks.embed.device import resolve_device
 from tasks.embed.embed import Embedded, embed
 from tasks.embed.files import SPACES, ModelFiles
@@ -22,7 +23,6 @@ from tasks.embed.load import load_encoder
 from tasks.embed.place import space_folder
 from tasks.embed.precision import precision_of
 from tasks.embed.store import EmbeddingStore
-from tasks.errors import ModelError
 from tasks.keys import Stage, recipe
 from tasks.locks import device_lock
 from tasks.task import execute, stage_task
@@ -119,27 +119,9 @@ def _api_key(endpoint: EndpointSettings | None) -> str | None:
     """The key of an endpoint.
 
     Raises:
-        ModelError: It is not where the settings say.
+        ModelError: It is not where the settings say, or cannot be sent.
     """
-    if endpoint is None or not (endpoint.api_key_env or endpoint.api_key_block):
-        return None
-    if endpoint.api_key_env:
-        key = os.environ.get(endpoint.api_key_env)
-    else:
-        try:
-            block: Any = Secret.load(endpoint.api_key_block or "")
-            key = block.get()
-        except ValueError:  # Prefect's word for a block that is not there
-            key = None
-    if not key:
-        place = endpoint.api_key_env or endpoint.api_key_block
-        kind = "environment variable" if endpoint.api_key_env else "Prefect Secret block"
-        raise ModelError(
-            got=f"no key in the {kind} {place!r} that embed.endpoint names",
-            expected="the key of the endpoint there",
-            fix=f"set the {kind}, or name the place where the key is",
-        )
-    return key
+    return None if endpoint is None else key_of(endpoint, SECTION, secret_block(endpoint))
 
 
 def _columns(rows: pl.DataFrame, settings: EmbedSettings) -> dict[str, pl.Series]:

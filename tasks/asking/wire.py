@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from tasks.embed.refusals import AgainError, tidy
+from tasks.asking.again import AgainError
+from tasks.asking.refusals import tidy
 from tasks.errors import ModelError
 
 if TYPE_CHECKING:
     import ssl
+
+    from tasks.asking.section import Section
 
 # Longer than anyone waits, and not too long for the clocks of sockets.
 _DAY = 86_400.0
@@ -49,10 +52,11 @@ class Line:
         address: Where to post.
         key: Sent as a bearer token, to this address alone; None for none.
         seconds: How long a whole answer may take.
+        section: What its settings are called.
     """
 
-    def __init__(self, address: str, key: str | None, seconds: float) -> None:
-        self._address = address
+    def __init__(self, address: str, key: str | None, seconds: float, section: Section) -> None:
+        self._address, self._section = address, section
         self._headers = {"Content-Type": "application/json"}
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -93,9 +97,9 @@ class Line:
             )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
             raise ModelError(
-                got=f"embed.endpoint.url, and with it {self._address}",
+                got=f"{self._section.name}.url, and with it {self._address}",
                 expected="the address of a server, such as http://127.0.0.1:8080/v1",
-                fix="correct embed.endpoint.url",
+                fix=f"correct {self._section.name}.url",
             ) from None
         except httpx.RequestError as error:
             raise self._failure(error) from None
@@ -127,16 +131,16 @@ class Line:
         if isinstance(error, httpx.ConnectError):
             return AgainError(
                 f"no connection to {self._address} ({tidy(str(error))})",
-                "start the server, or correct embed.endpoint.url",
+                f"start the server, or correct {self._section.name}.url",
             )
         # What such an error says may quote what came.
         return AgainError(
             f"a broken answer from {self._address} ({type(error).__name__})",
-            "see what the server's log says, or lower embed.endpoint.batch_texts",
+            f"see what the server's log says, or {self._section.lighten}",
         )
 
     def _late(self) -> AgainError:
         return AgainError(
             f"no whole answer from {self._address} within {self._seconds:g} s",
-            "raise embed.endpoint.timeout_seconds, or lower batch_texts or parallel there",
+            f"raise {self._section.name}.timeout_seconds, or {self._section.lighten}",
         )

@@ -1,4 +1,4 @@
-"""What is said of a server that gives no vectors, and whether it is asked again."""
+"""What is said of a server that gives no answer, and whether it is asked again."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from tasks.asking.again import AgainError
 from tasks.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.embed.wire import Reply
+    from tasks.asking.section import Section
+    from tasks.asking.wire import Reply
 
-EXPECTED = "an answer with one vector for each text"
 LONGEST = 200
 LONGEST_PAUSE = 300.0
 _FOR_NOW = {408, 409, 425, 429}
@@ -24,27 +25,14 @@ _RUN = 12
 _SHORTEST = 4
 
 
-class AgainError(Exception):
-    """No answer this time; another attempt may bring one.
-
-    Args:
-        came: What came instead.
-        fix: What to do if it keeps coming.
-        after: Seconds that the server asks to wait; None where it does not.
-    """
-
-    def __init__(self, came: str, fix: str, after: float | None = None) -> None:
-        super().__init__(came)
-        self.came, self.fix, self.after = came, fix, after
-
-
-def check(reply: Reply, address: str, secrets: Sequence[str]) -> None:
+def check(reply: Reply, address: str, secrets: Sequence[str], section: Section) -> None:
     """Let pass what may be an answer.
 
     Args:
         reply: What came.
         address: Where from.
         secrets: What was sent; none of it is shown, even if the server repeats it.
+        section: What the server's settings are called.
 
     Raises:
         AgainError: The server may answer later.
@@ -57,32 +45,27 @@ def check(reply: Reply, address: str, secrets: Sequence[str]) -> None:
         raise ModelError(
             got=f"status {status} from {address}, which sends on to another address",
             expected="a server that answers itself; the key goes nowhere else",
-            fix="set embed.endpoint.url to the address that answers",
+            fix=f"set {section.name}.url to the address that answers",
         )
     came = f"status {status} from {address}{quoted(reply.body, secrets)}"
     if status in _FOR_NOW or status >= 500:
-        raise AgainError(came, _fix(status), seconds_to_wait(reply.retry_after))
-    raise ModelError(got=came, expected=EXPECTED, fix=_fix(status))
+        raise AgainError(came, _fix(status, section), seconds_to_wait(reply.retry_after))
+    raise ModelError(got=came, expected=section.expected, fix=_fix(status, section))
 
 
-def _fix(status: int) -> str:
+def _fix(status: int, section: Section) -> str:
+    name = section.name
     if status in (401, 403):
-        return "set the key that embed.endpoint.api_key_env or api_key_block names, or its rights"
+        return f"set the key that {name}.api_key_env or api_key_block names, or its rights"
     if status in (404, 405):
-        return "correct embed.endpoint.url, up to /v1, or embed.model"
+        return f"correct {name}.url, up to /v1, or {section.model}"
     if status in (400, 413, 422):
-        return (
-            "set embed.max_tokens if texts may be longer than the model reads, "
-            "or lower embed.endpoint.batch_texts"
-        )
+        return section.too_long
     if status == 429:
-        return (
-            "set embed.endpoint.requests_per_minute and tokens_per_minute to what the server "
-            "allows, and see that the account has credit"
-        )
+        return f"{section.too_often}, and see that the account has credit"
     if status >= 500:
-        return "see what the server's log says, or lower embed.endpoint.parallel; then run again"
-    return "see what the server's log says, and correct embed.endpoint"
+        return f"see what the server's log says, or {section.lighten}; then run again"
+    return f"see what the server's log says, and correct {name}"
 
 
 def seconds_to_wait(header: str | None) -> float | None:
