@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from flows.chain import registry_found
 from flows.jobs import Jobs
 from flows.plan import Plan, narrowed
 from flows.prepare import Prepared
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from tasks.collect.source import Listing
     from tasks.windowed import WindowRefs
 
-STAGES = ("collect", "clean", "embed", "fuse", "classify", "cluster", "anomaly", "report")
+STAGES = (
+    "collect", "clean", "embed", "topics", "fuse", "classify", "cluster", "anomaly", "report",
+)  # fmt: skip
 
 
 class State(StrEnum):
@@ -120,14 +123,14 @@ class Coverage:
             return {}
         window = self._prepared.window(plan)
         jobs = Jobs(plan, window)
-        features = find(jobs.fuse())
+        features, registry = find(jobs.fuse()), registry_found(plan, self._prepared)
         found = {
             "fuse": features,
             "classify": find(jobs.classify()),
-            "cluster": find(jobs.cluster()),
+            "cluster": find(jobs.cluster(registry)) if registry else None,
             "anomaly": find(jobs.anomaly(features)) if features else None,
         }
-        return {**found, "report": self._report(plan, window, jobs, found)}
+        return {**found, "topics": registry, "report": self._report(plan, window, jobs, found)}
 
     def _plan(self, partition: str) -> Plan | None:
         """The plan of a run; None while its window is not prepared."""
@@ -136,7 +139,8 @@ class Coverage:
         if not self._complete.issuperset(keys) and settings.gaps == "prepare":
             return None
         window = {key: self._present[key] for key in keys if key in self._present}
-        plan = Plan(self.loaded, self.listing, partition, window)
+        history = {key: ref for key, ref in self._present.items() if key <= partition}
+        plan = Plan(self.loaded, self.listing, partition, window, dict(sorted(history.items())))
         missing = [key for key in keys if key not in window]
         plan = narrowed(plan, self._prepared)
         return replace(plan, left_out=tuple(sorted([*plan.left_out, *missing])))

@@ -15,11 +15,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 from prefect.utilities.urls import url_for
 
+from flows.chain import registry_found
+from flows.plan import make_plan, narrowed
 from flows.prepare import Prepared
 from flows.reach import is_away
 from flows.record import Row, Standing
 from flows.whereabouts import has_not_begun
-from flows.windows import union_of_windows
+from flows.windows import needed_partitions
 from tasks.collect.source import list_partitions
 from tasks.errors import RunError, ServerError
 from tasks.failures import read_failures
@@ -210,6 +212,12 @@ class _Fleet:
 
 
 def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:
-    union = union_of_windows(loaded, list_partitions(loaded.source()), targets)
-    collected = {key: ref for key, ref in union.items() if ref is not None}
-    return sorted(union.keys() - {*Prepared(loaded).complete(collected)})
+    """The partitions that a run has to prepare first, and the last one, for its topics."""
+    listing, prepared = list_partitions(loaded.source()), Prepared(loaded)
+    needed = needed_partitions(loaded, listing, targets)
+    collected = {key: ref for key, ref in needed.items() if ref is not None}
+    missing = needed.keys() - {*prepared.complete(collected)}
+    if missing or not needed:
+        return sorted({*missing, max(needed)} if missing else [])
+    plan = narrowed(make_plan(loaded, listing, max(needed)), prepared)
+    return [] if registry_found(plan, prepared) else [plan.target]

@@ -9,7 +9,7 @@ from flows.pipeline import mine_partition
 from flows.plan import make_plan
 from flows.prepare import Prepared
 from flows.record import Standing
-from flows.windows import union_of_windows
+from flows.windows import needed_partitions
 from tasks.collect.source import read_listing
 from tasks.collect.task import collect
 from tasks.errors import FusemineError
@@ -35,7 +35,7 @@ def work_here(loaded: Loaded, board: Board) -> None:
 def _prepare(loaded: Loaded, listing: Listing, prepared: Prepared, board: Board) -> None:
     """Prepare the union of the windows once."""
     targets = [row.partition for row in board.backfill.waiting()]
-    union = union_of_windows(loaded, listing, targets)
+    union = needed_partitions(loaded, listing, targets)
     try:
         prepared.prepare({key: ref for key, ref in union.items() if ref is not None})
     except FusemineError as error:

@@ -9,7 +9,7 @@ from tasks.anomalies.task import ANOMALY
 from tasks.fuse.task import fuse_job
 from tasks.learn.task import classify_job
 from tasks.report.task import report_job
-from tasks.topics.task import CLUSTER
+from tasks.topics.task import cluster_job
 from tasks.windowed import mine_job
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class Jobs:
             plan.root, plan.target, self.window, settings.classify, settings.fuse, kind
         )
 
-    def cluster(self) -> Job:
-        """Topics."""
-        settings = [self.plan.settings.cluster]
-        return mine_job(self.plan.root, CLUSTER, self.plan.target, self.window, settings)
+    def cluster(self, registry: ArtifactRef) -> Job:
+        """Topics, which are those of the registry."""
+        plan = self.plan
+        return cluster_job(plan.root, plan.target, self.window, registry)
 
     def anomaly(self, features: ArtifactRef) -> Job:
         """Anomalies, which read the features."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import flow
 
 from flows.alerts import alert
 from flows.attempt import check_gates, recording_failure
+from flows.chain import registry_of
 from flows.config import load_pipeline
 from flows.jobs import Jobs
 from flows.outcome import Outcome, describe
@@ -27,6 +29,9 @@ from tasks.report.task import Made, report_window
 from tasks.topics.task import cluster_window
 from tasks.windowed import WindowRefs
 
+if TYPE_CHECKING:
+    from tasks.artifacts import ArtifactRef
+
 
 @flow(
     name="mine",
@@ -38,8 +43,9 @@ from tasks.windowed import WindowRefs
 def mine(pipeline: Path, partition: str = "latest") -> Outcome:
     """Mine one partition of a table, and the window of partitions up to it.
 
-    Every partition of the window that is not prepared yet is collected, cleaned and embedded
-    first; what is complete is reused. A partition without rows completes without a report.
+    Every earlier partition that is not prepared yet is collected, cleaned and embedded first, and
+    the registry of topics is brought up to the one that is mined; what is complete is reused. A
+    partition without rows completes without a report.
 
     Args:
         pipeline: The pipeline.yaml of the table.
@@ -58,8 +64,9 @@ def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
         if plan.window:
             prepared.corrections(plan)  # a mistake in them should not wait for the encoder
             plan = narrowed(plan, prepared)
-            prepared.prepare(plan.window, plan.target)
-            outcome = report(plan, mine_window(plan, prepared.window(plan)))
+            prepared.prepare(plan.history, plan.target)
+            registry = registry_of(plan, prepared)
+            outcome = report(plan, mine_window(plan, prepared.window(plan), registry))
         else:
             check_gates(plan, None)
             outcome = Outcome(pipeline=plan.settings.name, partition=plan.partition, report=None)
@@ -67,7 +74,7 @@ def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
     return outcome
 
 
-def mine_window(plan: Plan, window: WindowRefs) -> Made:
+def mine_window(plan: Plan, window: WindowRefs, registry: ArtifactRef) -> Made:
     """Fuse the window and run every miner on it."""
     settings, jobs = plan.settings, Jobs(plan, window)
     features = fuse(jobs.fuse(), window.cleaned, window.embedded, window.rules, settings.fuse)
@@ -79,7 +86,7 @@ def mine_window(plan: Plan, window: WindowRefs) -> Made:
         classes=classify_window(
             jobs.classify(), window, settings.classify, settings.fuse, settings.columns.label_kind
         ),
-        clusters=cluster_window(jobs.cluster(), window, settings.cluster),
+        clusters=cluster_window(jobs.cluster(registry), window, registry),
         anomalies=anomaly_window(jobs.anomaly(features), window, features, settings.anomaly),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from tasks.partitions import (
     window_of,
 )
 from tasks.report.task import About
+from tasks.topics.settings import NamingSettings
 from tasks.window import WindowRules
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _NOT_SHOWN: dict[str, Any] = {
         "device": True,
         "endpoint": {*EndpointSettings.model_fields} - {"dimensions"},
     },
+    "cluster": {"naming": {*NamingSettings.model_fields} - {"model", "api"}},
     "partition": {"lag": True},
 }
 
@@ -57,6 +59,8 @@ class Plan:
         listing: The source's partitions.
         partition: The partition that is mined; None if the source has none.
         window: The raw artifact of each partition with rows, oldest first.
+        history: The same of all partitions up to the one that is mined: its topics go back to
+            the first of them.
         left_out: Partitions with rows that the window leaves out, because they are not prepared.
     """
 
@@ -64,6 +68,7 @@ class Plan:
     listing: Listing
     partition: str | None
     window: dict[str, ArtifactRef]
+    history: dict[str, ArtifactRef] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     @property
@@ -76,9 +81,9 @@ class Plan:
         """Folder of the pipeline's artifacts."""
         return self.loaded.root
 
-    def rules(self) -> WindowRules:
-        """What bounds the window besides its partitions."""
-        end = end_of(self.target, self.settings.partition)
+    def rules(self, partition: str | None = None) -> WindowRules:
+        """What bounds the window besides its partitions, or that of an earlier partition."""
+        end = end_of(partition or self.target, self.settings.partition)
         return WindowRules(end, self.settings.source.repeated_id, self.settings.partition.timezone)
 
     @property
@@ -120,16 +125,19 @@ def make_plan(loaded: Loaded, listing: Listing, partition: str) -> Plan:
     if target is None or target not in raw:
         return Plan(loaded, listing, target, {})
     keys = window_of(target, settings.window, raw, settings.partition.by)
-    return Plan(loaded, listing, target, {key: _present(key, raw[key]) for key in keys})
+    history = {key: _present(key, raw[key]) for key in sorted(raw) if key <= target}
+    return Plan(loaded, listing, target, {key: history[key] for key in keys}, history)
 
 
 def narrowed(plan: Plan, prepared: Prepared) -> Plan:
     """The plan as its pipeline treats partitions that are not prepared yet."""
     if plan.settings.gaps == "prepare":
         return plan
-    stays = {*prepared.complete(plan.window), plan.target}
+    stays = {*prepared.complete(plan.history), plan.target}
     window = {key: ref for key, ref in plan.window.items() if key in stays}
-    return replace(plan, window=window, left_out=tuple(k for k in plan.window if k not in stays))
+    history = {key: ref for key, ref in plan.history.items() if key in stays}
+    left_out = tuple(key for key in plan.window if key not in stays)
+    return replace(plan, window=window, history=history, left_out=left_out)
 
 
 def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:

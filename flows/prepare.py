@@ -38,11 +38,13 @@ class Prepared:
         loaded: The pipeline.
         cleaned: Cleaned partitions by their key.
         embedded: Embedded partitions by their key.
+        registries: Registries of topics by their partition and the content of the one before.
     """
 
     loaded: Loaded
     cleaned: dict[str, ArtifactRef] = field(default_factory=dict)
     embedded: dict[str, ArtifactRef] = field(default_factory=dict)
+    registries: dict[tuple[str, str], ArtifactRef] = field(default_factory=dict)
     _settled: Settled | None = field(default=None, init=False)
 
     def prepare(self, raw: dict[str, ArtifactRef], target: str | None = None) -> None:

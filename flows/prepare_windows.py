@@ -7,7 +7,9 @@ from pathlib import Path
 from prefect import flow
 
 from flows.alerts import alert
+from flows.chain import registry_of
 from flows.config import load_pipeline
+from flows.plan import make_plan, narrowed
 from flows.prepare import Prepared
 from flows.progress import shown_in_ui
 from flows.whereabouts import note_process
@@ -20,6 +22,8 @@ from tasks.locks import shared
 def prepare(pipeline: Path, partitions: list[str]) -> int:
     """Collect, clean and embed partitions, and mine none; returns how many there are.
 
+    The registry of topics is brought up to the last of them.
+
     Args:
         pipeline: The pipeline.yaml of the table.
         partitions: Which partitions; an empty list means all of them.
@@ -29,5 +33,10 @@ def prepare(pipeline: Path, partitions: list[str]) -> int:
         listing = read_listing(loaded.root, collect(loaded.source()))
         chosen = partitions or list(listing.raw)
         raw = {key: ref for key, ref in listing.raw.items() if ref is not None and key in chosen}
-        Prepared(loaded).prepare(raw)
+        prepared = Prepared(loaded)
+        prepared.prepare(raw)
+        if raw:
+            plan = narrowed(make_plan(loaded, listing, max(raw)), prepared)
+            prepared.prepare(plan.history)
+            registry_of(plan, prepared)
         return len(raw)

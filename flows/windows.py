@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.partitions import window_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,16 +12,16 @@ if TYPE_CHECKING:
     from tasks.collect.source import Listing
 
 
-def union_of_windows(
+def needed_partitions(
     loaded: Loaded, listing: Listing, targets: Iterable[str]
 ) -> dict[str, ArtifactRef | None]:
-    """The partitions in the windows of several, oldest first, with their raw artifacts.
+    """The partitions that several need, oldest first, with their raw artifacts.
 
-    Where a pipeline leaves out what is not prepared, only the targets themselves.
+    These are all up to the last of them, because topics go back to the first partition; where a
+    pipeline leaves out what is not prepared, only the targets themselves.
     """
-    settings, raw = loaded.pipeline, listing.raw
+    raw = listing.raw
     keys = {key for key in targets if key in raw}
-    if settings.gaps == "prepare":
-        by = settings.partition.by
-        keys = {key for target in keys for key in window_of(target, settings.window, raw, by)}
+    if loaded.pipeline.gaps == "prepare" and keys:
+        keys = {key for key in raw if key <= max(keys)}
     return {key: ref for key, ref in raw.items() if key in keys}

@@ -195,25 +195,103 @@ DOUBTS = Contract(
         "alike": _string(nullable=True),
     },
 )
+# `second` is the topic that would come next, `outlier` marks a text like no others.
 CLUSTERS = Contract(
     "clusters",
     {
         "row_id": _string(),
         "topic": _INTEGER,
         "strength": _float(nullable=True),
+        "second": Column(Kind.INTEGER, nullable=True),
+        "outlier": _BOOLEAN,
         "x": _float(nullable=True),
         "y": _float(nullable=True),
     },
 )
+# `typical` rows have most of the topic's terms, `central` ones the vectors nearest to its mean.
 TOPICS = Contract(
     "topics",
     {
         "topic": _INTEGER,
         "name": _string(),
+        "theme": _INTEGER,
         "rows": _INTEGER,
         "share": _float(),
+        "outliers": _INTEGER,
         "terms": Column(Kind.STRINGS),
         "typical": Column(Kind.STRINGS),
+        "central": Column(Kind.STRINGS),
+        "coherence": _float(nullable=True),
+        "born": _string(),
+        "named_by": _string(),
+    },
+)
+THEMES = Contract(
+    "themes",
+    {"theme": _INTEGER, "name": _string(), "topics": _INTEGER, "rows": _INTEGER, "share": _float()},
+)
+# A topic's rows in each partition that has rows, with the 95 % interval of its share.
+SHARES = Contract(
+    "shares",
+    {
+        "topic": _INTEGER,
+        "partition": _string(),
+        "rows": _INTEGER,
+        "share": _float(),
+        "low": _float(),
+        "high": _float(),
+        "expected": _float(nullable=True),
+        "burst": _BOOLEAN,
+    },
+)
+# How often a topic comes with a level of a category, against what chance would give.
+CROSSED = Contract(
+    "crossed",
+    {
+        "column": _string(),
+        "level": _string(),
+        "topic": _INTEGER,
+        "rows": _INTEGER,
+        "share": _float(),
+        "lift": _float(),
+        "notable": _BOOLEAN,
+    },
+)
+# What is known of every topic that there was, up to a partition.
+REGISTRY = Contract(
+    "registry",
+    {
+        "topic": _INTEGER,
+        "name": _string(),
+        "named_by": _string(),
+        "theme": _INTEGER,
+        "born": _string(),
+        "gone": _string(nullable=True),
+        "into": Column(Kind.INTEGER, nullable=True),
+        "rows": _INTEGER,
+        "closeness": _float(),
+        "spread": _float(),
+        "terms": Column(Kind.STRINGS),
+    },
+)
+# The texts that topics were made from: their vectors, topics and places on the map.
+ANCHORS = Contract(
+    "anchors",
+    {"vector": _VECTOR, "topic": _INTEGER, "x": _float(), "y": _float()},
+)
+EVENTS = Contract(
+    "events",
+    {
+        "partition": _string(),
+        "kind": _string(),
+        "topic": Column(Kind.INTEGER, nullable=True),
+        "name": _string(),
+        "other": Column(Kind.INTEGER, nullable=True),
+        "other_name": _string(nullable=True),
+        "rows": _INTEGER,
+        "before": _float(nullable=True),
+        "now": _float(nullable=True),
+        "evidence": _string(),
     },
 )
 ANOMALIES = Contract(
@@ -222,10 +300,49 @@ ANOMALIES = Contract(
         "row_id": _string(),
         "rank": _INTEGER,
         "score": _float(),
+        "p_value": _float(),
         "text_score": _float(nullable=True),
         "table_score": _float(nullable=True),
+        "match_score": _float(nullable=True),
+        "time_score": _float(nullable=True),
+        "new": _BOOLEAN,
         "flagged": _BOOLEAN,
+        "group": Column(Kind.INTEGER, nullable=True),
         "reason": _string(nullable=True),
+        "near": Column(Kind.STRINGS, nullable=True),
+    },
+)
+# Rows that say the same, such as templates, junk and spam; `example` is the id of one of them.
+REPEATS = Contract(
+    "repeats",
+    {
+        "group": _INTEGER,
+        "rows": _INTEGER,
+        "texts": _INTEGER,
+        "share": _float(),
+        "first": _string(),
+        "last": _string(),
+        "peak": _string(),
+        "peak_rows": _INTEGER,
+        "example": _string(),
+        "text": _string(),
+        "burst": _BOOLEAN,
+    },
+)
+# Groups with far more rows in a partition than the earlier ones make one expect: `kind` is `burst`
+# or `level shift`, and 95 % of the counts usually lie from `low` to `high`.
+BURSTS = Contract(
+    "bursts",
+    {
+        "column": _string(),
+        "level": _string(),
+        "partition": _string(),
+        "rows": _INTEGER,
+        "expected": _float(),
+        "low": _INTEGER,
+        "high": _INTEGER,
+        "kind": _string(),
+        "p_value": _float(),
     },
 )
 RESULTS = Contract(

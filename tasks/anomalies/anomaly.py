@@ -1,22 +1,21 @@
-"""Rows that are unlike the others, by their text and by their other columns."""
+"""Rows that are unlike the others: by their text, their other columns, both together, in time."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from tasks.anomalies.reasons import explain, figure
-from tasks.anomalies.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, fuse_ranks, rank_shares
-from tasks.anomalies.usual import usual
-from tasks.contracts import NUMBER
-from tasks.quoting import percent, quote
+from tasks.anomalies.bursts import Bursts, find_bursts
+from tasks.anomalies.flagging import Grounds, Told, in_order, tell_of
+from tasks.anomalies.match import ENOUGH, Match, match
+from tasks.anomalies.neighbours import neighbours_of
+from tasks.anomalies.repeats import find_repeats
+from tasks.anomalies.tails import joined, p_values
+from tasks.anomalies.views import Table, View, absent, table_view, text_view, texts_of
 from tasks.texts.distinct import distinct_texts
-from tasks.texts.words import essence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,49 +23,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.anomalies.settings import AnomalySettings
-    from tasks.texts.distinct import Texts
 
-FEW = 10
-"""Of fewer rows than this none is flagged: there is nothing yet that is usual."""
-MOST = 10_000
-"""Rows that are flagged at most: each gets a reason of its own."""
-SCANNED = 20
-"""Rows that are looked at for each one to be flagged, before repeats end the search."""
-_STEPS = 4
+HISTORY = 100
+"""Rows of history from which on new rows are held against them alone."""
+VIEWS = ("text", "table", "match", "time")
+_STEPS = 5
 _COLUMNS: dict[str, Any] = {
     "row_id": pl.String,
     "rank": pl.Int64,
     "score": pl.Float64,
-    "text_score": pl.Float64,
-    "table_score": pl.Float64,
+    "p_value": pl.Float64,
+    **{f"{name}_score": pl.Float64 for name in VIEWS},
+    "new": pl.Boolean,
     "flagged": pl.Boolean,
+    "group": pl.Int64,
     "reason": pl.String,
+    "near": pl.List(pl.String),
+}
+_METHODS = {
+    "text": "Mahalanobis distance from the core and nearest usual texts",
+    "table": "nearest rows and isolation forest",
+    "match": "ridge regression of the table on the text, against shuffled texts",
+    "time": "counts against the earlier partitions (negative binomial)",
 }
 
 
 @dataclass(frozen=True)
 class Anomalies:
-    """Every row with its rank, the flagged ones with their reason.
+    """Every row with its rank, the flagged ones and the next unusual ones with their reason.
 
     Attributes:
         rows: One row per row of the clean table, in its order, as `contracts.ANOMALIES` says.
-            `text_score` and `table_score` are the shares of the rows that are less unusual in
-            that view, null where the row has none; `score` is both together, from 0 to 1. Ranks
-            go from 1, the flagged rows first, so a repeat of one comes after all of them.
+            `text_score` and its like are the shares of the rows that are less unusual in that
+            view, null where the row is not in it. `p_value` is how probable so unusual a row is
+            by chance, all views together, and `score` is 1 less it. Ranks go from 1, the flagged
+            rows first and then those with a reason, so a repeat of one comes after all of them.
+        repeats: Groups of rows that say the same, as `contracts.REPEATS` says.
+        bursts: Groups that swelled in a partition, as `contracts.BURSTS` says.
         summary: What was done, ready for JSON.
     """
 
     rows: pl.DataFrame
+    repeats: pl.DataFrame
+    bursts: pl.DataFrame
     summary: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _View:
-    """One way to look at the rows: (n,) shares that are less unusual, NaN for none."""
-
-    shares: NDArray[np.float64]
-    note: str
-    shape: Shape | None = None
 
 
 def anomaly(
@@ -75,187 +75,167 @@ def anomaly(
     table: NDArray[np.float32],
     table_names: Sequence[str],
     settings: AnomalySettings,
+    new: NDArray[np.bool_] | None = None,
+    groups: tuple[str, Sequence[str | None]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Anomalies:
     """Rank the rows of a clean table by how unusual they are and give reasons for the first.
 
-    Text and table are each ranked by their Mahalanobis distance with a shrunken covariance,
-    which finds values that are far out and values that do not go together; of the latter an
-    isolation forest on the same features finds no more than chance would. The ranks are fused
-    by Fisher's method. Of rows with nearly the same text and the same reason one is flagged.
+    Each view (`text_view`, `table_view`, `match`, `find_bursts`) gives a row a p-value against
+    what history holds; `joined` makes them one. Rows are flagged so that about
+    `settings.false_alarms` of them are expected to be usual ones, if the tails are as assumed
+    (`p_values`). New rows neither teach nor change what is found of the others; but the features
+    of the table may have been fitted on all rows.
 
     Args:
-        clean: The clean table of n rows.
+        clean: The clean table of n rows, oldest partition first.
         vectors: (n, d) unit vectors in the same order, zero where a row has no text.
-        table: (n, c) numbers and categories as features, c may be 0.
+        table: (n, c) numbers and categories as features, c may be 0; what is not finite counts 0.
         table_names: Their c names, `<block>.<column>` or `<block>.<column> = <level>`.
         settings: How many rows are flagged.
+        new: (n,) the rows to hold against the others; all rows are held against all where it is
+            None or leaves fewer than `HISTORY`.
+        groups: What further groups are called whose counts are watched, and the group of each
+            row or None, n of them.
         progress: Called with the steps done and the steps there are.
     """
     tell = progress or _silent
-    texts = distinct_texts(clean, vectors)
-    views = {"text": _text_view(texts)}
-    tell(1, _STEPS)
-    views["table"] = _table_view(table)
-    tell(2, _STEPS)
-    used = {name: view for name, view in views.items() if view.shape is not None}
+    fresh = np.zeros(clean.height, bool) if new is None else new
+    known = ~fresh if (~fresh).sum() >= HISTORY else np.ones(clean.height, bool)
+    finite = np.nan_to_num(table, nan=0.0, posinf=0.0, neginf=0.0)
+    columns = Table(clean, finite, table_names)
+    grounds = _look(columns, np.nan_to_num(vectors), known, groups, tell)
+    used = {name: view for name, view in grounds.views.items() if view.used}
     if not used:
+        notes = "; ".join(grounds.views[name].note for name in ("text", "table"))
         reason = "there are no rows" if not clean.height else "nothing tells the rows apart"
-        return _skipped(clean, f"{reason}: {views['text'].note}; {views['table'].note}")
-    scores = fuse_ranks([view.shares for view in used.values()])
-    order = np.lexsort((np.arange(len(scores)), -scores))
-    reasons = _Reasons(clean, views, table, table_names)
-    flagged = _flag(reasons, order[scores[order] > 0], _to_flag(clean.height, settings))
-    tell(3, _STEPS)
-    rows = _rows(clean, views, scores, order, flagged)
+        return _skipped(grounds, fresh, f"{reason}: {notes}")
+    tails = np.nan_to_num(joined([view.tails for view in used.values()]), nan=1.0)
+    told = tell_of(grounds, tails, fresh, settings)
     tell(_STEPS, _STEPS)
-    return Anomalies(rows, _summary(clean, views, used, flagged))
+    rows = _rows(grounds, fresh, tails, told)
+    summary = _summary(grounds, used, rows, settings)
+    return Anomalies(rows, grounds.repeats.groups, grounds.bursts.found, summary)
 
 
 def _silent(done: int, total: int) -> None: ...
 
 
-def _text_view(texts: Texts) -> _View:
-    """The texts' distances; each distinct text shapes the cloud once, however common it is."""
-    rows = len(texts.of_row)
-    shape = Shape.of(texts.vectors, TEXT_SHRINKAGE)
-    if shape is None:
-        return _View(np.full(rows, np.nan), "no two texts differ" if len(texts) else "no texts")
-    distances = np.full(rows, np.nan)
-    has_text = texts.of_row >= 0
-    distances[has_text] = shape.distances(texts.vectors)[texts.of_row[has_text]]
-    # A text of seven rows is seven times as usual as its place says: `NONE` is far from all
-    # narratives, but it is nothing to look into.
-    tails = (1 - rank_shares(distances)) * _alike(texts)
-    return _View(np.maximum(1 - tails, 0), "used", shape)
+def _look(
+    table: Table,
+    vectors: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    groups: tuple[str, Sequence[str | None]] | None,
+    tell: Callable[[int, int], None],
+) -> Grounds:
+    texts = distinct_texts(table.clean, vectors)
+    neighbours = neighbours_of(texts, texts_of(texts, known))
+    views = {"text": text_view(texts, neighbours, known)}
+    tell(1, _STEPS)
+    views["table"] = table_view(table, known)
+    tell(2, _STEPS)
+    paired = match(texts, table, known)
+    views["match"] = _match_view(paired, known)
+    tell(3, _STEPS)
+    bursts = find_bursts(table.clean, known, groups)
+    views["time"] = _time_view(bursts)
+    repeats = find_repeats(table.clean, texts, neighbours)
+    tell(4, _STEPS)
+    return Grounds(table, texts, neighbours, known, views, paired, bursts, repeats)
 
 
-def _alike(texts: Texts) -> NDArray[np.int64]:
-    """For each row the number of rows with nearly its text, 1 for a row without text."""
-    counts: Counter[str] = Counter()
-    cores = [essence(text) for text in texts.texts]
-    for core, rows in zip(cores, texts.rows.tolist(), strict=True):
-        counts[core] += rows
-    alike = np.array([*(counts[core] for core in cores), 1], np.int64)
-    return alike[texts.of_row]
+def _match_view(paired: Match | None, known: NDArray[np.bool_]) -> View:
+    if paired is None:
+        return absent(
+            len(known), f"fewer than {ENOUGH} rows with text and table, or hardly any differ"
+        )
+    return View(p_values(paired.scores, known))
 
 
-def _table_view(table: NDArray[np.float32]) -> _View:
-    shape = Shape.of(table, TABLE_SHRINKAGE)
-    if shape is None:
-        note = "no numbers and categories" if not table.shape[1] else "no column varies"
-        return _View(np.full(len(table), np.nan), note)
-    return _View(rank_shares(shape.distances(table)), "used", shape)
-
-
-def _to_flag(rows: int, settings: AnomalySettings) -> int:
-    if rows < FEW:
-        return 0
-    if settings.contamination is not None:
-        return min(MOST, math.ceil(settings.contamination * rows))
-    return min(settings.top, rows // 10)
-
-
-@dataclass(frozen=True)
-class _Reasons:
-    """What reasons are made from."""
-
-    clean: pl.DataFrame
-    views: dict[str, _View]
-    table: NDArray[np.float32]
-    names: Sequence[str]
-
-
-def _flag(reasons: _Reasons, order: NDArray[np.int64], count: int) -> dict[int, str]:
-    """The rows to flag with their reasons, most unusual first; repeats are counted, not flagged."""
-    background = usual(reasons.clean)
-    texts, scores = reasons.clean["text"], reasons.views["text"].shares
-    found: dict[tuple[str, str], list[int]] = {}
-    for row in order[: count * SCANNED].tolist():
-        text_score = None if np.isnan(scores[row]) else float(scores[row])
-        reason = explain(background, row, text_score) or _as_a_whole(reasons, row)
-        found.setdefault((essence(texts[row]), reason), []).append(row)
-        if len(found) == count:
-            break
-    return {rows[0]: _repeated(reason, len(rows) - 1) for (_, reason), rows in found.items()}
-
-
-def _as_a_whole(reasons: _Reasons, row: int) -> str:
-    """A reason for a row none of whose values is rare: the text, or how its features meet."""
-    text, table = (reasons.views[name].shares[row] for name in ("text", "table"))
-    shape = reasons.views["table"].shape
-    if shape is None or text > table:
-        return f"No value is rare; the text as a whole is unlike {percent(text)} of the others."
-    named = shape.features(reasons.table[row], reasons.names)
-    names = [name.partition(".")[2] or name for name in named]
-    features = ", ".join(_valued(reasons.clean, row, name) for name in names)
-    return f"No value is rare; unusual is how these go together: {features}."
-
-
-def _valued(clean: pl.DataFrame, row: int, feature: str) -> str:
-    """A feature's name, with the row's number where it is a column of numbers."""
-    value = clean[NUMBER + feature][row] if NUMBER + feature in clean.columns else None
-    return quote(feature) if value is None else f"{quote(feature)} {figure(value)}"
-
-
-def _repeated(reason: str, more: int) -> str:
-    if not more:
-        return reason
-    rows = "1 more row is" if more == 1 else f"{more:,} more rows are"
-    return f"{reason[:-1]} ({rows} like it)."
+def _time_view(bursts: Bursts) -> View:
+    """Where nothing swells, time tells nothing of any row."""
+    if not bursts.found.height:
+        note = "no burst" if bursts.note == "used" else bursts.note
+        return absent(len(bursts.tails), note)
+    return View(bursts.tails)
 
 
 def _rows(
-    clean: pl.DataFrame,
-    views: dict[str, _View],
-    scores: NDArray[np.float64],
-    order: NDArray[np.int64],
-    flagged: dict[int, str],
+    grounds: Grounds,
+    fresh: NDArray[np.bool_],
+    tails: NDArray[np.float64],
+    told: Told,
 ) -> pl.DataFrame:
-    marked = np.zeros(clean.height, bool)
-    marked[list(flagged)] = True
+    clean = grounds.table.clean
+    marked, shown = np.zeros(clean.height, bool), np.zeros(clean.height, bool)
+    marked[list(told.reasons)[: told.flagged]] = True
+    shown[list(told.reasons)] = True
     ranks = np.empty(clean.height, np.int64)
-    ranks[np.concatenate([order[marked[order]], order[~marked[order]]])] = np.arange(len(order)) + 1
-    columns = {
-        "row_id": clean["row_id"],
+    ranks[np.concatenate([in_order(tails, rows) for rows in (marked, shown & ~marked, ~shown)])] = (
+        np.arange(clean.height) + 1
+    )
+    ids = clean["row_id"]
+    columns: dict[str, Any] = {
+        "row_id": ids,
         "rank": ranks,
-        "score": scores,
-        "text_score": views["text"].shares,
-        "table_score": views["table"].shares,
+        "score": 1 - tails,
+        "p_value": tails,
+        **{f"{name}_score": view.shares for name, view in grounds.views.items()},
+        "new": fresh,
         "flagged": marked,
-        "reason": [flagged.get(row) for row in range(clean.height)],
+        "group": grounds.repeats.of_row,
+        "reason": [told.reasons.get(row) for row in range(clean.height)],
+        "near": [_named(ids, told.near.get(row)) for row in range(clean.height)],
     }
     frame = pl.DataFrame(columns, _COLUMNS)
-    return frame.with_columns(pl.col("text_score", "table_score").fill_nan(None))
+    group = pl.when(pl.col("group") >= 0).then(pl.col("group")).alias("group")
+    return frame.with_columns(pl.col("^.*_score$").fill_nan(None), group)
 
 
-def _skipped(clean: pl.DataFrame, reason: str) -> Anomalies:
-    columns: dict[str, Any] = dict.fromkeys(_COLUMNS)
-    columns |= {
-        "row_id": clean["row_id"],
-        "rank": np.arange(clean.height) + 1,
-        "score": np.zeros(clean.height),
-        "flagged": np.zeros(clean.height, bool),
+def _named(ids: pl.Series, near: list[int] | None) -> list[str] | None:
+    return None if near is None else [str(ids[row]) for row in near]
+
+
+def _skipped(grounds: Grounds, fresh: NDArray[np.bool_], reason: str) -> Anomalies:
+    tails = np.ones(len(fresh))
+    rows = _rows(grounds, fresh, tails, Told({}, {}))
+    summary = {
+        "skipped": reason,
+        "views": {},
+        "flagged": 0,
+        "rows": len(fresh),
+        "new_rows": int(fresh.sum()),
+        "new_flagged": 0,
     }
-    rows = pl.DataFrame(columns, _COLUMNS)
-    return Anomalies(rows, {"skipped": reason, "views": {}, "flagged": 0, "rows": clean.height})
+    return Anomalies(rows, grounds.repeats.groups, grounds.bursts.found, summary)
 
 
 def _summary(
-    clean: pl.DataFrame,
-    views: dict[str, _View],
-    used: dict[str, _View],
-    flagged: dict[int, str],
+    grounds: Grounds, used: dict[str, View], rows: pl.DataFrame, settings: AnomalySettings
 ) -> dict[str, Any]:
-    single = next(iter(used)) if len(used) == 1 else None
+    history = int(grounds.known.sum())
     return {
         "skipped": None,
-        "views": {name: view.note for name, view in views.items()},
-        "method": (
-            f"Mahalanobis distance, covariance shrunk by {TEXT_SHRINKAGE:.0%} (text) and "
-            f"{TABLE_SHRINKAGE:.0%} (table), ranks fused by Fisher's method"
-        ),
-        "only_view": single,
-        "flagged": len(flagged),
-        "rows": clean.height,
+        "views": {name: view.note for name, view in grounds.views.items()},
+        "method": "; ".join(f"{name}: {_METHODS[name]}" for name in used)
+        + "; p-values joined by their harmonic mean",
+        "only_view": next(iter(used)) if len(used) == 1 else None,
+        "flagged": int(rows["flagged"].sum()),
+        "threshold": _threshold(settings),
+        "against_history": history if history < len(grounds.known) else None,
+        "groups": grounds.repeats.groups.height,
+        "bursts": grounds.bursts.found.height,
+        "rows": rows.height,
+        "new_rows": int(rows["new"].sum()),
+        "new_flagged": int((rows["new"] & rows["flagged"]).sum()),
     }
+
+
+def _threshold(settings: AnomalySettings) -> dict[str, Any]:
+    """How it was decided which rows are flagged, and what share of them chance would bring."""
+    if settings.contamination is not None:
+        return {"rule": f"{settings.contamination:.2%} of the rows", "expected_false_share": None}
+    if settings.top is not None:
+        return {"rule": f"the {settings.top:,} most unusual rows", "expected_false_share": None}
+    rule = "rows whose p-values stand out of all (Benjamini-Hochberg)"
+    return {"rule": rule, "expected_false_share": settings.false_alarms}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,29 @@ from tasks.quoting import percent, quote
 from tasks.texts.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from tasks.anomalies.evidence import Burst, Evidence, Mismatch
+    from tasks.anomalies.neighbours import Neighbours
     from tasks.anomalies.usual import Categories, Numbers, Tail, Usual
+    from tasks.texts.distinct import Texts
 
 LONGEST = 360
 """Characters of a reason."""
-MOST_CLAUSES, MOST_WORDS = 4, 3
+MOST_CLAUSES, MOST_WORDS, MOST_NEAR = 4, 3, 3
 RARE = 0.01
 """A number, a category or an empty value in at most this share of the rows is worth telling."""
 RARE_WORD, TEXTS = 0.001, 100
 """A word in at most this share of the texts is rare, if there are at least so many texts."""
+ESTABLISHED = 3
+"""Rows from which on a word is one of the subject's rather than misspelt or a name."""
+FEW_NEAR = 1
+"""A word that more of the nearest texts have is usual for their kind, however rare overall."""
+SAME_WORD = 0.85
+"""Words spelt so much alike are one, misspelt or inflected (`difflib`'s ratio)."""
 UNLIKE = 0.99
 """A text is called unlike the others from this share on."""
 ENOUGH = 100
@@ -43,13 +56,14 @@ class _Clause:
     words: str
 
 
-def explain(usual: Usual, row: int, text_score: float | None) -> str:
-    """Say what sets a row apart: rare values, rare combinations, a text unlike the others.
+def explain(usual: Usual, row: int, evidence: Evidence, rare: Sequence[str] | None = None) -> str:
+    """Say what sets a row apart: rare values, rare combinations, what the views found.
 
     Args:
-        usual: What the row is held against.
+        usual: What the row is held against; a row that is not known, against earlier rows.
         row: Its place in the clean table.
-        text_score: The share of the rows whose text is less unusual; None without a text.
+        evidence: What the views found of it.
+        rare: The text's `unusual_words`; those that are rare in all texts where it is None.
 
     Returns:
         One line of plain text, at most `LONGEST` characters, to be escaped where it is shown;
@@ -59,10 +73,18 @@ def explain(usual: Usual, row: int, text_score: float | None) -> str:
     clauses += [clause for column in usual.categories for clause in _category(usual, column, row)]
     for column, other in combinations(usual.categories, 2):
         clauses += _pair(usual, column, other, row)
-    if text_score is not None:
-        clauses += _text(usual, row, text_score)
-    chosen = sorted(clauses, key=lambda clause: clause.chance)[:MOST_CLAUSES]
-    return _sentence([clause.words for clause in chosen]) if chosen else ""
+    if evidence.text is not None:
+        listed = _rare_words(usual, row)[:MOST_WORDS] if rare is None else rare
+        clauses += _text(evidence.text, listed)
+    found = [_mismatch(evidence.match)] if evidence.match else []
+    found += [_burst(evidence.burst)] if evidence.burst else []
+    # What a view found is always told.
+    found += sorted(clauses, key=_chance)[: MOST_CLAUSES - len(found)]
+    return _sentence([clause.words for clause in sorted(found, key=_chance)]) if found else ""
+
+
+def _chance(clause: _Clause) -> float:
+    return clause.chance
 
 
 def _sentence(parts: list[str]) -> str:
@@ -72,17 +94,26 @@ def _sentence(parts: list[str]) -> str:
     return f"{said}."
 
 
+def _rows(usual: Usual, row: int) -> str:
+    return "rows" if usual.known[row] else "earlier rows"
+
+
+def _none(usual: Usual, row: int) -> str:
+    return "no other row" if usual.known[row] else "no earlier row"
+
+
 def _number(usual: Usual, column: Numbers, row: int) -> Iterator[_Clause]:
     value = float(column.values[row])
-    if math.isnan(value):
-        yield from _empty(column.name, len(column.ordered), usual.rows)
+    if math.isnan(value) or not len(column.ordered):
+        yield from _empty(usual, column.name, len(column.ordered), row)
         return
-    places = [(tail(value, column.ordered), "rows")]
+    rows = _rows(usual, row)
+    places = [(tail(value, column.ordered), rows)]
     for other in usual.categories:
         among = usual.among(column, other, int(other.codes[row]))
         if other.codes[row] >= 0 and len(among) >= ENOUGH:
-            places.append((tail(value, among), f"rows with {_told(other, row)}"))
-    chances = [place.rest * (1 if group == "rows" else MUCH) for place, group in places]
+            places.append((tail(value, among), f"{rows} with {_told(other, row)}"))
+    chances = [place.rest * (MUCH if i else 1) for i, (place, _) in enumerate(places)]
     place, group = places[int(np.argmin(chances))]
     if place.rest <= RARE or _far(value, place):
         yield _Clause(place.rest, _placed(column.name, value, place, group))
@@ -98,65 +129,156 @@ def _placed(name: str, value: float, place: Tail, group: str) -> str:
     side = "above" if place.high else "below"
     span = figure(place.low)
     span += f" to {figure(place.top)}" if place.top > place.low else ""
-    what = f"{quote(name)} {figure(value)} is {side} {percent(place.share)} of {group}"
-    return f"{what}, usually {span}"
+    share = "all" if place.share == 1 else f"{percent(place.share)} of"
+    return f"{quote(name)} {figure(value)} is {side} {share} {group}, usually {span}"
 
 
-def _empty(name: str, known: int, rows: int) -> Iterator[_Clause]:
-    share = 1 - known / rows
-    if share <= max(RARE, 1 / rows):
-        yield _Clause(share, f"{quote(name)} is empty, as in {few(share)} of rows")
+def _empty(usual: Usual, name: str, filled: int, row: int) -> Iterator[_Clause]:
+    empty = usual.rows - filled
+    others = empty - int(usual.known[row])
+    if filled and (not others or empty <= RARE * usual.rows):
+        among = f"{few(empty / usual.rows)} of {_rows(usual, row)}"
+        told = among if others else _none(usual, row)
+        yield _Clause(max(empty, 1) / usual.rows, f"{quote(name)} is empty, as in {told}")
 
 
 def _category(usual: Usual, column: Categories, row: int) -> Iterator[_Clause]:
     code = int(column.codes[row])
     if code < 0:
-        yield from _empty(column.name, int(column.counts.sum()), usual.rows)
+        yield from _empty(usual, column.name, int(column.counts.sum()), row)
         return
-    count, chance = int(column.counts[code]), float(column.as_rare[code])
-    if count <= max(1, RARE * usual.rows) and chance <= 5 * RARE:
-        told = "no other row" if count == 1 else f"{few(count / usual.rows)} of rows"
-        yield _Clause(chance, f"{_told(column, row)} occurs in {told}")
+    others = int(column.counts[code]) - int(usual.known[row])
+    chance = column.as_rare(others + 1)
+    if usual.rows and others <= max(0, RARE * usual.rows - 1) and chance <= 5 * RARE:
+        among = f"{few(int(column.counts[code]) / usual.rows)} of {_rows(usual, row)}"
+        told = among if others else _none(usual, row)
+        yield _Clause(max(chance, 1 / usual.rows), f"{_told(column, row)} occurs in {told}")
 
 
 def _pair(usual: Usual, column: Categories, other: Categories, row: int) -> Iterator[_Clause]:
     """Two values that are both frequent and yet hardly ever come together."""
     code, its = int(column.codes[row]), int(other.codes[row])
-    if code < 0 or its < 0:
+    if code < 0 or its < 0 or not usual.rows:
         return
     expected = int(column.counts[code]) * int(other.counts[its]) / usual.rows
     if expected < EXPECTED:
         return
-    found = usual.together(column, other, code, its)
-    if found * APART <= expected:
+    others = usual.together(column, other, code, its) - int(usual.known[row])
+    if (others + 1) * APART <= expected:
         together = f"{_told(column, row)} with {_told(other, row)}"
-        rows = "no other row" if found == 1 else f"{found} rows"
+        rows = f"{others} other {'row' if others == 1 else 'rows'}" if others else "no other row"
+        rows = rows if usual.known[row] else rows.replace("other", "earlier")
         yield _Clause(
-            found / expected / APART,
+            (others + 1) / expected / APART,
             f"{together} occurs in {rows} where chance would give {figure(round(expected))}",
         )
 
 
-def _text(usual: Usual, row: int, score: float) -> Iterator[_Clause]:
-    rare = _rare_words(usual, row)
+def _text(score: float, rare: Sequence[str]) -> Iterator[_Clause]:
     listed = ", ".join(f"'{quote(word)}'" for word in rare)
+    named = f"the rare word{'s' * (len(rare) > 1)} {listed}"
     if score >= UNLIKE:
-        named = f" and has the rare word{'s' * (len(rare) > 1)} {listed}" if rare else ""
-        yield _Clause(1 - score, f"the text is unlike {percent(score)} of the others{named}")
+        more = f" and has {named}" if rare else ""
+        share = percent(score)
+        yield _Clause(1 - score, f"the text is more unlike the rest than {share} of texts{more}")
     elif rare:
-        yield _Clause(RARE, f"the text has the rare word{'s' * (len(rare) > 1)} {listed}")
+        yield _Clause(RARE, f"the text has {named}")
+
+
+def _mismatch(match: Mismatch) -> _Clause:
+    table = f"the table says '{quote(match.value)}'" if match.value else "the table says nothing"
+    reads = f"{quote(match.column)} '{quote(match.suggested)}' ({percent(match.probability)})"
+    return _Clause((1 - match.probability) * RARE, f"the text reads like {reads}, {table}")
+
+
+def _burst(burst: Burst) -> _Clause:
+    fewer = burst.rows < burst.expected
+    rows = f"{'only ' * fewer}{burst.rows:,} row{'s' * (burst.rows != 1)}"
+    usual = f"about {figure(round(burst.expected))}" if burst.expected >= 1 else "hardly any"
+    verb = "is" if round(burst.expected) <= 1 else "are"
+    named = f"{quote(burst.column)} '{quote(burst.level)}'"
+    times = max(burst.expected, 1) / max(burst.rows, 1)
+    return _Clause(
+        RARE * min(times, 1 / times),
+        f"{named} has {rows} in {quote(burst.partition)}, where {usual} {verb} usual",
+    )
+
+
+def unusual_words(usual: Usual, texts: Texts, neighbours: Neighbours, text: int) -> list[str]:
+    """The words of a text that are rare overall and that the texts nearest to it do not have.
+
+    What a neighbour spells a little otherwise is no such word, nor is one that holds a digit.
+
+    Args:
+        usual: Where the words were counted.
+        texts: The m distinct texts.
+        neighbours: Their nearest texts.
+        text: The text's place among them, or -1 for none.
+
+    Returns:
+        At most `MOST_WORDS` words, the rarest of those first that at least `ESTABLISHED` rows have.
+    """
+    rare = _rare_words(usual, int(texts.first[text])) if text >= 0 else []
+    if not rare:
+        return []
+    near = [set(words(texts.texts[place])) for place in neighbours.of(text)]
+    found: list[str] = []
+    for word in rare:
+        if sum(_has(word, its) for its in near) <= FEW_NEAR:
+            found.append(word)
+        if len(found) == MOST_WORDS:
+            break
+    return found
+
+
+def _has(word: str, others: set[str]) -> bool:
+    """Whether a word is among others, or one spelt nearly like it."""
+    if word in others:
+        return True
+    like = [its for its in others if its[0] == word[0] and abs(len(its) - len(word)) <= 2]
+    return bool(get_close_matches(word, sorted(like), 1, SAME_WORD))
 
 
 def _rare_words(usual: Usual, row: int) -> list[str]:
-    """The rarest words of a text; those of one text only come last, being often misspelt."""
+    """A row's rare words, rarest first; those below `ESTABLISHED` last, the misspelt and names."""
     if usual.texts_read < TEXTS:
         return []
     most = max(1, RARE_WORD * usual.texts_read)
-    counts = {word: usual.word_rows[word] for word in words(str(usual.texts[row]))}
-    rare = [word for word, count in counts.items() if count <= most and len(word) > 3]
-    return sorted(rare, key=lambda word: (counts[word] < 2, counts[word], -len(word), word))[
-        :MOST_WORDS
-    ]
+    own = int(not usual.known[row])
+    counts = {word: usual.word_rows[word] + own for word in words(str(usual.texts[row]))}
+    rare = [word for word, count in counts.items() if count <= most and _telling(word)]
+    return sorted(
+        rare, key=lambda word: (max(0, ESTABLISHED - counts[word]), counts[word], -len(word), word)
+    )
+
+
+def _telling(word: str) -> bool:
+    """Whether a word is long enough to say something, and no number of a flight or a part."""
+    return len(word) > 3 and not any(character.isdigit() for character in word)
+
+
+def nearest_normal(
+    texts: Texts,
+    neighbours: Neighbours,
+    normal: NDArray[np.bool_],
+    text: int,
+    clean: pl.DataFrame,
+) -> tuple[str, ...]:
+    """The rows nearest to a text that are not unusual, for comparison.
+
+    Args:
+        texts: The m distinct texts.
+        neighbours: Their nearest texts.
+        normal: (n,) which rows of the clean table are not unusual.
+        text: The text's place among them, or -1 for none.
+        clean: The clean table of n rows.
+
+    Returns:
+        At most `MOST_NEAR` row ids, the most similar first: of each text its first row.
+    """
+    rows = [int(texts.first[place]) for place in neighbours.of(text)] if text >= 0 else []
+    chosen = [row for row in rows if normal[row]][:MOST_NEAR]
+    return tuple(str(clean["row_id"][row]) for row in chosen)
 
 
 def _told(column: Categories, row: int) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tasks.anomalies.anomaly import anomaly
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_table
-from tasks.contracts import ANOMALIES, FEATURES
+from tasks.contracts import ANOMALIES, BURSTS, FEATURES, REPEATS
 from tasks.fuse.stored import table_block
 from tasks.keys import Stage
 from tasks.task import execute, stage_task
@@ -23,14 +23,22 @@ ANOMALY = Stage("anomaly", ("tasks.anomalies.anomaly", "tasks.fuse.stored", *MOD
 def anomaly_window(
     job: Job, window: WindowRefs, features: ArtifactRef, settings: AnomalySettings
 ) -> ArtifactRef:
-    """Rank the rows by how unusual they are, and say why."""
+    """Rank the rows by how unusual they are, and say why.
+
+    In a window of several partitions the rows of the last one are held against the others. The
+    features of the table were fitted on the whole window, the last partition among it.
+    """
 
     def work(draft: Draft) -> None:
         rows = read_window(window.cleaned, window.embedded, window.rules)
         table, names = table_block(read_table(features, FEATURES))
+        several = len(window.cleaned) > 1
+        new = (rows.clean["partition"] == job.partition).to_numpy() if several else None
         told = teller("anomaly")
-        result = anomaly(rows.clean, rows.matrix, table, names, settings, told)
+        result = anomaly(rows.clean, rows.matrix, table, names, settings, new, progress=told)
         draft.table(MAIN, result.rows, ANOMALIES)
+        draft.table("repeats", result.repeats, REPEATS)
+        draft.table("bursts", result.bursts, BURSTS)
         finish(draft, rows.clean.height, result.rows.height, result.summary)
 
     return execute(job, work)

@@ -1,4 +1,4 @@
-"""How far rows are from what is usual, and how to fuse two such rankings."""
+"""How far rows are from what is usual."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.anomalies.tails import significant
+from tasks.sampling import evenly
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
@@ -17,10 +19,15 @@ if TYPE_CHECKING:
 TEXT_SHRINKAGE, TABLE_SHRINKAGE = 0.1, 0.6
 """How far a covariance is drawn to a sphere. A rare category has hardly any variance of its
 own, so that with little shrinkage a table's rare categories outshout its numbers."""
+TRIMMED, ROUNDS = 0.4, 3
+"""The share of the rows that is left out as far away, and how often it is chosen anew."""
+SHAPING = 10_000
+"""Rows that shape a core; of more, so many that are evenly spread."""
 NAMED = 3
 """Features that are named of a row."""
+REFERENCES = 5_000
+"""Rows among which a row's nearest ones are sought; of more, so many that are evenly spread."""
 _BLOCK = 8_192
-_DIGITS = 6
 _ALIKE = 1e-9
 
 
@@ -53,6 +60,24 @@ class Shape:
             shrunk = (1 - shrinkage) * spread + shrinkage * mean * np.eye(len(spread))
             return cls(centre, np.linalg.inv(shrunk))
 
+    @classmethod
+    def core(cls, rows: NDArray[np.float32], shrinkage: float) -> Shape | None:
+        """The shape of most of (n, d) rows, which a group of outliers cannot pull to itself.
+
+        Time and again the `TRIMMED` share of the rows that is farthest away is left out, as the
+        minimum covariance determinant does (Rousseeuw and Van Driessen 1999).
+        """
+        rows = rows[evenly(len(rows), SHAPING)]
+        shape = cls.of(rows, shrinkage)
+        for _ in range(ROUNDS):
+            if shape is None:
+                return None
+            distances = shape.distances(rows)
+            kept = rows[distances <= np.quantile(distances, 1 - TRIMMED)]
+            # Where most rows are the same, they have no shape of their own.
+            shape = cls.of(kept, shrinkage) or shape
+        return shape
+
     def distances(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """The squared Mahalanobis distances of (n, d) rows, (n,), to 6 significant digits."""
         found = np.empty(len(rows))
@@ -70,31 +95,26 @@ class Shape:
         return [names[i] for i in order.tolist() if parts[i] > 0]
 
 
-def significant(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values without the digits in which equal ones differ by the order of additions."""
-    size = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
-    scale = 10.0 ** (_DIGITS - 1 - size)
-    return np.where(values == 0, 0.0, np.round(values * scale) / scale)
+def apart(rows: NDArray[np.float32], known: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
+    """How far each row is from its `count`-th nearest known one (Ramaswamy et al. 2000).
 
+    Args:
+        rows: (n, d) features.
+        known: (n,) the rows to be near to, of which at most `REFERENCES` are looked at.
+        count: Which one; the last where there are fewer.
 
-def rank_shares(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each distance the share of all that are smaller, from 0 up to below 1; NaN stays."""
-    known = ~np.isnan(distances)
-    ordered = np.sort(distances[known])
-    shares = np.full(len(distances), np.nan)
-    shares[known] = np.searchsorted(ordered, distances[known], "left") / max(len(ordered), 1)
-    return shares
-
-
-def fuse_ranks(views: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Join the shares of several views, NaN where a row is not in one, into scores from 0 to 1.
-
-    Fisher's method (1925): were the views independent, a score of 0.999 would come up by
-    chance in one row of a thousand, whether the row is in one view or in two.
+    Returns:
+        (n,) Euclidean distances to 6 significant digits.
     """
-    from scipy.stats import chi2
+    from sklearn.neighbors import NearestNeighbors
 
-    tails = [np.where(np.isnan(view), 1.0, 1 - view) for view in views]
-    known = np.sum([~np.isnan(view) for view in views], axis=0)
-    joint = -2 * np.sum(np.log(tails), axis=0)
-    return significant(chi2.cdf(joint, np.maximum(2 * known, 1)))
+    among = np.flatnonzero(known)
+    among = among[evenly(len(among), REFERENCES)]
+    asked = min(count + 1, len(among))
+    with one_thread():
+        model = NearestNeighbors(n_neighbors=asked, algorithm="brute").fit(rows[among])
+        distances, _ = model.kneighbors(rows)
+    # A known row is its own nearest one.
+    itself = np.isin(np.arange(len(rows)), among)
+    place = np.minimum(np.where(itself, count, count - 1), asked - 1)
+    return significant(distances[np.arange(len(rows)), place].astype(np.float64))

@@ -57,49 +57,64 @@ def tail(value: float, ordered: NDArray[np.float64]) -> Tail:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers: (n,) values, NaN where there is none."""
+    """A column of numbers: (n,) values, NaN where there is none, and which rows are known."""
 
     name: str
     values: NDArray[np.float64]
+    known: NDArray[np.bool_]
 
     @cached_property
     def ordered(self) -> NDArray[np.float64]:
-        """The values that there are, ascending."""
-        return np.sort(self.values[~np.isnan(self.values)])
+        """The values of the known rows, ascending."""
+        return np.sort(self.values[self.known & ~np.isnan(self.values)])
 
 
 @dataclass(frozen=True)
 class Categories:
-    """A column of categories: (n,) codes into `values`, -1 where there is none."""
+    """A column of categories: (n,) codes into `values`, -1 for none, and which rows are known."""
 
     name: str
     codes: NDArray[np.int64]
     values: list[str]
+    known: NDArray[np.bool_]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """The rows of each value."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+        """The known rows of each value."""
+        return np.bincount(self.codes[self.known & (self.codes >= 0)], minlength=len(self.values))
 
     @cached_property
-    def as_rare(self) -> NDArray[np.float64]:
-        """For each value, the share of the rows whose value is as rare or rarer.
+    def _ascending(self) -> NDArray[np.int64]:
+        return np.sort(self.counts)
 
-        In a column of names nearly all values are rare, so a rare one is nothing unusual.
+    @cached_property
+    def _upto(self) -> NDArray[np.float64]:
+        return np.append(0, np.cumsum(self._ascending)) / max(int(self.known.sum()), 1)
+
+    def as_rare(self, count: int) -> float:
+        """The share of the known rows whose value has at most so many of them.
+
+        In a column of names nearly all values are rare, so a rare one is nothing unusual. Of the
+        values that occur once it is also the chance of one that is not known yet (Good 1953).
         """
-        order = np.argsort(self.counts, kind="stable")
-        ordered = self.counts[order]
-        upto = np.cumsum(ordered)[np.searchsorted(ordered, ordered, "right") - 1]
-        shares = np.empty(len(order))
-        shares[order] = upto / len(self.codes)
-        return shares
+        return float(self._upto[np.searchsorted(self._ascending, count, "right")])
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The columns of a clean table of n rows, and how many of the texts read have each word."""
+    """What is usual among the known rows of a clean table of n rows.
+
+    Attributes:
+        rows: How many rows are known.
+        known: (n,) which they are.
+        numbers, categories: The table's columns.
+        texts: (n,) the text of every row.
+        word_rows: How many of the texts read have each word, all of them known.
+        texts_read: How many texts were read.
+    """
 
     rows: int
+    known: NDArray[np.bool_]
     numbers: list[Numbers]
     categories: list[Categories]
     texts: pl.Series
@@ -109,46 +124,57 @@ class Usual:
     _pairs: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
 
     def among(self, column: Numbers, other: Categories, code: int) -> NDArray[np.float64]:
-        """The numbers of the rows that have one category, ascending."""
+        """The numbers of the known rows that have one category, ascending."""
         key = column.name, other.name, code
         if key not in self._groups:
-            values = column.values[other.codes == code]
+            values = column.values[self.known & (other.codes == code)]
             self._groups[key] = np.sort(values[~np.isnan(values)])
         return self._groups[key]
 
     def together(self, column: Categories, other: Categories, code: int, its: int) -> int:
-        """How many rows have both categories."""
+        """How many known rows have both categories."""
         key = column.name, other.name
         wide = len(other.values)
         if key not in self._pairs:
-            both = (column.codes >= 0) & (other.codes >= 0)
+            both = self.known & (column.codes >= 0) & (other.codes >= 0)
             joint = column.codes[both] * wide + other.codes[both]
             self._pairs[key] = np.sort(joint)
         ends = np.searchsorted(self._pairs[key], code * wide + its + np.array([0, 1]))
         return int(ends[1] - ends[0])
 
 
-def usual(clean: pl.DataFrame) -> Usual:
-    """Gather what is usual in a clean table."""
-    numbers = [_numbers(clean[name]) for name in clean.columns if name.startswith(NUMBER)]
-    categories = [_categories(clean[name]) for name in clean.columns if name.startswith(CATEGORY)]
-    texts = clean.filter("has_text").group_by("text", maintain_order=True).len("rows")
+def usual(clean: pl.DataFrame, known: NDArray[np.bool_] | None = None) -> Usual:
+    """Gather what is usual in a clean table of n rows.
+
+    Args:
+        clean: The clean table.
+        known: (n,) the rows that count, such as those of history, so that a new row is held
+            against what was known before it; all rows where it is None.
+    """
+    known = np.ones(clean.height, bool) if known is None else known
+    names = clean.columns
+    numbers = [_numbers(clean[name], known) for name in names if name.startswith(NUMBER)]
+    categories = [_categories(clean[name], known) for name in names if name.startswith(CATEGORY)]
+    told = clean.select("text", "has_text").filter(pl.Series(known)).filter("has_text")
+    texts = told.group_by("text", maintain_order=True).len("rows")
     counts: Counter[str] = Counter()
     read = texts[evenly(texts.height, READ)]
     for text, rows in read.select("text", "rows").iter_rows():
         for word in set(words(text)):
             counts[word] += rows
-    return Usual(clean.height, numbers, categories, clean["text"], counts, int(read["rows"].sum()))
+    rows_read = int(read["rows"].sum())
+    return Usual(int(known.sum()), known, numbers, categories, clean["text"], counts, rows_read)
 
 
-def _numbers(column: pl.Series) -> Numbers:
+def _numbers(column: pl.Series, known: NDArray[np.bool_]) -> Numbers:
     values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     # An infinite value would make every range that is told infinite.
-    return Numbers(column.name.removeprefix(NUMBER), np.where(np.isfinite(values), values, np.nan))
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return Numbers(column.name.removeprefix(NUMBER), finite, known)
 
 
-def _categories(column: pl.Series) -> Categories:
+def _categories(column: pl.Series, known: NDArray[np.bool_]) -> Categories:
     values = column.drop_nulls().unique().sort().to_list()
     place = {value: code for code, value in enumerate(values)}
     codes = np.array([place.get(value, -1) for value in column.to_list()], np.int64)
-    return Categories(column.name.removeprefix(CATEGORY), codes, values)
+    return Categories(column.name.removeprefix(CATEGORY), codes, values, known)

@@ -11,8 +11,7 @@ from markupsafe import Markup
 from tasks.report.facts import COLOURS
 from tasks.report.scale import scale_of
 from tasks.report.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
-from tasks.report.textmap import LEGEND
-from tasks.report.words import amount, count, cut, percent
+from tasks.report.words import amount, count, cut, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +23,8 @@ __all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark", "static_
 
 STATIC_POINTS, NAME, LINE, LETTER = 6000, 11.0, 24.0, 7.0
 """Points on paper; width of a letter on the map, height of a line there; width of a tick's."""
+RING = "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0"
+"""The path of a small circle around a point."""
 
 
 def bars(series: Series, labels: Sequence[str]) -> Markup:
@@ -87,10 +88,17 @@ def _over_time(
         points = [(centres[i], plot.y(min(series.values[i] or 0, plot.high))) for i in run]
         parts.append(el("path", class_="line", d=path(points)))
         parts += [el("circle", class_="point", cx=x, cy=y, r=2) for x, y in points]
+        at = dict(zip(run, points, strict=True))
+        parts += [_ring(*at[i], 5) for i in series.bursts if i in at]
     axes = axis, x_axis(plot, labels, most=3)
     marks = el("g", *parts, class_=f"c{series.colour}")
     title = f"{series.name} over time"
     return picture(title, plot.width, plot.height, *axes, marks, _hints(plot, labels, hints))
+
+
+def _ring(x: float, y: float, radius: float) -> Markup:
+    """The mark of a burst."""
+    return el("circle", class_="burst", cx=x, cy=y, r=radius)
 
 
 def share_ceiling(group: Sequence[Series]) -> float:
@@ -123,16 +131,20 @@ def _hints(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
     return el("g", *columns, class_="hints")
 
 
-def spark(values: Sequence[float], colour: int) -> Markup:
-    """A line without axes, from zero to its own highest value."""
+def spark(
+    values: Sequence[float], colour: int, marked: Sequence[int] = (), counts: bool = False
+) -> Markup:
+    """A line without axes, from zero to its own highest value, with rings at some places."""
     if len(values) < 2:
         return Markup("")
     high = max(values) or 1.0
     step = 120 / (len(values) - 1)
     points = [(i * step, 29 - 27 * v / high) for i, v in enumerate(values)]
     area = path([(0, 30), *points, (120, 30)]) + "Z"
-    marks = el("path", class_="band", d=area), el("path", class_="line", d=path(points))
-    title = f"share over time, at most {percent(max(values))}"
+    marks = [el("path", class_="band", d=area), el("path", class_="line", d=path(points))]
+    marks += [_ring(*points[i], 3) for i in marked if i < len(points)]
+    most = plural(int(max(values)), "row") if counts else percent(max(values))
+    title = f"{'rows' if counts else 'share'} over time, at most {most}"
     return picture(
         title, 120, 32, el("g", el("title", title), *marks, class_=f"c{colour}"), kind="spark"
     )
@@ -152,25 +164,29 @@ def meter(share: float, colour: int = 0, mark: float | None = None) -> Markup:
 
 
 def static_map(texts: TextMap) -> Markup:
-    """The map for paper and for browsers without scripts: dots by topic, names on the largest."""
+    """The map for paper and for browsers without scripts: points by topic, names on the largest."""
     left, top, right, bottom = texts.frame
     scale = 1000 / max(right - left, 1)
     colours = {entry.number: entry.colour for entry in texts.legend}
-    groups: dict[int, list[str]] = {}
+    marks: dict[tuple[int, str], list[str]] = {}
     for place in range(0, len(texts.x), max(1, -(-len(texts.x) // STATIC_POINTS))):
         x, y = texts.x[place], texts.y[place]
         if left <= x <= right and top <= y <= bottom:
-            dot = f"M{(x - left) * scale:.0f} {(y - top) * scale:.0f}h0"
-            groups.setdefault(colours[min(texts.topic[place], LEGEND)], []).append(dot)
-    dots = [
-        el("path", class_=f"c{c} dots", d="".join(groups[c])) for c in sorted(groups, reverse=True)
+            kind = "rings" if texts.outlier[place] else "dots"
+            key = colours[texts.groups[texts.topic[place]]], kind
+            mark = RING if texts.outlier[place] else "h0"
+            at = f"M{(x - left) * scale:.0f} {(y - top) * scale:.0f}{mark}"
+            marks.setdefault(key, []).append(at)
+    drawn = [
+        el("path", class_=f"c{hue} {kind}", d="".join(marks[hue, kind]))
+        for hue, kind in sorted(marks, reverse=True)
     ]
     names = [
         el("text", name, x=x, y=y, text_anchor="middle", class_=kind)
         for name, kind, x, y in _names(texts, left, top, scale)
     ]
     height = (bottom - top) * scale
-    return picture("Map of the texts", 1000, height, *dots, *names, kind="map-static")
+    return picture("Map of the texts", 1000, height, *drawn, *names, kind="map-static")
 
 
 def _names(

@@ -12,6 +12,8 @@ from tasks.report.metrics import is_of_numbers
 from tasks.report.words import cut, finite, sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tasks.report.model import ReportInputs, Summary
 
 COLOURS = 8
@@ -35,7 +37,13 @@ def present(inputs: ReportInputs) -> ReportInputs:
         doubts=_unless_skipped(inputs.classification, inputs.doubts),
         clusters=_unless_skipped(inputs.clustering, inputs.clusters),
         topics=_unless_skipped(inputs.clustering, inputs.topics),
+        themes=_unless_skipped(inputs.clustering, inputs.themes),
+        shares=_unless_skipped(inputs.clustering, inputs.shares),
+        crossed=_unless_skipped(inputs.clustering, inputs.crossed),
+        events=_unless_skipped(inputs.clustering, inputs.events),
         anomalies=_unless_skipped(inputs.anomaly, inputs.anomalies),
+        repeats=_unless_skipped(inputs.anomaly, inputs.repeats),
+        bursts=_unless_skipped(inputs.anomaly, inputs.bursts),
     )
 
 
@@ -49,14 +57,15 @@ def method(summary: Summary | None) -> str:
 
 
 def facts(inputs: ReportInputs) -> pl.DataFrame:
-    """The clean rows in their order, with topic, coordinates, anomaly rank and flag.
+    """The clean rows in their order, with topic, outlier, coordinates, anomaly rank and flag.
 
     What a miner did not give is null. `place` is the topic's place in `ranked`.
     """
     rows = inputs.clean.select(
         "row_id", "partition", "text", "has_text", "label", "duplicate_of"
     ).with_row_index("order")
-    rows = _with(rows, inputs.clusters, {"topic": pl.Int64, "x": pl.Float64, "y": pl.Float64})
+    placed = {"topic": pl.Int64, "outlier": pl.Boolean, "x": pl.Float64, "y": pl.Float64}
+    rows = _with(rows, inputs.clusters, placed)
     rows = _with(rows, inputs.anomalies, {"rank": pl.Int64, "flagged": pl.Boolean})
     places = ranked(inputs.topics).select("topic", "place", pl.col("name").alias("topic_name"))
     return _left(rows, places, "topic")
@@ -78,7 +87,7 @@ def _left(rows: pl.DataFrame, other: pl.DataFrame, on: str) -> pl.DataFrame:
 def ranked(topics: pl.DataFrame | None) -> pl.DataFrame:
     """The topics, largest first, with `place` from 0; rows without a topic come last."""
     if topics is None:
-        whole = dict.fromkeys(("topic", "rows", "place"), pl.Int64)
+        whole = dict.fromkeys(("topic", "theme", "rows", "place"), pl.Int64)
         return pl.DataFrame(schema={**whole, "name": pl.String, "share": pl.Float64})
     order = topics.with_columns(
         pl.col("topic").cast(pl.Int64),
@@ -87,9 +96,10 @@ def ranked(topics: pl.DataFrame | None) -> pl.DataFrame:
     return order.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
 
 
-def colour(place: int, topic: int) -> int:
-    """The palette's colour of a topic; 8 is grey."""
-    return min(place, COLOURS) if topic >= 0 else COLOURS
+def quoted(rows: pl.DataFrame, ids: Iterable[str], limit: int) -> dict[str, str]:
+    """The texts of some rows, cut, by the rows' ids; rows without text are not among them."""
+    found = rows.filter(pl.col("row_id").is_in(list(ids))).select("row_id", "text")
+    return {row_id: cut(text, limit) for row_id, text in found.iter_rows() if text}
 
 
 def classes(labels: pl.Series) -> list[tuple[str, int]]:

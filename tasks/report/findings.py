@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from tasks.report.cautions import leak_words
+from tasks.report.changes import ANEW, counted
 from tasks.report.facts import classes, is_number, mean, numbers, positive, ranked, rate_name
 from tasks.report.intake import totals
 from tasks.report.metrics import (
@@ -16,13 +17,17 @@ from tasks.report.metrics import (
     metric_name,
 )
 from tasks.report.model import Figure, ReportInputs, Summary
-from tasks.report.topics import rate
+from tasks.report.rates import rate
+from tasks.report.themes import has_themes, ranked_themes
+from tasks.report.topic_cards import bursts_of
+from tasks.report.unusual import new_flagged
 from tasks.report.words import (
     amount,
     count,
     cut,
     finite,
     known,
+    listed,
     number,
     percent,
     plural,
@@ -109,11 +114,20 @@ def _mined(inputs: ReportInputs) -> list[Figure]:
     found = []
     topics = _real_topics(inputs)
     if topics.height:
-        found.append(Figure("topics", count(topics.height), f"largest {_share(topics)}"))
+        found.append(Figure("topics", count(topics.height), _largest(inputs, topics)))
     if inputs.anomalies is not None and inputs.anomalies.height:
         flagged, rows = int(inputs.anomalies["flagged"].sum()), inputs.anomalies.height
-        found.append(Figure("unusual rows", count(flagged), percent(flagged / rows)))
+        new = new_flagged(inputs.anomalies)
+        words = [percent(flagged / rows), f"{count(new)} new" if new else ""]
+        found.append(Figure("unusual rows", count(flagged), ", ".join(filter(None, words))))
     return found
+
+
+def _largest(inputs: ReportInputs, topics: pl.DataFrame) -> str:
+    if not has_themes(inputs):
+        return f"largest {_share(topics)}"
+    themes = ranked_themes(inputs)
+    return f"in {plural(themes.height, 'theme')}, the largest {_share(themes)}"
 
 
 def _real_topics(inputs: ReportInputs) -> pl.DataFrame:
@@ -170,9 +184,21 @@ def _topics_line(inputs: ReportInputs) -> str:
     topics = _real_topics(inputs)
     if not topics.height:
         return f"Topics: none; {_why(inputs.clustering)}"
-    name, rows = cut(topics["name"][0], 60), plural(topics["rows"][0], "row")
-    largest = f"the largest is “{name}” ({rows}, {_share(topics)})"
-    return f"Topics: {count(topics.height)}; {largest}."
+    within, largest = "", topics.row(0, named=True)
+    if has_themes(inputs):
+        themes = ranked_themes(inputs)
+        within, largest = f" in {plural(themes.height, 'theme')}", themes.row(0, named=True)
+    rows = f"{plural(largest['rows'], 'row')}, {percent(largest['share'])}"
+    said = f"the largest {'theme ' if within else ''}is “{cut(largest['name'], 60)}” ({rows})"
+    return f"Topics: {count(topics.height)}{within}; {said}{_changed(inputs)}."
+
+
+def _changed(inputs: ReportInputs) -> str:
+    """What the run's own partition changed among the topics."""
+    if inputs.events is None:
+        return ""
+    own = inputs.events.filter(pl.col("partition") == inputs.partition, pl.col("kind") != ANEW)
+    return f"; in {cut(inputs.partition, 40)}: {counted(own['kind'])}" if own.height else ""
 
 
 def _why(summary: Summary | None) -> str:
@@ -188,9 +214,10 @@ def _anomaly_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:
     top = found.sort("rank").row(0, named=True)
     text = rows.filter(pl.col("row_id") == top["row_id"])["text"]
     said = f"“{cut(text[0], 70)}”" if text.len() and text[0] else cut(top["reason"] or "", 70)
-    flagged = count(int(found["flagged"].sum()))
+    flagged, new = count(int(found["flagged"].sum())), new_flagged(found)
+    fresh = f", {count(new)} of them new" if new else ""
     first = f"the first is row {cut(top['row_id'], 40)}" + (f": {said}" if said else "")
-    return sentence(f"Unusual rows: {flagged} flagged; {first}")
+    return sentence(f"Unusual rows: {flagged} flagged{fresh}; {first}")
 
 
 def _partition_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:
@@ -201,7 +228,8 @@ def _partition_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:
         return sentence(said)
     if own.height < ENOUGH:
         return f"{said}, too few to set against the window."
-    return sentence(said + _followed(inputs, own, rows) + _grown(inputs, own))
+    stands_out = _bursting(inputs) or _grown(inputs, own)
+    return sentence(said + _followed(inputs, own, rows) + stands_out)
 
 
 def _followed(inputs: ReportInputs, own: pl.DataFrame, rows: pl.DataFrame) -> str:
@@ -217,6 +245,19 @@ def _beside(name: str, here: str | None, overall: str | None) -> str:
     if here is None or overall is None:
         return ""
     return f", {name} {here} against {overall} in the window"
+
+
+def _bursting(inputs: ReportInputs) -> str:
+    """The topics that burst in the run's own partition."""
+    names = dict(_real_topics(inputs).select("topic", "name").iter_rows())
+    found = [
+        f"“{cut(names[topic], 50)}” ({plural(burst['rows'], 'row')}, {count(burst['expected'])} "
+        "expected)"
+        for topic, bursts in bursts_of(inputs).items()
+        for burst in bursts
+        if burst["partition"] == inputs.partition and topic in names
+    ]
+    return f"; far more than expected is of {listed(found, 2)}" if found else ""
 
 
 def _grown(inputs: ReportInputs, own: pl.DataFrame) -> str:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from tasks.markup import escape
 from tasks.report.model import Skipped
-from tasks.report.words import NONE, count, number, percent
+from tasks.report.words import NONE, count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tasks.report.model import ReportModel, Section
     from tasks.report.model_label import Ablation, Choice, Estimate, Warned
+    from tasks.report.model_topics import Topics
 
-TOPICS, ANOMALIES, WARNINGS = 12, 10, 5
+TOPICS, ANOMALIES, WARNINGS, CHANGES = 12, 10, 5, 5
 
 
 def five_lines(model: ReportModel) -> list[str]:
@@ -115,19 +116,62 @@ def _topics(model: ReportModel) -> list[str]:
     section = model.topics
     if isinstance(section, Skipped):
         return [_lead(section)]
+    pairs = [(topic, theme.name) for theme in section.themes for topic in theme.named]
+    grouped = len(section.themes) > 1
     rows = [
-        (topic.name, count(topic.rows), percent(topic.share), topic.rate_words or NONE)
-        for topic in [*section.shown, *section.folded][:TOPICS]
+        (
+            topic.name,
+            *([theme] if grouped else []),
+            count(topic.rows),
+            percent(topic.share),
+            topic.rate_words or NONE,
+        )
+        for topic, theme in sorted(pairs, key=lambda pair: -pair[0].rows)[:TOPICS]
     ]
-    return [_lead(section), table(("topic", "rows", "share", escape(section.rate_name)), rows)]
+    header = ("topic", *(["theme"] if grouped else []), "rows", "share", escape(section.rate_name))
+    return [
+        _lead(section),
+        escape(section.quality),
+        _themes(section) if grouped else "",
+        table(header, rows, words=1 + grouped),
+        _changes(section),
+    ]
+
+
+def _themes(section: Topics) -> str:
+    rows = [
+        (theme.name, count(theme.topics), count(theme.rows), percent(theme.share))
+        for theme in section.themes[:TOPICS]
+    ]
+    return table(("theme", "topics", "rows", "share"), rows)
+
+
+def _changes(section: Topics) -> str:
+    """The latest changes among the topics, those of one partition together."""
+    lines = [
+        f"{change.partition}: " + (change.said or "; ".join(event.said for event in change.events))
+        for change in section.changes[:CHANGES]
+    ]
+    return "\n".join(
+        ["What changed:", "", *(f"- {escape(line)}" for line in lines)] if lines else []
+    )
 
 
 def _anomalies(model: ReportModel) -> list[str]:
     section = model.anomalies
     if isinstance(section, Skipped):
         return [_lead(section)]
+    first = [*section.shown, *section.folded][:ANOMALIES]
+    cards = [*first, *(card for card in section.shown[ANOMALIES:] if card.new)]
     rows = [
-        (card.rank, number(card.score), card.quote.row_id, card.quote.text[:160], card.reason)
-        for card in [*section.shown, *section.folded][:ANOMALIES]
+        (
+            card.rank,
+            card.rarity,
+            f"{card.quote.row_id} (new)" if card.new else card.quote.row_id,
+            card.quote.text[:160],
+            card.reason,
+        )
+        for card in cards
     ]
-    return [_lead(section), table(("rank", "score", "row", "text", "reason"), rows, words=5)]
+    header = ("rank", "as rare as", "row", "text", "reason")
+    return [_lead(section), escape(section.threshold), table(header, rows, words=5)]

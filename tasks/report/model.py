@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tasks.report.model_label import Label
+    from tasks.report.model_topics import Topics
+    from tasks.report.model_unusual import Anomalies
 
 Summary = Mapping[str, Any]
 """A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
@@ -64,8 +66,14 @@ class ReportInputs:
     doubts: pl.DataFrame | None = None
     clusters: pl.DataFrame | None = None
     topics: pl.DataFrame | None = None
+    themes: pl.DataFrame | None = None
+    shares: pl.DataFrame | None = None
+    crossed: pl.DataFrame | None = None
+    events: pl.DataFrame | None = None
     clustering: Summary | None = None
     anomalies: pl.DataFrame | None = None
+    repeats: pl.DataFrame | None = None
+    bursts: pl.DataFrame | None = None
     anomaly: Summary | None = None
     settings: Summary = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -144,10 +152,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A topic in the map's legend: `colour` 0 to 7, or 8 for grey; `number` is its place.
-
-    The places from the last entry's on are together in it.
-    """
+    """A topic or a theme in the map's legend: `colour` 0 to 7, or 8 for grey."""
 
     number: int
     name: str
@@ -162,7 +167,7 @@ class TextMap(Section):
     """The texts as points on a grid of 0 to 9999; equal lengths, one entry per point.
 
     `topic`, `partition`, `label` and `text` are positions in `topics`, `partitions`, `labels`
-    and `texts`.
+    and `texts`; `groups` holds for each of `topics` the number of its entry in `legend`.
     """
 
     remarks: list[str]
@@ -174,71 +179,24 @@ class TextMap(Section):
     partition: list[int]
     label: list[int]
     flagged: list[int]
+    outlier: list[int]
     text: list[int]
     texts: list[str]
     topics: list[str]
+    groups: list[int]
+    grouping: str
+    """What the legend names: topic, or theme."""
     legend: list[LegendEntry]
     partitions: list[str]
     labels: list[str]
 
 
 @dataclass(frozen=True)
-class Topic:
-    """A group of like texts; `trend` is its share of the rows, per stretch of time."""
-
-    name: str
-    rows: int
-    share: float
-    colour: int
-    rate: float | None
-    rate_words: str
-    trend: list[float]
-    terms: list[str]
-    typical: list[str]
-
-
-@dataclass(frozen=True)
-class Topics(Section):
-    """The topics, largest first."""
-
-    shown: list[Topic]
-    folded: list[Topic]
-    more: int
-    more_rows: int
-    method: str
-    base_rate: float | None
-    rate_name: str
-    rate_scale: float
-    """The rate that fills a topic's bar."""
-    trend_labels: tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Anomaly:
-    """An unusual row; each view's score is the share of the rows that are less unusual in it."""
-
-    rank: int
-    score: float
-    quote: Quote
-    reason: str
-    text_score: float | None
-    table_score: float | None
-
-
-@dataclass(frozen=True)
-class Anomalies(Section):
-    """The most unusual rows, in order."""
-
-    shown: list[Anomaly]
-    folded: list[Anomaly]
-    flagged: int
-    ranked: int
-    method: str
-
-
-@dataclass(frozen=True)
 class Series:
-    """A value per stretch of time, with bounds where it is uncertain; None where no rows are."""
+    """A value per stretch of time, with bounds where it is uncertain; None where no rows are.
+
+    `bursts` are the places of the stretches that hold a burst.
+    """
 
     name: str
     values: list[float | None]
@@ -246,6 +204,7 @@ class Series:
     high: list[float | None] = field(default_factory=list)
     colour: int = 0
     percent: bool = False
+    bursts: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

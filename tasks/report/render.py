@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.report import charts, quality_charts, reason_charts, words
 from tasks.report.model import ReportModel, Skipped, TextMap
-from tasks.report.textmap import LEGEND
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
@@ -67,7 +66,7 @@ def script_json(value: object) -> str:
 
 def _map_data(texts: TextMap | Skipped) -> dict[str, object]:
     fields = asdict(texts)
-    return {**{k: v for k, v in fields.items() if k not in ("lead", "remarks")}, "cap": LEGEND}
+    return {k: v for k, v in fields.items() if k not in ("lead", "remarks")}
 
 
 def _hash(text: str) -> str:
@@ -95,6 +94,7 @@ def _environment() -> Environment:
         cut=words.cut,
         number=words.number,
         percent=words.percent,
+        whole=words.whole,
         plural=words.plural,
         capital=_capital,
     )

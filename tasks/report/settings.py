@@ -15,6 +15,7 @@ class ReportSettings(Settings):
     topics: int = Field(default=12, ge=1, le=60)
     """Topics described at once; 48 more can be unfolded."""
     anomalies: int = Field(default=10, ge=1, le=60)
-    """Unusual rows shown at once; 30 more can be unfolded."""
+    """Unusual rows shown at once, besides up to five new ones; 30 more can be unfolded."""
     examples: int = Field(default=3, ge=0, le=10)
-    """Example rows of each rejection rule, and typical texts of each topic."""
+    """Example rows of each rejection rule, and texts of each topic: half of them those with most of
+    its words, half those nearest to its middle."""

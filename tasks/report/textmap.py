@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.report.facts import colour, is_number, ranked, why_not
+from tasks.report.facts import COLOURS, is_number, ranked, why_not
 from tasks.report.model import LegendEntry, ReportInputs, Skipped, TextMap
+from tasks.report.themes import palette
 from tasks.report.words import amount, count, cut, percent, plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.report.settings import ReportSettings
+    from tasks.report.themes import Palette
 
 GRID, CELL = 9999, 400
 LEGEND, LABELS = 40, 2500
@@ -34,7 +36,8 @@ def text_map(
     if reason or not placed.height:
         return Skipped(reason or "No row has a place on the map.")
     points = sample(placed, settings.map_points)
-    topics = ranked(inputs.topics)
+    topics, hues = ranked(inputs.topics), palette(inputs)
+    groups = _groups(topics, hues)
     x, y = grid(points["x"].to_numpy(), points["y"].to_numpy())
     limit, text, texts = _texts(points["text"].to_list())
     partitions = _codes(points["partition"])
@@ -42,7 +45,7 @@ def text_map(
     place = points["place"].fill_null(topics.height)
     return TextMap(
         lead=f"{plural(placed.height, 'text')} as points; those that say similar things lie close.",
-        remarks=_remarks(rows.height - placed.height, placed.height, points.height, limit),
+        remarks=_remarks(rows, placed, points, limit),
         frame=frame(x, y),
         x=x.tolist(),
         y=y.tolist(),
@@ -50,10 +53,13 @@ def text_map(
         partition=partitions[0],
         label=labels[0],
         flagged=points["flagged"].fill_null(False).cast(pl.Int8).to_list(),
+        outlier=points["outlier"].fill_null(False).cast(pl.Int8).to_list(),
         text=text,
         texts=texts,
         topics=[*topics["name"].to_list(), "no topic"],
-        legend=_legend(topics, place.to_numpy(), x, y),
+        groups=groups,
+        grouping=hues.what,
+        legend=_legend(hues, np.array(groups)[place.to_numpy()], x, y),
         partitions=partitions[1],
         labels=labels[1],
     )
@@ -137,35 +143,45 @@ def _bands(labels: pl.Series) -> tuple[list[int], list[str]]:
     return codes.tolist(), [f"below {said[0]}", *between, f"{said[-1]} or more", ""]
 
 
+def _groups(topics: pl.DataFrame, hues: Palette) -> list[int]:
+    """The legend's entry for each place of a topic, and for rows without one; the last is full."""
+    places = [hues.place.get(topic, len(hues.names)) for topic in topics["topic"]]
+    return [min(place, LEGEND) for place in (*places, len(hues.names))]
+
+
 def _legend(
-    topics: pl.DataFrame, place: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64]
+    hues: Palette, group: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64]
 ) -> list[LegendEntry]:
-    """An entry per topic, the smallest ones together as the last."""
-    group = np.minimum(place, LEGEND)
+    """An entry per topic or theme, the smallest ones together as the last."""
     entries = []
     for number in np.unique(group).tolist():
         here = group == number
-        name, topic = _entry(topics, number)
-        middle = _densest(x[here], y[here])
-        entries.append(LegendEntry(number, name, int(here.sum()), colour(number, topic), *middle))
+        name, hue = _entry(hues, number)
+        entries.append(LegendEntry(number, name, int(here.sum()), hue, *_densest(x[here], y[here])))
     return entries
 
 
-def _entry(topics: pl.DataFrame, number: int) -> tuple[str, int]:
-    if number >= topics.height:
-        return "no topic", -1
+def _entry(hues: Palette, number: int) -> tuple[str, int]:
+    if number >= len(hues.names):
+        return "no topic", COLOURS
     if number >= LEGEND:
-        return f"{topics.height - LEGEND} smaller topics", -1
-    return topics["name"][number], topics["topic"][number]
+        return f"{len(hues.names) - LEGEND} smaller {hues.what}s", COLOURS
+    return hues.names[number], hues.colours[number]
 
 
-def _remarks(silent: int, placed: int, drawn: int, limit: int) -> list[str]:
+def _remarks(
+    rows: pl.DataFrame, placed: pl.DataFrame, points: pl.DataFrame, limit: int
+) -> list[str]:
     said = []
+    silent = rows.height - placed.height
     if silent:
         said.append(f"{plural(silent, 'row')} without text or place are not on the map.")
-    if drawn < placed:
-        share = percent(drawn / placed)
-        said.append(f"Shown is an even sample of {count(drawn)} of {count(placed)} ({share}).")
+    if points.height < placed.height:
+        share = percent(points.height / placed.height)
+        sizes = f"{count(points.height)} of {count(placed.height)} ({share})"
+        said.append(f"Shown is an even sample of {sizes}.")
     if limit < LIMITS[0]:
         said.append(f"Texts are cut at {limit} characters to keep this file small.")
+    if points["outlier"].any():
+        said.append("Rings are texts that are like no others.")
     return said

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -34,17 +36,26 @@ class Timeline:
         """How many stretches there are."""
         return math.ceil(len(self) / self.each)
 
+    @property
+    def _places(self) -> dict[str, int]:
+        return {partition: i // self.each for i, partition in enumerate(self.partitions)}
+
     def __len__(self) -> int:
         return len(self.partitions)
 
     def counts(self, rows: pl.DataFrame) -> NDArray[np.int64]:
         """Rows per stretch."""
-        place = {partition: i // self.each for i, partition in enumerate(self.partitions)}
+        place = self._places
         totals = np.zeros(self.stretches, dtype=np.int64)
         for partition, n in rows.group_by("partition").len().iter_rows():
             if partition in place:
                 totals[place[partition]] += n
         return totals
+
+    def marks(self, partitions: Iterable[str]) -> list[int]:
+        """The places of the stretches that hold any of some partitions, in order."""
+        place = self._places
+        return sorted({place[partition] for partition in partitions if partition in place})
 
     def split(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
         """The rows of each stretch."""

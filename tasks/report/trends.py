@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.facts import classes, colour, is_number, numbers, positive, ranked, rate_name
+from tasks.report.facts import classes, is_number, numbers, positive, ranked, rate_name
 from tasks.report.model import ReportInputs, Series, Skipped, Trends
+from tasks.report.rates import share_bounds
+from tasks.report.themes import palette
 from tasks.report.timeline import Timeline, timeline
+from tasks.report.topic_cards import bursts_of
 from tasks.report.words import cut, finite, plural
 
 if TYPE_CHECKING:
@@ -23,30 +27,20 @@ def trends(inputs: ReportInputs, rows: pl.DataFrame) -> Trends | Skipped:
     fine, coarse = timeline(inputs, FINE), timeline(inputs, COARSE)
     if len(fine) < 2:
         return Skipped("There is only one partition, so nothing can be compared over time.")
-    totals = fine.counts(rows).tolist()
+    totals, shares = fine.counts(rows).tolist(), _topics(inputs, rows, coarse)
     flagged = rows["flagged"].null_count() < rows.height
     unusual = fine.counts(rows.filter("flagged")).tolist() if flagged else []
     return Trends(
         lead=_lead(fine, rows),
-        remark=_remark(fine, coarse),
+        remark=_remark(fine, coarse, any(series.bursts for series in shares)),
         labels=fine.labels,
         coarse_labels=coarse.labels,
         rows=Series("rows", totals),
         anomalies=Series("flagged as unusual", unusual, colour=1) if flagged else None,
         rates=[] if is_number(inputs) else _rates(inputs, rows, coarse),
         mean=_mean(inputs, rows, coarse) if is_number(inputs) else None,
-        topics=_topics(inputs, rows, coarse),
+        topics=shares,
     )
-
-
-def wilson(hits: int, rows: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson (1927), which holds for few rows too."""
-    if not rows:
-        return 0.0, 1.0
-    share, square = hits / rows, z * z / rows
-    middle = (share + square / 2) / (1 + square)
-    half = z / (1 + square) * math.sqrt(share * (1 - share) / rows + square / (4 * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
@@ -82,15 +76,18 @@ def _mean(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> Series | 
 
 def _topics(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
     largest = ranked(inputs.topics).filter(pl.col("topic") >= 0).head(TOPICS)
-    return [
-        _share(name, rows.filter(pl.col("topic") == topic), rows, line, colour(place, topic))
-        for topic, name, place in largest.select("topic", "name", "place").iter_rows()
-    ]
+    hues, bursts = palette(inputs), bursts_of(inputs)
+    found = []
+    for topic, name in largest.select("topic", "name").iter_rows():
+        series = _share(name, rows.filter(pl.col("topic") == topic), rows, line, hues.colour(topic))
+        marked = line.marks(burst["partition"] for burst in bursts.get(topic, []))
+        found.append(replace(series, bursts=marked))
+    return found
 
 
 def _share(name: str, part: pl.DataFrame, whole: pl.DataFrame, line: Timeline, hue: int) -> Series:
     pairs = list(zip(line.counts(part).tolist(), line.counts(whole).tolist(), strict=True))
-    bounds = [wilson(hits, n) if n else (None, None) for hits, n in pairs]
+    bounds = [share_bounds(hits, n) if n else (None, None) for hits, n in pairs]
     return Series(
         name,
         [hits / n if n else None for hits, n in pairs],
@@ -110,7 +107,7 @@ def _lead(line: Timeline, rows: pl.DataFrame) -> str:
     )
 
 
-def _remark(fine: Timeline, coarse: Timeline) -> str:
+def _remark(fine: Timeline, coarse: Timeline, bursts: bool) -> str:
     said = []
     if fine.each > 1:
         said.append(f"Counts are of {fine.each} partitions each.")
@@ -119,4 +116,6 @@ def _remark(fine: Timeline, coarse: Timeline) -> str:
         said.append("with their 95 % interval as a band.")
     else:
         said.append("The band around a share is its 95 % interval.")
+    if bursts:
+        said.append("A ring marks a burst: far more rows than the time before makes one expect.")
     return " ".join(said)

@@ -2,55 +2,132 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.report.facts import method, why_not
-from tasks.report.model import Anomalies, Anomaly, Quote, ReportInputs, Skipped
-from tasks.report.words import count, cut, finite, percent, plural
+import polars as pl
+
+from tasks.report.bursts import group_bursts
+from tasks.report.facts import method, quoted, why_not
+from tasks.report.model import Quote, ReportInputs, Skipped, Summary
+from tasks.report.model_unusual import Anomalies, Anomaly, View
+from tasks.report.repeated import repeats
+from tasks.report.words import count, cut, finite, percent, plural, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import polars as pl
-
     from tasks.report.settings import ReportSettings
 
-FOLDED = 30
+FOLDED, NEW, NEAR, MOST = 30, 5, 3, 100
+"""Rows that unfold; new ones that are shown whatever their rank; usual rows like one; cards."""
+RAREST = 1e-6
+"""Smaller p-values are not told apart: they are guessed from the tail, far beyond any row."""
+VIEWS = (
+    ("text_score", "text", 0),
+    ("table_score", "table", 2),
+    ("match_score", "text against table", 4),
+    ("time_score", "time", 6),
+)
+"""The scores of the views, their names, and the colours of their bars."""
+_NAMES = {"match": "text against table"}
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What the cards are made from: rows that are ranked, texts by row, sizes by group."""
+
+    ranked: int
+    texts: dict[str, str]
+    groups: dict[int, int]
 
 
 def anomalies(
     inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings
 ) -> Anomalies | Skipped:
-    """The highest ranked rows as cards; the full list is in the artifact."""
+    """The highest ranked rows as cards, new ones among them; the full list is in the artifact."""
     reason = why_not("Anomaly detection", inputs.anomaly, inputs.anomalies)
     if reason or inputs.anomalies is None:
         return Skipped(reason)
-    scores = inputs.anomalies
-    head = scores.sort("rank").head(settings.anomalies + FOLDED)
-    joined = head.join(rows.drop("rank", "flagged"), on="row_id", how="left").sort("rank")
-    cards = [_card(row) for row in joined.iter_rows(named=True)]
-    flagged = int(scores["flagged"].sum())
+    scores, summary = inputs.anomalies, inputs.anomaly or {}
+    order = scores.sort("rank")
+    new = order.filter(pl.col("new") & pl.col("flagged") & (pl.col("rank") > settings.anomalies))
+    first = pl.concat([order.head(settings.anomalies), new.head(NEW)])
+    cards = _cards(inputs, rows, pl.concat([first, new, order]))
+    groups, more_groups = repeats(inputs)
+    found, more_bursts = group_bursts(inputs, rows)
     return Anomalies(
-        lead=_lead(flagged, scores.height),
-        shown=cards[: settings.anomalies],
-        folded=cards[settings.anomalies :],
-        flagged=flagged,
+        lead=_lead(scores, inputs.partition, summary),
+        shown=cards[: first.height],
+        folded=cards[first.height : first.height + FOLDED],
+        flagged=int(scores["flagged"].sum()),
+        new_flagged=new_flagged(scores),
         ranked=scores.height,
-        method=method(inputs.anomaly),
+        threshold=_threshold(summary),
+        absent=_absent(summary),
+        method=method(summary),
+        repeats=groups,
+        more_repeats=more_groups,
+        bursts=found,
+        more_bursts=more_bursts,
     )
 
 
-def _lead(flagged: int, ranked: int) -> str:
+def new_flagged(scores: pl.DataFrame) -> int:
+    """How many rows of the newest partition are flagged."""
+    return scores.filter(pl.col("new") & pl.col("flagged")).height
+
+
+def _lead(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
+    flagged, ranked = int(scores["flagged"].sum()), scores.height
     if not flagged:
         return f"None of {plural(ranked, 'row')} stands out; the least like the others come first."
-    share = percent(flagged / ranked)
-    return f"{count(flagged)} of {plural(ranked, 'row')} ({share}) are flagged as unusual."
+    said = f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) are flagged"
+    new, fresh = int(scores["new"].sum()), new_flagged(scores)
+    if not 0 < new < ranked:
+        return f"{said} as unusual."
+    who = f"{count(fresh)} of them new" if fresh else "none of them new"
+    judged = _judged(summary.get("against_history", ranked - new))
+    return f"{said} as unusual, {who} in {cut(partition, 40)}{judged}."
 
 
-def _card(row: Mapping[str, Any]) -> Anomaly:
+def _judged(history: int | None) -> str:
+    """By what new rows were judged; too few rows before them judge nothing."""
+    return f", judged by the {plural(history, 'row')} before" if history else ""
+
+
+def _threshold(summary: Summary) -> str:
+    """How the flags came about, and how many of them are expected to be false alarms."""
+    told = summary.get("threshold") or {}
+    share = finite(told.get("expected_false_share", summary.get("expected_false_alarms")))
+    alarms = f"about {percent(share)} of the flags are expected to be false alarms"
+    rule = f"flagged are {told['rule']}" if told.get("rule") else ""
+    said = "; ".join(filter(None, [cut(rule, 300), alarms if share is not None else ""]))
+    return sentence(said[:1].upper() + said[1:]) if said else ""
+
+
+def _absent(summary: Summary) -> str:
+    """The views that could judge no row."""
+    notes = {name: note for name, note in (summary.get("views") or {}).items() if note != "used"}
+    said = [f"{_NAMES.get(name, cut(name, 30))} ({cut(note, 120)})" for name, note in notes.items()]
+    return sentence(f"Not judged: {', '.join(said)}") if said else ""
+
+
+def _cards(inputs: ReportInputs, rows: pl.DataFrame, scores: pl.DataFrame) -> list[Anomaly]:
+    """The first rows as cards, none twice."""
+    head = scores.unique("row_id", maintain_order=True).head(MOST)
+    near = [row for ids in head["near"].drop_nulls() for row in ids[:NEAR]]
+    groups = {} if inputs.repeats is None else dict(inputs.repeats.select("group", "rows").rows())
+    drawn = _Drawn(scores.height, quoted(rows, near, 200), groups)
+    joined = head.join(rows.drop("rank", "flagged"), on="row_id", how="left", maintain_order="left")
+    return [_card(row, drawn) for row in joined.iter_rows(named=True)]
+
+
+def _card(row: Mapping[str, Any], drawn: _Drawn) -> Anomaly:
     return Anomaly(
         rank=int(row["rank"]),
-        score=float(row["score"]),
+        rarity=_rarity(row["p_value"]),
         quote=Quote(
             row_id=cut(row["row_id"], 60),
             partition=cut(row["partition"] or "", 40),
@@ -59,6 +136,38 @@ def _card(row: Mapping[str, Any]) -> Anomaly:
             topic=cut(row["topic_name"] or "", 80),
         ),
         reason=cut(row["reason"] or "", 400),
-        text_score=finite(row["text_score"]),
-        table_score=finite(row["table_score"]),
+        new=bool(row["new"]),
+        views=_views(row, drawn.ranked),
+        near=[drawn.texts[i] for i in (row["near"] or [])[:NEAR] if i in drawn.texts],
+        repeated=_repeated(row["group"], drawn.groups),
     )
+
+
+def _rarity(chance: float) -> str:
+    """A p-value as one in so many rows, to two digits: finer ones would not be true."""
+    known = finite(chance)
+    if known is None or known >= 1:
+        return ""
+    if known < RAREST:
+        return f"under 1 in {count(1 / RAREST)}"
+    rows = 1 / known
+    digits = max(len(str(int(rows))) - 2, 0)
+    return f"1 in {count(round(rows, -digits))}"
+
+
+def _views(row: Mapping[str, Any], ranked: int) -> list[View]:
+    """What each view says; its evidence is the logarithm of how rare so high a score is."""
+    scores = [finite(row[column]) for column, _, _ in VIEWS]
+    most = 1 - 1 / (ranked + 1)
+    weights = [0.0 if s is None else -math.log1p(-min(max(s, 0.0), most)) for s in scores]
+    total = sum(weights) or 1.0
+    return [
+        View(name, score, weight / total, colour)
+        for (_, name, colour), score, weight in zip(VIEWS, scores, weights, strict=True)
+    ]
+
+
+def _repeated(group: int | None, groups: dict[int, int]) -> str:
+    if group is None or group not in groups:
+        return ""
+    return f"one of {plural(groups[group], 'row')} with nearly this text (group {group + 1})"

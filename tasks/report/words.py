@@ -41,6 +41,11 @@ def percent(share: float | None) -> str:
     return f"{share:.0%}".replace("%", " %") if share in (0, 1) else f"{100 * share:.1f} %"
 
 
+def whole(share: float) -> str:
+    """A share from 0 to 1 in whole per cent without the sign, for cells of a table."""
+    return "< 1" if 0 < share < 0.01 else f"{100 * share:.0f}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A score with a fixed number of digits, or a dash where there is none."""
     return f"{value:.{digits}f}".replace("-", "−") if known(value) else NONE

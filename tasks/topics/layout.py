@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.texts.nearest import Places, nearest
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tasks.topics.graph import Near
+
 SMALL = 50
 """Fewer vectors than this are drawn by their two main components: UMAP needs neighbourhoods."""
 DIGITS = 3
-_NEAREST, _KNOWN = 3, 20_000
-"""Known vectors that a further one is placed by, and those among which they are sought."""
-_MANY = 5_000
+_MANY, _EPOCHS, _FEWER_EPOCHS = 5_000, 500, 200
 """More vectors settle within fewer rounds, each of which takes longer."""
+_ANEW, _SLOWLY = 100, 0.1
+"""Rounds from an earlier map, in which points move by smaller steps."""
 
 Floats = NDArray[np.float32]
 
 
-def layout(vectors: Floats, neighbours: int, seed: int) -> Floats:
+def layout(vectors: Floats, near: Near, seed: int, start: Floats | None = None) -> Floats:
     """Place vectors on a plane.
 
     UMAP (McInnes, Healy and Melville 2018, arXiv:1802.03426) on exact nearest neighbours, which
@@ -35,24 +36,74 @@ def layout(vectors: Floats, neighbours: int, seed: int) -> Floats:
 
     Args:
         vectors: (n, d) unit vectors, no two the same.
-        neighbours: How many neighbours shape a vector's place.
+        near: Their nearest others, which shape a vector's place.
         seed: Of UMAP's random numbers.
+        start: (n, 2) coordinates on an earlier map, NaN where there are none; the new map begins
+            there, and is turned, shifted and scaled so that it looks like the earlier one.
 
     Returns:
         (n, 2) coordinates, rounded to `DIGITS` digits.
     """
+    begun = None if start is None else _filled(start, near)
     if len(vectors) < SMALL or vectors.shape[1] < 3:
-        return principal(vectors)
-    return np.round(_umap(vectors, neighbours, seed), DIGITS) + np.float32(0)
+        places = principal(vectors)
+    else:
+        places = _umap(vectors, near, 2, seed, begun)
+    if begun is not None and start is not None:
+        places = aligned(places, start)
+    return np.round(places, DIGITS) + np.float32(0)
 
 
-def principal(vectors: Floats) -> Floats:
-    """The first two main components of (n, d) vectors, (n, 2), of one sign on every machine."""
-    places = np.zeros((len(vectors), 2), np.float32)
+def reduced(vectors: Floats, near: Near, dimensions: int, seed: int) -> Floats:
+    """(n, d) vectors in fewer dimensions, by UMAP; of few vectors the main components."""
+    if len(vectors) < SMALL or vectors.shape[1] <= dimensions:
+        return principal(vectors, dimensions)
+    return _umap(vectors, near, dimensions, seed)
+
+
+def aligned(places: Floats, start: Floats) -> Floats:
+    """Turn, mirror, shift and scale a map so that it fits an earlier one best (Schönemann 1966).
+
+    Args:
+        places: (n, 2) coordinates.
+        start: (n, 2) the earlier ones, NaN where there are none.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    known = _known(start)
+    here, there = places[known].astype(np.float64), start[known].astype(np.float64)
+    middle, centre = here.mean(axis=0), there.mean(axis=0)
+    turn, fit = orthogonal_procrustes(here - middle, there - centre)
+    scale = fit / max(float(np.square(here - middle).sum()), 1e-12)
+    found = (places - middle) @ turn * scale + centre
+    return np.asarray(found, np.float32)
+
+
+def _filled(start: Floats, near: Near) -> Floats | None:
+    """Coordinates for all: unknown ones lie amid their neighbours, or else in the middle."""
+    places, known = start.astype(np.float64), _known(start)
+    if not known.any():
+        return None
+    unknown = np.flatnonzero(~known)
+    theirs = known[near.places[unknown]]
+    counts = theirs.sum(axis=1, keepdims=True)
+    sums = (np.nan_to_num(places[near.places[unknown]]) * theirs[:, :, None]).sum(axis=1)
+    middle = places[known].mean(axis=0)
+    places[unknown] = np.where(counts > 0, sums / np.maximum(counts, 1), middle)
+    return places.astype(np.float32)
+
+
+def _known(start: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(start).all(axis=1))
+
+
+def principal(vectors: Floats, count: int = 2) -> Floats:
+    """The first main components of (n, d) vectors, (n, count), of one sign on every machine."""
+    places = np.zeros((len(vectors), count), np.float32)
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     if len(vectors) > 1:
         left, scale, axes = np.linalg.svd(centred, full_matrices=False)
-        size = min(2, len(scale))
+        size = min(count, len(scale))
         # The sign of a component is arbitrary: its largest weight is made positive.
         largest = np.abs(axes[:size]).argmax(axis=1)
         sign = np.sign(axes[np.arange(size), largest])
@@ -60,20 +111,25 @@ def principal(vectors: Floats) -> Floats:
     return np.round(places, DIGITS) + np.float32(0)
 
 
-def _umap(vectors: Floats, neighbours: int, seed: int) -> Floats:
+def _umap(
+    vectors: Floats, near: Near, dimensions: int, seed: int, start: Floats | None = None
+) -> Floats:
     with _quiet(), one_thread():
         from umap import UMAP
 
         _keep_compiled()
-        count = min(neighbours, len(vectors) - 1)
+        places, distances = _neighbourhoods(near)
+        epochs = _EPOCHS if len(vectors) <= _MANY else _FEWER_EPOCHS
         mapper = UMAP(
-            n_neighbors=count,
+            n_neighbors=places.shape[1],
+            n_components=dimensions,
             min_dist=0.05,
-            n_epochs=200 if len(vectors) > _MANY else 500,
-            init="pca",
+            n_epochs=epochs if start is None else _ANEW,
+            init="pca" if start is None else start,
+            learning_rate=1.0 if start is None else _SLOWLY,
             n_jobs=1,
             random_state=seed,
-            precomputed_knn=_neighbourhoods(vectors, count),
+            precomputed_knn=(places, distances),
         )
         return np.asarray(mapper.fit_transform(vectors), np.float32)
 
@@ -96,16 +152,11 @@ def _keep_compiled() -> None:
                 function.enable_caching()
 
 
-def _neighbourhoods(vectors: Floats, count: int) -> tuple[Places, Floats]:
-    """Each vector's neighbours with itself first, as UMAP wants them, and their distances."""
-    places, similar = nearest(vectors, vectors, count)
-    own = np.arange(len(vectors))[:, None]
-    # A near copy may come out as more similar than the vector itself; it then moves back.
-    similar = np.where(places == own, np.float32(2), similar)
-    order = np.argsort(-similar, axis=1, kind="stable")
-    places = np.take_along_axis(places, order, axis=1)
-    similar = np.take_along_axis(similar, order, axis=1)
-    places[:, 0], similar[:, 0] = own[:, 0], 1
+def _neighbourhoods(near: Near) -> tuple[NDArray[np.int64], Floats]:
+    """Each vector's neighbours, itself counted as the first, and their distances."""
+    own = np.arange(len(near))[:, None]
+    places = np.hstack([own, near.places[:, :-1]])
+    similar = np.hstack([np.ones_like(own, np.float32), near.similar[:, :-1]])
     return places, np.sqrt(np.maximum(2 - 2 * similar, 0))
 
 
@@ -118,29 +169,3 @@ def _quiet() -> Iterator[None]:
         )
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
         yield
-
-
-def place(
-    vectors: Floats, known: Floats, places: Floats, topics: NDArray[np.int32]
-) -> tuple[Floats, NDArray[np.int32]]:
-    """Place further vectors by the known ones that they are most similar to.
-
-    Args:
-        vectors: (q, d) unit vectors.
-        known: (n, d) the vectors that have a place.
-        places: (n, 2) their coordinates.
-        topics: (n,) their topics.
-
-    Returns:
-        (q, 2) coordinates, the mean of the nearest known vectors of one topic, and (q,) topics,
-        those of the nearest.
-    """
-    step = -(-len(known) // _KNOWN)
-    near, _ = nearest(vectors, known[::step], min(_NEAREST, -(-len(known) // step)))
-    near *= step
-    theirs = topics[near]
-    # Only those of one topic: the middle between two islands would be a place of neither.
-    weight = (theirs == theirs[:, :1]).astype(np.float32)
-    weight /= weight.sum(axis=1, keepdims=True)
-    found = (places[near] * weight[:, :, None]).sum(axis=1)
-    return np.round(found, DIGITS).astype(np.float32), theirs[:, 0]

@@ -148,7 +148,7 @@ def topic_names(
     for listed, otherwise in zip(found, fallback, strict=True):
         choices = [name(listed, size) for size in range(IN_NAME, TERMS + 1)]
         free = [choice for choice in choices if choice and choice not in names]
-        names.append(free[0] if free else _numbered(choices[0] or otherwise, names))
+        names.append(free[0] if free else numbered(choices[0] or otherwise, names))
     return names[len(taken) :]
 
 
@@ -174,8 +174,9 @@ def _strong(term: Term, best: float) -> bool:
     return usual_phrase or term.score >= WEAK * best
 
 
-def _numbered(name: str, taken: list[str]) -> str:
+def numbered(name: str, taken: Sequence[str]) -> str:
+    """The name, or the name with the first number that makes it one of its own."""
     number = 1
-    while (numbered := name if number == 1 else f"{name} ({number})") in taken:
+    while (free := name if number == 1 else f"{name} ({number})") in taken:
         number += 1
-    return numbered
+    return free

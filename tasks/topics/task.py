@@ -1,32 +1,127 @@
-"""Topics as a Prefect task."""
+"""Topics as Prefect tasks: the registry, partition after partition, and a window's topics."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job
-from tasks.contracts import CLUSTERS, TOPICS
-from tasks.keys import Stage
+from tasks.asking.task import secret_block
+from tasks.contracts import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
+from tasks.keys import Stage, recipe
 from tasks.task import execute, stage_task
+from tasks.topics.advance import Rows, advance
 from tasks.topics.cluster import cluster
-from tasks.window import read_window
+from tasks.topics.llm.names import llm_names
+from tasks.topics.llm.store import NAMES
+from tasks.topics.stored import anchors_at, read_state, write_state
+from tasks.window import read_window, window_inputs
 from tasks.windowed import LIBRARIES, MODULES, WindowRefs, finish, teller
 
 if TYPE_CHECKING:
-    from tasks.topics.settings import ClusterSettings
+    from pathlib import Path
 
-CLUSTER = Stage("cluster", ("tasks.topics.cluster", *MODULES), (*LIBRARIES, "umap-learn"))
+    from tasks.topics.called import Namer
+    from tasks.topics.settings import ClusterSettings, NamingSettings
+    from tasks.window import Window
+
+_LIBRARIES = (*LIBRARIES, "graspologic-native", "torch", "umap-learn")
+REGISTRY = Stage(
+    "topics",
+    ("tasks.topics.advance", "tasks.topics.llm.names", "tasks.topics.stored", *MODULES),
+    _LIBRARIES,
+)
+CLUSTER = Stage(
+    "cluster", ("tasks.topics.cluster", "tasks.topics.stored", *MODULES), (*LIBRARIES, "torch")
+)
+
+
+def registry_job(
+    root: Path,
+    partition: str,
+    window: WindowRefs,
+    before: ArtifactRef | None,
+    settings: ClusterSettings,
+) -> Job:
+    """The job of the registry after one partition.
+
+    Args:
+        root: Folder of the pipeline's artifacts.
+        partition: The partition.
+        window: The window up to it, whose last partition it is.
+        before: The registry before it; None for the first partition.
+        settings: How texts are grouped.
+    """
+    inputs = window_inputs(window.cleaned, window.embedded, window.rules)
+    earlier = () if before is None else (before.sha256,)
+    made_of = recipe(REGISTRY, (*earlier, *inputs), _values(settings))
+    refs = [*([before] if before else []), *window.cleaned, *window.embedded]
+    names = [ref.name for ref in refs]
+    anchored = None if before is None else anchors_at(before)
+    if anchored is not None and anchored.name not in names:
+        names.append(anchored.name)
+    return Job(root, REGISTRY.name, partition, made_of, tuple(names))
+
+
+def _values(settings: ClusterSettings) -> dict[str, Any]:
+    naming = settings.naming.key_values() if settings.naming else None
+    return settings.model_dump(mode="json", exclude={"naming"}) | {"naming": naming}
+
+
+@stage_task("topics", "topics-{job.partition}")
+def advance_registry(
+    job: Job, window: WindowRefs, before: ArtifactRef | None, settings: ClusterSettings
+) -> ArtifactRef:
+    """Let a partition's rows join the known topics, or group all texts anew."""
+
+    def work(draft: Draft) -> None:
+        own = replace(window, cleaned=window.cleaned[-1:], embedded=window.embedded[-1:])
+        rows = Rows(_read(own), partial(_read, window))
+        namer = _namer(job.root, settings.naming) if settings.naming else None
+        state = advance(read_state(before), rows, job.partition, settings, namer)
+        write_state(draft, state, before)
+        draft.count(rows.own.clean.height, rows.own.clean.height, 0)
+
+    return execute(job, work)
+
+
+def _read(window: WindowRefs) -> Window:
+    return read_window(window.cleaned, window.embedded, window.rules)
+
+
+def _namer(root: Path, settings: NamingSettings) -> Namer:
+    return partial(
+        llm_names,
+        settings=settings,
+        folder=root / NAMES,
+        progress=teller("names"),
+        key=secret_block(settings),
+    )
+
+
+def cluster_job(root: Path, partition: str, window: WindowRefs, registry: ArtifactRef) -> Job:
+    """The job of a window's topics, which are those of the registry after its last partition."""
+    inputs = window_inputs(window.cleaned, window.embedded, window.rules)
+    made_of = recipe(CLUSTER, (registry.sha256, *inputs), {})
+    refs = [registry, *window.cleaned, *window.embedded]
+    return Job(root, CLUSTER.name, partition, made_of, tuple(ref.name for ref in refs))
 
 
 @stage_task("cluster", "cluster-{job.partition}")
-def cluster_window(job: Job, window: WindowRefs, settings: ClusterSettings) -> ArtifactRef:
-    """Group the texts into named topics and lay them out on a map."""
+def cluster_window(job: Job, window: WindowRefs, registry: ArtifactRef) -> ArtifactRef:
+    """Give every text of a window its topic, and say how the topics went and hang together."""
 
     def work(draft: Draft) -> None:
-        rows = read_window(window.cleaned, window.embedded, window.rules)
-        result = cluster(rows.clean, rows.matrix, settings, teller("cluster"))
-        draft.table(MAIN, result.rows, CLUSTERS)
-        draft.table("topics", result.topics, TOPICS)
-        finish(draft, rows.clean.height, result.rows.height, result.summary)
+        rows = _read(window)
+        state = read_state(registry)
+        found = cluster(rows.clean, rows.matrix, state, teller("cluster"))
+        draft.table(MAIN, found.rows, CLUSTERS)
+        draft.table("topics", found.topics, TOPICS)
+        draft.table("themes", found.themes, THEMES)
+        draft.table("shares", found.shares, SHARES)
+        draft.table("crossed", found.crossed, CROSSED)
+        draft.table("events", found.events, EVENTS)
+        finish(draft, rows.clean.height, found.rows.height, found.summary)
 
     return execute(job, work)

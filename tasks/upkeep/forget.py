@@ -23,6 +23,7 @@ from tasks.collect.forgotten import (
     read_forgotten,
 )
 from tasks.errors import ArtifactError, ContractError, SettingsError
+from tasks.topics.llm.store import NAMES
 from tasks.upkeep.places import (
     HTML,
     MINED,
@@ -143,6 +144,8 @@ def _forget(found: _Found, row_id: str, records: dict[str, str]) -> Forgotten:
     gone = [*found.damaged, *reversed(_results(found))]  # a report before what it was made of
     for name in gone:
         discard(root / name)
+    if (root / NAMES).is_dir():
+        discard(root / NAMES)  # what a language model made of texts, the row's perhaps among them
     partitions = _drop_records(root, records)
     vectors = drop_vectors(root, [root / name for name in found.of("clean")], row_id)
     rewritten, unusable = _rewrite(found, row_id)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREPARED = ("inventory", "collect", "clean", "embed")
-MINED = ("fuse", "classify", "cluster", "anomaly", "report")
+MINED = ("topics", "fuse", "classify", "cluster", "anomaly", "report")
 """Stages over a window, each after those that it reads."""
 STAGES = (*PREPARED, *MINED)
 RECORDS, STORE, HTML, NEWEST = "latest", "store", "report.html", "latest.html"

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.anomalies.anomaly import FEW, Anomalies, anomaly
+from tasks.anomalies.anomaly import Anomalies, anomaly
+from tasks.anomalies.flagging import FEW
 from tasks.anomalies.settings import AnomalySettings
-from tasks.anomalies.unlike import Shape, fuse_ranks, rank_shares, significant
-from tasks.contracts import ANOMALIES
+from tasks.contracts import ANOMALIES, BURSTS, REPEATS
 
 Floats = NDArray[np.float32]
 ROWS = 200
@@ -26,6 +26,8 @@ def clean_table(texts: list[str], **columns: Any) -> pl.DataFrame:
     ids = pl.Series([f"r{i}" for i in range(len(texts))], dtype=pl.String)
     silent = pl.Series([bool(text.strip()) for text in texts], dtype=pl.Boolean)
     table = {"row_id": ids, "text": pl.Series(texts, dtype=pl.String), "has_text": silent}
+    table["partition"] = pl.Series(["all"] * len(texts), dtype=pl.String)
+    table["event_time"] = pl.Series([None] * len(texts), dtype=pl.Datetime("us", "UTC"))
     return pl.DataFrame(table | {k.replace("_", ".", 1): v for k, v in columns.items()})
 
 
@@ -37,18 +39,29 @@ def unit(vectors: Floats) -> Floats:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def checked(clean: pl.DataFrame, vectors: Floats, table: Floats, **chosen: Any) -> Anomalies:
+def checked(
+    clean: pl.DataFrame,
+    vectors: Floats,
+    table: Floats,
+    new: NDArray[np.bool_] | None = None,
+    **chosen: Any,
+) -> Anomalies:
     """Find anomalies and check what must hold of every result."""
     names = [f"numbers.f{i}" for i in range(table.shape[1])]
-    result = anomaly(clean, vectors, table, names, AnomalySettings(**chosen))
+    result = anomaly(clean, vectors, table, names, AnomalySettings(**chosen), new)
     ANOMALIES.check(result.rows.to_arrow())
+    REPEATS.check(result.repeats.to_arrow())
+    BURSTS.check(result.bursts.to_arrow())
     json.dumps(result.summary, allow_nan=False)
     rows = result.rows
     assert rows["row_id"].to_list() == clean["row_id"].to_list()
     assert sorted(rows["rank"].to_list()) == list(range(1, clean.height + 1))
-    assert (rows["reason"].is_null() != rows["flagged"]).all()
+    told = rows["reason"].is_not_null()
+    assert told.filter(rows["flagged"]).all()
+    assert (told == (rows["rank"] <= told.sum())).all()
+    assert (told == rows["near"].is_not_null()).all()
     assert rows["flagged"].sum() == result.summary["flagged"]
-    for column in ("score", "text_score", "table_score"):
+    for column in ("score", "p_value", "text_score", "table_score", "match_score", "time_score"):
         assert rows[column].drop_nulls().is_between(0, 1).all()
     first = rows.sort("rank").head(result.summary["flagged"])
     assert first["flagged"].all()
@@ -64,7 +77,7 @@ def odd_table() -> tuple[pl.DataFrame, Floats, Floats]:
     vectors, table = cloud(ROWS, 6), cloud(ROWS, 4)
     vectors[:, 0] += 20
     vectors[ODD] = [1, 0, 0, 0, 0, 20]
-    table[ODD + 1] = 9
+    table[ODD + 1] = 20
     heights = [100.0 + i for i in range(ROWS)]
     heights[ODD + 1] = 30_000
     return clean_table(texts, number_height=heights), unit(vectors), table
@@ -85,7 +98,8 @@ def test_an_odd_text_and_an_odd_table_row_are_flagged_with_their_reasons() -> No
 
 def test_the_summary_says_which_views_were_used() -> None:
     summary = checked(*odd_table()).summary
-    assert summary["views"] == {"text": "used", "table": "used"}
+    assert summary["views"]["text"] == summary["views"]["table"] == "used"
+    assert summary["views"]["time"] == "fewer than 7 partitions"
     assert summary["only_view"] is None
 
 
@@ -127,7 +141,7 @@ def test_copies_of_a_junk_text_are_flagged_once_and_counted() -> None:
     texts = pl.Series([f"asdf {i}" if junk[i] else clean["text"][i] for i in range(ROWS)])
     vectors[junk] = [0, 1, 0, 0, 0, 0]
     none = np.empty((ROWS, 0), np.float32)
-    result = checked(clean.select("row_id", "has_text", text=texts), vectors, none, top=10)
+    result = checked(clean.drop("number.height").with_columns(text=texts), vectors, none, top=10)
     flagged = result.rows.filter("flagged")
     assert flagged["row_id"].is_in([f"r{i}" for i in range(4)]).sum() <= 1
     repeated = flagged.filter(pl.col("reason").str.contains("3 more rows are like it"))
@@ -146,7 +160,7 @@ def test_a_common_text_is_no_anomaly_however_far_out() -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "flagged"),
-    [({"top": 3}, 3), ({"top": 50}, 20), ({"contamination": 0.03}, 6), ({}, 20)],
+    [({"top": 3}, 3), ({"top": 50}, 20), ({"contamination": 0.03}, 6)],
 )
 def test_as_many_rows_are_flagged_as_asked(chosen: dict[str, Any], flagged: int) -> None:
     assert checked(*odd_table(), **chosen).summary["flagged"] == flagged
@@ -200,52 +214,72 @@ def test_progress_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
     tell = lambda done, total: steps.append((done, total))  # noqa: E731
     clean, vectors, table = odd_table()
-    anomaly(clean, vectors, table, list("abcd"), AnomalySettings(), tell)
-    assert [done for done, _ in steps] == [1, 2, 3, 4]
+    anomaly(clean, vectors, table, list("abcd"), AnomalySettings(), progress=tell)
+    assert [done for done, _ in steps] == [1, 2, 3, 4, 5]
 
 
-def test_distances_are_those_of_mahalanobis() -> None:
-    rows = cloud(500, 3) * np.array([1, 5, 1], np.float32)
-    shape = Shape.of(rows, 0.0)
-    assert shape is not None
-    gaps = rows - rows.mean(axis=0)
-    expected = [gap @ np.linalg.inv(np.cov(gaps.T, bias=True)) @ gap for gap in gaps[:20]]
-    assert shape.distances(rows)[:20] == pytest.approx(expected, rel=1e-4)
+def test_noise_is_hardly_flagged() -> None:
+    flagged = 0
+    for seed in range(4):
+        texts = [f"{'abcdefgh'[i % 8] * (i // 8 + 2)}" for i in range(400)]
+        clean = clean_table(texts, number_f0=cloud(400, 1, seed)[:, 0].astype(float))
+        vectors = unit(cloud(400, 8, seed) + 2)
+        flagged += checked(clean, vectors, cloud(400, 3, seed)).summary["flagged"]
+    assert flagged <= 4
 
 
-def test_values_that_do_not_go_together_are_far() -> None:
-    line = np.repeat(cloud(300, 1), 2, axis=1) + 0.1 * cloud(300, 2, seed=1)
-    shape = Shape.of(line, 0.1)
-    assert shape is not None
-    apart, along = shape.distances(np.array([[1, -1], [1, 1]], np.float32))
-    assert apart > 3 * along
+def test_planted_rows_are_flagged_by_themselves() -> None:
+    result = checked(*odd_table())
+    assert set(result.rows.filter("flagged")["row_id"]) == {f"r{ODD}", f"r{ODD + 1}"}
+    assert result.summary["threshold"]["expected_false_share"] == 0.1
 
 
-def test_fused_scores_of_chance_ranks_are_even() -> None:
-    draw = np.random.default_rng(0)
-    views = [rank_shares(draw.normal(size=4000)) for _ in range(2)]
-    scores = fuse_ranks(views)
-    assert np.quantile(scores, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+def test_a_flagged_row_names_the_usual_rows_nearest_to_it() -> None:
+    rows = checked(*odd_table()).rows
+    near = rows["near"][ODD].to_list()
+    assert len(near) == 3
+    assert (rows.filter(pl.col("row_id").is_in(near))["p_value"] > 0.1).all()
 
 
-shares = st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=40)
+def later(junk: int) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
+    """A table with 40 rows of a last partition, the first `junk` of which say the same."""
+    clean, vectors, table = odd_table()
+    places = np.arange(ROWS)
+    new, spam = places >= 160, (places >= 160) & (places < 160 + junk)
+    texts = [f"buy pills {i}" if spam[i] else text for i, text in enumerate(clean["text"])]
+    vectors[spam] = [0, 0, 1, 0, 0, 0]
+    parts = pl.Series(np.where(new, "b", "a"))
+    return clean.with_columns(text=pl.Series(texts), partition=parts), vectors, table, new
 
 
-@given(shares)
-def test_rank_shares_keep_the_order_and_the_gaps(values: list[float]) -> None:
-    given_values = np.array(values, float)
-    found = rank_shares(given_values)
-    known = ~np.isnan(given_values)
-    assert (np.isnan(found) == ~known).all()
-    assert ((found[known] >= 0) & (found[known] < 1)).all()
-    order = np.argsort(given_values[known], kind="stable")
-    assert (np.diff(found[known][order]) >= 0).all()
+def test_new_rows_do_not_change_the_scores_of_history() -> None:
+    kept = ["p_value", "text_score", "table_score", "time_score"]
+    results = [checked(*later(junk)).rows[:160].select(kept) for junk in (0, 30)]
+    assert results[0].equals(results[1])
 
 
-@given(st.floats(1e-200, 1e200), st.booleans())
-def test_significant_digits_are_kept(value: float, negative: bool) -> None:
-    signed = -value if negative else value
-    assert significant(np.array([signed]))[0] == pytest.approx(signed, rel=1e-5)
+def test_a_flood_of_new_junk_is_one_entry_that_tells_its_size() -> None:
+    rows = checked(*later(30)).rows
+    assert rows["new"].sum() == 40
+    junk = rows[160:190]
+    assert junk["group"].n_unique() == 1
+    assert junk["flagged"].sum() == 1
+    assert "29 more rows are like it" in junk.filter("flagged")["reason"][0]
+
+
+def test_without_enough_history_all_rows_are_held_against_all() -> None:
+    clean, vectors, table, _ = later(0)
+    result = checked(clean, vectors, table, np.arange(ROWS) >= 50)
+    assert result.summary["against_history"] is None
+    assert result.rows["new"].sum() == ROWS - 50
+    assert result.rows["p_value"].equals(checked(clean, vectors, table).rows["p_value"])
+
+
+def test_features_that_are_not_finite_do_no_harm() -> None:
+    clean, vectors, table = odd_table()
+    table[:5] = [np.nan, np.inf, -np.inf, 0]
+    endless = clean.with_columns(pl.lit(np.inf).alias("number.height"))
+    assert checked(endless, vectors, table).rows["table_score"].is_not_null().all()
 
 
 word = st.sampled_from(["bird", "engine", "", "12", "<b>", "鸟击", "no damage"])
@@ -268,3 +302,15 @@ def test_every_row_is_ranked_once_whatever_the_table(
         np.round(cloud(rows, width, seed + 1) * spread).astype(np.float32),
         contamination=0.3,
     )
+
+
+def test_rows_that_are_not_flagged_have_a_reason_if_they_are_among_the_most_unusual() -> None:
+    draw = np.random.default_rng(5)
+    clean = clean_table([f"gate {'abcdefgh'[i % 8] * (i // 8 + 2)} was shut" for i in range(600)])
+    new = np.arange(600) >= 500
+    result = anomaly(clean, unit(cloud(600, 6)), draw.normal(size=(600, 3)).astype(np.float32),
+                     ["a", "b", "c"], AnomalySettings(), new)  # fmt: skip
+    assert result.summary["flagged"] == 0
+    told = result.rows.filter(pl.col("reason").is_not_null())
+    assert 50 <= told.height <= 60
+    assert told["new"].sum() >= 10

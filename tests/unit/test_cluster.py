@@ -17,12 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.contracts import CLUSTERS, TOPICS
-from tasks.topics.cluster import NO_TEXT, NO_TEXT_NAME, TYPICAL, Clustering, cluster
+from tasks.contracts import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
+from tasks.topics.advance import Rows, advance
+from tasks.topics.cluster import NO_TEXT, Clustering, cluster
+from tasks.topics.describe import NO_TEXT_NAME
+from tasks.topics.examples import SHOWN
+from tasks.topics.registry import State
 from tasks.topics.settings import ClusterSettings
+from tasks.window import Window
 
 Floats = NDArray[np.float32]
-THEMES = {
+SUBJECTS = {
     "deer": ("deer", "gear", "runway", "antler"),
     "engine": ("engine", "fan", "blades", "vibration"),
     "window": ("window", "cracked", "cockpit", "glass"),
@@ -34,10 +39,15 @@ def clean_table(texts: list[str]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "row_id": [f"r{i}" for i in range(len(texts))],
+            "partition": ["all"] * len(texts),
+            "label": [text[:1] for text in texts],
             "text": texts,
             "has_text": [bool(text) for text in texts],
         },
-        {"row_id": pl.String, "text": pl.String, "has_text": pl.Boolean},
+        {
+            **dict.fromkeys(("row_id", "partition", "label", "text"), pl.String),
+            "has_text": pl.Boolean,
+        },
     )
 
 
@@ -56,18 +66,32 @@ def theme_texts(each: int) -> list[str]:
     draw = np.random.default_rng(0)
     return [
         f"{theme} {' '.join(draw.choice(words[1:], 2))} {number}"
-        for theme, words in THEMES.items()
+        for theme, words in SUBJECTS.items()
         for number in range(each)
     ]
+
+
+def mined(
+    clean: pl.DataFrame, vectors: Floats, chosen: ClusterSettings, tell: Any = None
+) -> Clustering:
+    """The topics of a table without time, as a run would find them."""
+    window = Window(clean, vectors, pl.DataFrame())
+    state = advance(State(), Rows(window, lambda: window), "all", chosen)
+    return cluster(clean, vectors, state, tell)
 
 
 def checked(texts: list[str], vectors: Floats | None = None, **chosen: Any) -> Clustering:
     """Cluster texts and check what must hold of every result."""
     clean = clean_table(texts)
     given_vectors = vectors_of(texts) if vectors is None else vectors
-    result = cluster(clean, given_vectors, ClusterSettings(**chosen))
+    result = mined(clean, given_vectors, ClusterSettings(**chosen))
     CLUSTERS.check(result.rows.to_arrow())
     TOPICS.check(result.topics.to_arrow())
+    THEMES.check(result.themes.to_arrow())
+    SHARES.check(result.shares.to_arrow())
+    CROSSED.check(result.crossed.to_arrow())
+    EVENTS.check(result.events.to_arrow())
+    assert result.themes["rows"].sum() == clean["has_text"].sum()
     json.dumps(result.summary, allow_nan=False)
     rows, topics = result.rows, result.topics
     assert rows["row_id"].to_list() == clean["row_id"].to_list()
@@ -94,7 +118,7 @@ def found() -> Clustering:
 
 def test_each_theme_is_a_topic_named_after_it(found: Clustering) -> None:
     names = found.topics.filter(pl.col("topic") >= 0)["name"].to_list()
-    assert sorted(name.split(", ")[0] for name in names) == sorted(THEMES)
+    assert sorted(name.split(", ")[0] for name in names) == sorted(SUBJECTS)
     topics = found.rows["topic"].to_numpy()[:160].reshape(4, 40)
     assert (topics == topics[:, :1]).all()
 
@@ -109,7 +133,7 @@ def test_rows_without_text_have_their_own_topic_at_the_end(found: Clustering) ->
 def test_typical_rows_are_different_texts_of_the_topic(found: Clustering) -> None:
     topic_of = dict(found.rows.select("row_id", "topic").iter_rows())
     for topic, typical in found.topics.select("topic", "typical").iter_rows():
-        assert len(set(typical)) == len(typical) <= TYPICAL
+        assert len(set(typical)) == len(typical) <= SHOWN
         assert {topic_of[row_id] for row_id in typical} <= {topic}
 
 
@@ -121,18 +145,30 @@ def test_the_summary_says_what_was_done(found: Clustering) -> None:
     assert 0 < summary["silhouette"] <= 1
 
 
-def test_the_number_of_topics_is_chosen_by_the_silhouette() -> None:
-    result = checked(theme_texts(40))
-    values = result.summary["criterion"]["silhouettes"]
-    chosen = result.summary["criterion"]["chosen"]
-    assert str(chosen) in values
-    assert values[str(chosen)] >= max(values.values()) - 0.03
-    assert result.topics.height == chosen
+def test_every_topic_is_in_a_theme_and_themes_hold_all_rows_with_text(found: Clustering) -> None:
+    topics = found.topics.filter(pl.col("topic") >= 0)
+    assert set(topics["theme"]) == set(found.themes["theme"])
+    assert found.themes["topics"].sum() == topics.height
+    assert found.themes["rows"].sum() == topics["rows"].sum()
+
+
+def test_every_row_has_a_second_best_topic_that_is_another(found: Clustering) -> None:
+    spoken = found.rows.filter(pl.col("topic") >= 0)
+    assert (spoken["topic"] != spoken["second"]).all()
+    assert spoken["strength"].is_between(0, 1).all()
+
+
+def test_outliers_have_a_topic_and_are_no_more_than_the_stated_share() -> None:
+    texts = [*theme_texts(40), "zebra quagga", "xylophone", "quince jelly"]
+    result = checked(texts, topics=4, outliers=0.05)
+    assert result.rows["outlier"].to_list()[-3:] == [True, True, True]
+    assert result.rows["outlier"].mean() <= 0.05
+    assert result.summary["outlier_share"] == pytest.approx(result.rows["outlier"].mean(), abs=1e-3)
 
 
 def test_texts_beyond_the_fitted_sample_join_their_theme() -> None:
     result = checked(theme_texts(50), topics=4, fit_texts=100)
-    assert result.summary["fitted_texts"] == 100
+    assert "100 of them taken evenly" in result.events["evidence"][0]
     topics = result.rows["topic"].to_numpy().reshape(4, 50)
     assert (topics == topics[:, :1]).all()
 
@@ -179,7 +215,7 @@ def test_progress_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
     texts = ["gear broke", "wing broke"]
     tell = lambda done, total: steps.append((done, total))  # noqa: E731
-    cluster(clean_table(texts), vectors_of(texts), ClusterSettings(), tell)
+    mined(clean_table(texts), vectors_of(texts), ClusterSettings(), tell)
     assert [done for done, _ in steps] == [1, 2, 3, 4]
     assert steps[-1] == (4, 4)
 
@@ -189,7 +225,7 @@ import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 import test_cluster as t
 texts = t.theme_texts(20)
-found = t.cluster(t.clean_table(texts), t.vectors_of(texts), t.ClusterSettings())
+found = t.mined(t.clean_table(texts), t.vectors_of(texts), t.ClusterSettings())
 print(t.fingerprint(found))
 """
 

@@ -34,7 +34,7 @@ def columns_of(contract: Contract) -> dict[str, Any]:
 
 
 def test_there_is_a_contract_for_every_artifact() -> None:
-    assert len({contract.name for contract in ALL}) == len(ALL) == 14
+    assert len({contract.name for contract in ALL}) == len(ALL) == 22
 
 
 @each
@@ -120,8 +120,15 @@ def test_only_what_can_be_unknown_may_be_null() -> None:
         "clean": ["event_time", "known_at", "label", "duplicate_of"],
         "predictions": ["label", "prediction", "probability"],
         "doubts": ["suggested", "confidence", "alike"],
-        "clusters": ["strength", "x", "y"],
-        "anomalies": ["text_score", "table_score", "reason"],
+        "clusters": ["strength", "second", "x", "y"],
+        "topics": ["coherence"],
+        "shares": ["expected"],
+        "registry": ["gone", "into"],
+        "events": ["topic", "other", "other_name", "before", "now"],
+        "anomalies": [
+            *(f"{view}_score" for view in ("text", "table", "match", "time")),
+            *("group", "reason", "near"),
+        ],
         "results": list(contracts.RESULTS.columns)[2:],
     }
     prefixes = {p: c.nullable for contract in ALL for p, c in contract.prefixes.items()}

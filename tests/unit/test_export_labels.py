@@ -223,7 +223,7 @@ def keys(small: SmallRoot, partition: str = "2024-02") -> dict[str, str]:
         "embed": prepared._embed_job(partition, cleaned),
         "fuse": jobs.fuse(),
         "classify": jobs.classify(),
-        "cluster": jobs.cluster(),
+        "cluster": jobs.cluster(learnt),
         "anomaly": jobs.anomaly(features),
         "report": jobs.report(made),
     }

@@ -11,7 +11,7 @@ const buttons = [...document.querySelectorAll("#map-legend button")];
 const count = data.x.length, edge = 9999, far = 60;
 const [left, top, right, bottom] = data.frame;
 const colourOf = new Map(data.legend.map((entry) => [entry.number, entry.colour]));
-const group = data.topic.map((place) => Math.min(place, data.cap));
+const group = data.topic.map((place) => data.groups[place]);
 const lower = data.texts.map((text) => text.toLowerCase());
 const chosen = new Set();
 let view = { scale: 1, x: (left + right) / 2, y: (top + bottom) / 2 };
@@ -59,7 +59,7 @@ function draw() {
   const layers = Array.from({ length: 10 }, () => []);
   for (let i = 0; i < count; i += 1) layers[shown(i) ? 1 + (8 - hue(i)) : 0].push(i);
   layers.forEach((points, layer) => {
-    pen.fillStyle = layer === 0 ? palette.hues[8] : palette.hues[9 - layer];
+    pen.fillStyle = pen.strokeStyle = layer === 0 ? palette.hues[8] : palette.hues[9 - layer];
     pen.globalAlpha = layer === 0 ? 0.13 : narrowed ? 0.9 : 0.68;
     dots(points, narrowed && layer > 0 ? radius + 0.7 : radius);
   });
@@ -68,11 +68,19 @@ function draw() {
   if (hovered >= 0) ring(hovered, radius + 4);
 }
 
+function circle(x, y, radius) {
+  pen.lineWidth = 1.2;
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 6.2832);
+  pen.stroke();
+}
+
 function dots(points, radius) {
   const round = radius > 1.9;
   for (const i of points) {
     const x = screenX(data.x[i]), y = screenY(data.y[i]);
     if (x < -9 || y < -9 || x > size.w + 9 || y > size.h + 9) continue;
+    if (data.outlier[i]) { circle(x, y, radius + 1.4); continue; }
     if (!round) { pen.fillRect(x - radius, y - radius, 2 * radius, 2 * radius); continue; }
     pen.beginPath();
     pen.arc(x, y, radius, 0, 6.2832);
@@ -139,6 +147,7 @@ function point(x, y) {
   tip.hidden = i < 0;
   if (i >= 0) {
     const facts = [data.topics[data.topic[i]], data.partitions[data.partition[i]], data.labels[data.label[i]]];
+    if (data.outlier[i]) facts.push("like no others");
     if (data.flagged[i]) facts.push("unusual");
     tip.replaceChildren(line(data.texts[data.text[i]], "p"), line(facts.filter(Boolean).join(" · "), "small"));
     const left = screenX(data.x[i]), top = screenY(data.y[i]);

@@ -10,6 +10,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from unit.report.mined import (
+    ANOMALY,
+    CLUSTERING,
+    anomaly_rows,
+    burst_rows,
+    checked,
+    cluster_rows,
+    crossed_rows,
+    event_rows,
+    repeated_rows,
+    share_rows,
+    theme_rows,
+    topic_rows,
+)
 from unit.report.summaries import number_summary, summary
 
 from tasks import contracts
@@ -37,11 +51,15 @@ def make_inputs(
     texts: Sequence[str] | None = None,
     classes: Sequence[str] = ("negative", "positive"),
     topic_count: int = 4,
+    theme_count: int = 2,
     **replaced: Any,
 ) -> ReportInputs:
     """Rows in even partitions, topics and labels, all drawn from a fixed seed."""
     clean = clean_rows(rows, partitions, texts, classes)
-    described = topic_rows(clean, topic_count)
+    placed, described = (
+        cluster_rows(clean, topic_count),
+        topic_rows(clean, topic_count, theme_count),
+    )
     values: dict[str, Any] = {
         "name": "wildlife",
         "title": "Wildlife strikes",
@@ -58,11 +76,17 @@ def make_inputs(
         "predictions": prediction_rows(clean, classes),
         "classification": summary(classes),
         "doubts": doubt_rows(clean),
-        "clusters": cluster_rows(clean, topic_count),
+        "clusters": placed,
         "topics": described,
-        "clustering": {"skipped": None},
+        "themes": theme_rows(described),
+        "shares": share_rows(clean, placed),
+        "crossed": crossed_rows(clean, placed),
+        "events": event_rows(("1990-02", "grew"), ("1990-04", "drifted")),
+        "clustering": CLUSTERING,
         "anomalies": anomaly_rows(clean),
-        "anomaly": {"skipped": None},
+        "repeats": repeated_rows(),
+        "bursts": burst_rows("1990-02"),
+        "anomaly": ANOMALY,
         "settings": {"version": 1, "label": {"column": "effect"}},
         "versions": {"polars": "1"},
         "keys": {"clean": "abc"},
@@ -107,35 +131,6 @@ def clean_rows(
     return checked(frame, contracts.CLEAN)
 
 
-def cluster_rows(clean: pl.DataFrame, topics: int) -> pl.DataFrame:
-    """Every row's topic by its place; -1 without a text."""
-    random = np.random.default_rng(2)
-    frame = clean.select(
-        "row_id",
-        topic=pl.when("has_text").then(pl.int_range(pl.len()) % topics).otherwise(-1),
-        strength=pl.lit(0.5),
-        x=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
-        y=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
-    )
-    return checked(frame, contracts.CLUSTERS)
-
-
-def topic_rows(clean: pl.DataFrame, topics: int) -> pl.DataFrame:
-    """The topics of `cluster_rows`, with terms and the ids of typical rows."""
-    members = (
-        cluster_rows(clean, topics).group_by("topic").agg(pl.col("row_id").sort()).sort("topic")
-    )
-    frame = members.select(
-        "topic",
-        name=pl.format("topic number {}", "topic"),
-        rows=pl.col("row_id").list.len().cast(pl.Int64),
-        share=pl.col("row_id").list.len() / clean.height,
-        terms=pl.lit(["bird", "engine"]),
-        typical=pl.col("row_id").list.head(5),
-    )
-    return checked(frame, contracts.TOPICS)
-
-
 def prediction_rows(clean: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
     """The first class for every row, with a probability that falls from row to row."""
     first = classes[0] if classes else "none"
@@ -170,21 +165,6 @@ def doubt_rows(clean: pl.DataFrame) -> pl.DataFrame:
     return checked(frame, contracts.DOUBTS)
 
 
-def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
-    """A rank for every row, the first three flagged."""
-    scores = pl.Series(np.linspace(1, 0, clean.height))
-    frame = clean.select(
-        "row_id",
-        rank=pl.int_range(1, pl.len() + 1),
-        score=scores,
-        text_score=pl.when("has_text").then(scores),
-        table_score=scores / 2,
-        flagged=pl.int_range(pl.len()) < 3,
-        reason=pl.lit("height 12,000 is rare"),
-    )
-    return checked(frame, contracts.ANOMALIES)
-
-
 def number_inputs(rows: int = 80) -> ReportInputs:
     """The inputs of a report on a label that is a number, in no other classes' terms."""
     inputs = make_inputs(rows=rows)
@@ -214,9 +194,3 @@ def removed(stage: str, rule: str, reason: str, row: str) -> pl.DataFrame:
     """One row that was left out."""
     values = {"row_id": "gone", "stage": stage, "rule": rule, "reason": reason, "row": row}
     return checked(pl.DataFrame([values]), contracts.REJECTED)
-
-
-def checked(frame: pl.DataFrame, contract: contracts.Contract) -> pl.DataFrame:
-    """The frame, once it has passed its contract."""
-    contract.check(frame.to_arrow())
-    return frame

@@ -79,6 +79,21 @@ def test_a_curve_of_one_point_is_not_drawn() -> None:
     assert "at most 30.0 %" in spark([0.1, 0.3], 0)
 
 
+def test_a_burst_is_a_ring_on_its_point() -> None:
+    (ring,) = parts(spark([0.1, 0.3, 0.2], 0, [1]), "circle")
+    assert (float(ring.get("cx", "0")), float(ring.get("cy", "0"))) == (60, 2)
+    series = Series("share", [0.1, None, 0.3], [0.0, None, 0.2], [0.2, None, 0.4], bursts=[1, 2])
+    rings = [
+        c for c in parts(lines(series, ["a", "b", "c"], 0.5), "circle") if c.get("class") == "burst"
+    ]
+    # Where no rows are there is no point to mark.
+    assert len(rings) == 1
+
+
+def test_a_small_curve_of_counts_names_rows() -> None:
+    assert "at most 3 rows" in spark([1.0, 3.0], 0, counts=True)
+
+
 def test_a_forest_shows_each_interval_and_what_chance_would_get() -> None:
     estimates = [Estimate("table", 0.4, 0.35, 0.45), Estimate("text", None), Estimate("both", 0.7)]
     svg = forest(Forest("average precision", 0.1, "a random order", estimates))
@@ -180,6 +195,13 @@ def test_the_map_on_paper_has_a_dot_for_every_text_in_its_frame(texts: TextMap) 
     )
     dots = "".join(p.get("d", "") for p in parts(static_map(texts), "path"))
     assert dots.count("M") == inside > 0
+
+
+def test_texts_like_no_others_are_rings_on_paper(texts: TextMap) -> None:
+    drawn = parts(static_map(replace(texts, outlier=[1] * len(texts.x))), "path")
+    assert {p.get("class", "").split()[1] for p in drawn} == {"rings"}
+    kinds = {p.get("class", "").split()[1] for p in parts(static_map(texts), "path")}
+    assert kinds == {"rings", "dots"}
 
 
 def test_names_on_the_map_do_not_cross_each_other(texts: TextMap) -> None:

@@ -9,15 +9,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.report.hostile import HOSTILE, with_text
+from unit.report.mined import repeated_rows
 from unit.report.summaries import full_summary
 
 from tasks.report.assemble import assemble
@@ -26,22 +25,9 @@ from tasks.report.render import TEMPLATES, render_html, script_json, templates_d
 from tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "{{7*7}} {% raw %} ${7*7}",
-    "</script><script>alert(2)</script>",
-    '"><img src=x onerror=alert(3)>',
-    "' onmouseover=alert(4) '",
-    "line\u2028separator\u2029paragraph",
-    "W" * 5000,
-    "👩‍👩‍👧‍👦" * 80,
-    "\u202ereversed\u202c שלום مرحبا",
-    "<!-- --> <![CDATA[x]]> &lt;b&gt;",
-    "\x00\x07\x1b[31mred",
-)
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section"),
-    *("footer", "article", "h1", "h2", "h3", "p", "a", "b", "bdi", "span", "small", "pre"),
+    *("footer", "article", "h1", "h2", "h3", "h4", "p", "a", "b", "bdi", "span", "small", "pre"),
     *("blockquote", "dl", "dt", "dd", "ul", "li", "div", "details", "summary", "figure"),
     *("figcaption", "table", "thead", "tbody", "tr", "th", "td", "svg", "g", "line", "text"),
     *("circle", "path", "rect", "input", "select", "option", "button", "canvas", "script"),
@@ -76,58 +62,6 @@ class Page(HTMLParser):
 def html_of(inputs: ReportInputs) -> str:
     """The report as HTML."""
     return render_html(assemble(inputs, ReportSettings()))
-
-
-def with_text(make: Make, text: str) -> ReportInputs:
-    """A run that says `text` wherever data can say anything."""
-    # Arrow has no column names with a NUL, so none can come from a column or a class.
-    name = text.replace("\x00", "") or "name"
-    inputs = make(texts=[text] * 80, classes=(name, "other"))
-    left_out = [pl.lit(text).alias(column) for column in ("rule", "reason", "row")]
-    assert inputs.topics is not None
-    assert inputs.anomalies is not None
-    return replace(
-        inputs,
-        name=text,
-        title=text,
-        notes=text,
-        label_note=text,
-        label_name=text,
-        window_label=text,
-        stages=[StageRow("clean", 80, 80, 0, 0, text)],
-        rejected=inputs.rejected.with_columns(left_out),
-        clean=inputs.clean.rename({"category.sky": f"category.{name}"}),
-        topics=inputs.topics.with_columns(name=pl.lit(text), terms=pl.lit([text])),
-        anomalies=inputs.anomalies.with_columns(reason=pl.lit(text)),
-        classification=hostile_summary(name, text),
-        doubts=hostile_doubts(inputs, text),
-        clustering={"method": text},
-        anomaly={"method": text},
-        settings={text: [text]},
-        versions={text: text},
-        keys={text: text},
-        embeddings={text: text},
-    )
-
-
-def hostile_summary(name: str, text: str) -> dict[str, Any]:
-    """A summary of learning that says `text` in all of its parts."""
-    found = full_summary((name, "other"), text)
-    return {
-        **found,
-        "split": text,
-        "learner": text,
-        "positive": name,
-        "gain": {"value": 0.1, "interval": [0, 1], "over": text},
-        "terms": {text: [text]},
-        "metrics": {**found["metrics"], text: {"skipped": text}},
-    }
-
-
-def hostile_doubts(inputs: ReportInputs, text: str) -> pl.DataFrame:
-    """Doubtful labels that say `text`."""
-    assert inputs.doubts is not None
-    return inputs.doubts.with_columns(suggested=pl.lit(text), alike=pl.lit(text))
 
 
 def assert_harmless(html: str) -> Page:
@@ -198,7 +132,10 @@ def test_the_maps_data_are_those_of_the_model(make: Make) -> None:
     data = json.loads(page.scripts[0])
     assert set(data["texts"]) == {HOSTILE[2]}
     assert len(data["x"]) == len(data["topic"]) == 80
-    assert data["cap"] >= len(data["legend"]) - 1
+    assert len(data["groups"]) == len(data["topics"])
+    assert {data["groups"][place] for place in data["topic"]} == {
+        entry["number"] for entry in data["legend"]
+    }
 
 
 def test_the_templates_have_one_digest() -> None:
@@ -228,6 +165,8 @@ def test_forty_thousand_long_texts_two_thousand_classes_stay_below_five_megabyte
             texts=[f"{i} " + "<&>" * 100 for i in range(40_000)],
             classes=[f"class number {i}" for i in range(2000)],
             topic_count=1500,
+            theme_count=50,
+            repeats=repeated_rows(200, "<&>" * 100),
         )
     )
     assert len(html.encode()) < 5_000_000
@@ -243,12 +182,21 @@ def test_shades_are_classes_because_the_policy_allows_no_style_attribute(make: M
 def test_every_class_of_a_mark_has_a_style(make: Make) -> None:
     style = (TEMPLATES / "style.css").read_text("utf-8")
     steps = [f".{side}{step}" for side in ("up", "down") for step in (1, 2, 3, 4)]
-    assert all(name in style for name in [*steps, ".for", ".against", ".alarm", ".caution"])
+    shades = [f".{side}{step}" for side in ("more", "less") for step in (1, 2, 3, 4)]
+    others = [".for", ".against", ".alarm", ".caution", ".burst", ".badge"]
+    assert all(name in style for name in [*steps, *shades, *others])
 
 
 def test_what_gives_the_label_away_comes_before_the_figures(make: Make) -> None:
     html = html_of(make(classification=full_summary(("negative", "positive"))))
     assert html.index("This column gives the label away") < html.index("The chosen model reaches")
+
+
+def test_a_link_leads_to_a_place_in_the_page(make: Make) -> None:
+    page = Page(html_of(make()))
+    places = {f"#{name}" for name in page.values("id")}
+    assert set(page.values("href")) <= places
+    assert {"#theme-2", "#topics-heat", "#topics-changes"} <= set(page.values("href"))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 80])

@@ -61,7 +61,11 @@ def test_every_row_with_a_text_is_a_point(make: Make) -> None:
     found = map_of(inputs)
     texts = inputs.clean.filter("has_text")["text"].to_list()
     assert [found.texts[place] for place in found.text] == texts
-    assert found.remarks == ["12 rows without text or place are not on the map."]
+    assert found.remarks == [
+        "12 rows without text or place are not on the map.",
+        "Rings are texts that are like no others.",
+    ]
+    assert sum(found.outlier) == 3
 
 
 def test_each_point_keeps_its_topic_partition_and_label(make: Make) -> None:
@@ -96,14 +100,26 @@ def test_texts_are_cut_until_they_fit_their_budget(make: Make) -> None:
     texts = [f"{i} " + "<&>" * 100 for i in range(9000)]
     found = map_of(make(rows=9000, texts=texts))
     assert sum(len(json.dumps(t)) + 5 * sum(map(t.count, "<>&")) for t in found.texts) <= TEXT_BYTES
-    assert "to keep this file small" in found.remarks[-1]
+    assert any("to keep this file small" in remark for remark in found.remarks)
 
 
 def test_small_topics_share_the_last_entry_of_the_legend(make: Make) -> None:
-    found = map_of(make(rows=2000, topic_count=90))
+    found = map_of(make(rows=2000, topic_count=90, theme_count=90))
     assert len(found.legend) == 41
     assert sum(entry.rows for entry in found.legend) == len(found.x)
     assert found.legend[-1].name == "51 smaller topics"
+
+
+def test_many_topics_have_a_legend_by_theme_and_keep_their_names(make: Make) -> None:
+    found = map_of(make(rows=2000, topic_count=90, theme_count=3))
+    assert found.grouping == "theme"
+    assert sorted(entry.name for entry in found.legend) == [f"theme number {i}" for i in range(3)]
+    assert sorted(entry.colour for entry in found.legend) == [0, 1, 2]
+    themes = {entry.number: entry.name for entry in found.legend}
+    for topic, name in enumerate(found.topics[:-1]):
+        if found.groups[topic] in themes and name != "topic number -1":
+            theme = int(name.split()[-1]) % 3
+            assert themes[found.groups[topic]] == f"theme number {theme}"
 
 
 def test_rows_without_any_place_have_no_map(make: Make) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from unit.report.mined import event_rows
 from unit.report.summaries import full_summary
 
 from tasks.markup import escape
@@ -85,8 +86,22 @@ def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: 
     assert "| rows in | 82 | 8 partitions |" in written
     assert "| clean | 81 | 80 | 1 | 0 |" in written
     assert "| both | 0.700 (0.600 to 0.800) | 0.900 | 0.200 |" in written
-    assert "| topic number 0 | 17 |" in written
-    assert "| 2 | 0.987 | r1 | deer on the runway number 0 |" in written
+    assert "| theme number 0 | 2 | 34 | 42.5 % |" in written
+    assert "| topic number 0 | theme number 0 | 17 |" in written
+    assert "- 1990-04: “topic 1” speaks of other things than it did" in written
+    assert "| 2 | 1 in 79 | r1 | deer on the runway number 0 |" in written
+
+
+def test_flagged_rows_of_the_newest_partition_are_shown_as_new_whatever_their_rank(
+    make: Make,
+) -> None:
+    inputs = make()
+    assert inputs.anomalies is not None
+    flagged = inputs.anomalies.with_columns(flagged=pl.col("rank").is_in([1, 75]))
+    written = render_markdown(model_of(replace(inputs, anomalies=flagged)))
+    assert "| r74 (new) |" in written
+    assert "1 of them new in 1990" in written
+    assert "false alarms" in written
 
 
 def test_the_summary_warns_before_it_praises_and_names_what_was_tried(make: Make) -> None:
@@ -112,7 +127,13 @@ def test_hostile_data_leave_the_summarys_markup_as_it_was(make: Make) -> None:
     for text in HOSTILE:
         inputs = make(texts=[text] * 80, title=text, notes=text)
         assert inputs.topics is not None
-        named = replace(inputs, topics=inputs.topics.with_columns(name=pl.lit(text)))
+        assert inputs.themes is not None
+        named = replace(
+            inputs,
+            topics=inputs.topics.with_columns(name=pl.lit(text)),
+            themes=inputs.themes.with_columns(name=pl.lit(text)),
+            events=event_rows(("1990-02", "grew"), ("1990-04", "born"), text=text),
+        )
         assert kinds(render_markdown(model_of(named))) <= usual | {"text_special"}
 
 

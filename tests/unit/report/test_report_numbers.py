@@ -10,7 +10,8 @@ import pytest
 from unit.report.sections import label_of
 
 from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs, ReportModel, TextMap, Topics, Trends
+from tasks.report.model import ReportInputs, ReportModel, TextMap, Trends
+from tasks.report.model_topics import Topics
 from tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
@@ -108,7 +109,7 @@ def test_topics_have_means_and_no_rates(make_numbers: Make) -> None:
     inputs = make_numbers()
     section = report(inputs).topics
     assert isinstance(section, Topics)
-    topic = section.shown[0]
+    topic = section.named[0]
     assert inputs.clusters is not None
     members = inputs.clusters.filter(pl.col("topic") == 0).select("row_id")
     values = inputs.clean.join(members, on="row_id")["label"].drop_nulls().cast(pl.Float64)

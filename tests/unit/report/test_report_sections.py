@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.report.mined import event_rows
 
 from tasks.report.assemble import assemble
-from tasks.report.model import (
-    Anomalies,
-    ReportInputs,
-    ReportModel,
-    Skipped,
-    StageRow,
-    Topics,
-    Trends,
-)
+from tasks.report.model import ReportInputs, ReportModel, Skipped, StageRow, Trends
 from tasks.report.settings import ReportSettings
 from tasks.report.timeline import Timeline
-from tasks.report.trends import wilson
 from tasks.report.words import percent
 
 Make = Callable[..., ReportInputs]
@@ -31,13 +24,6 @@ Make = Callable[..., ReportInputs]
 def report(inputs: ReportInputs, **settings: Any) -> ReportModel:
     """The model of a report."""
     return assemble(inputs, ReportSettings(**settings))
-
-
-def topics_of(inputs: ReportInputs, **settings: Any) -> Topics:
-    """The topics' section, which was not skipped."""
-    section = report(inputs, **settings).topics
-    assert isinstance(section, Topics)
-    return section
 
 
 def test_headline_figures_name_rows_label_quality_topics_and_unusual_rows(make: Make) -> None:
@@ -99,43 +85,6 @@ def test_two_thousand_columns_stay_readable(make: Make) -> None:
     assert len(intake.columns) == 200
 
 
-def test_topics_come_largest_first_and_rows_without_text_last(make: Make) -> None:
-    section = topics_of(make())
-    rows = [topic.rows for topic in section.shown[:-1]]
-    assert rows == sorted(rows, reverse=True)
-    assert section.shown[-1].colour == 8
-    assert sum(topic.rows for topic in section.shown) == 80
-
-
-def test_a_topic_quotes_texts_that_differ_in_more_than_signs(make: Make) -> None:
-    # Rows 0, 12 and 16 are the first that stand for their topic.
-    texts = ["NO DAMAGE", *"abcdefghijk", "no damage.", "l", "m", "n", "two gulls"]
-    first = next(t for t in topics_of(make(texts=texts)).shown if "NO DAMAGE" in t.typical)
-    assert first.typical[:2] == ["NO DAMAGE", "two gulls"]
-
-
-def test_a_thousand_topics_are_described_in_part_and_counted_whole(make: Make) -> None:
-    section = topics_of(make(rows=3000, topic_count=1000), topics=5)
-    assert len(section.shown) == 5
-    assert len(section.shown) + len(section.folded) + section.more == 1001
-
-
-def test_topics_of_many_classes_name_their_commonest_label(make: Make) -> None:
-    classes = ("wing", "engine", "tail")
-    section = topics_of(make(classes=classes))
-    assert section.base_rate is None
-    assert section.shown[0].rate_words.split()[0] in classes
-
-
-def test_unusual_rows_come_in_their_order_with_text_and_reason(make: Make) -> None:
-    section = report(make(), anomalies=4).anomalies
-    assert isinstance(section, Anomalies)
-    assert [card.rank for card in section.shown] == [1, 2, 3, 4]
-    assert section.shown[1].quote.text == "deer on the runway number 0"
-    assert section.shown[0].text_score is None
-    assert section.lead == "3 of 80 rows (3.8 %) are flagged as unusual."
-
-
 def test_trends_count_every_row_once(make: Make) -> None:
     section = report(make(rows=700, partitions=500)).trends
     assert isinstance(section, Trends)
@@ -163,13 +112,6 @@ def test_stretches_hold_every_partition_once(partitions: int, most: int) -> None
     assert line.stretches == len(line.labels) <= most
     rows = pl.DataFrame({"partition": names})
     assert line.counts(rows).sum() == partitions
-
-
-@given(st.integers(0, 500), st.integers(1, 500))
-def test_the_interval_of_a_share_holds_the_share(hits: int, rows: int) -> None:
-    low, high = wilson(min(hits, rows), rows)
-    assert 0 <= low <= min(hits, rows) / rows + 1e-9
-    assert min(hits, rows) / rows - 1e-9 <= high <= 1
 
 
 @pytest.mark.parametrize(
@@ -209,6 +151,35 @@ def test_findings_are_five_and_the_first_counts_the_rows(make: Make) -> None:
     findings = report(make()).findings
     assert len(findings) == 5
     assert findings[0] == "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
+
+
+def test_findings_name_themes_changes_and_new_rows(make: Make) -> None:
+    inputs = make(events=event_rows(("1990-08", "born"), ("1990-08", "fitted")))
+    assert inputs.anomalies is not None
+    flags = inputs.anomalies.with_columns(flagged=pl.col("rank").is_in([1, 80]))
+    model = report(replace(inputs, anomalies=flags))
+    assert model.findings[2] == (
+        "Topics: 4 in 2 themes; the largest theme is “theme number 0” (34 rows, 42.5 %); in "
+        "1990-08: 1 new."
+    )
+    assert model.findings[3].startswith("Unusual rows: 2 flagged, 1 of them new; the first is row")
+    details = {figure.name: figure.detail for figure in model.figures}
+    assert details["topics"] == "in 2 themes, the largest 42.5 %"
+    assert details["unusual rows"] == "2.5 %, 1 new"
+
+
+def test_the_last_finding_names_what_bursts_in_the_runs_partition(make: Make) -> None:
+    finding = report(make(rows=800)).findings[4]
+    assert "far more than expected is of “topic number 1” (" in finding
+    quiet = report(make(rows=800, shares=None)).findings[4]
+    assert "far more" not in quiet
+
+
+def test_a_burst_marks_its_stretch_in_the_trends(make: Make) -> None:
+    section = report(make()).trends
+    assert isinstance(section, Trends)
+    assert {s.name: s.bursts for s in section.topics if s.bursts} == {"topic number 1": [7]}
+    assert "A ring marks a burst" in section.remark
 
 
 def test_a_difference_that_may_be_chance_is_called_that(make: Make) -> None:

@@ -23,6 +23,7 @@ from tasks.report.words import (
     sentence,
     signed,
     signed_amount,
+    whole,
 )
 
 
@@ -67,6 +68,10 @@ def test_a_share_is_none_or_all_only_where_it_is_exactly_that(
     share: float | None, said: str
 ) -> None:
     assert percent(share) == said
+
+
+def test_a_cell_has_whole_per_cent_and_tells_little_from_nothing() -> None:
+    assert [whole(share) for share in (0, 0.009, 0.01, 0.126, 1)] == ["0", "< 1", "1", "13", "100"]
 
 
 def test_numbers_are_grouped_and_counted_with_their_noun() -> None:

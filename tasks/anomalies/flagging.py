@@ -1,0 +1,221 @@
+"""Which of the unusual rows are flagged, and the reasons of these and the next ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.anomalies.evidence import Evidence
+from tasks.anomalies.reasons import explain, figure, unusual_words
+from tasks.anomalies.tails import rejected
+from tasks.anomalies.usual import Usual, usual
+from tasks.anomalies.views import USUAL
+from tasks.contracts import NUMBER
+from tasks.quoting import percent, quote
+from tasks.texts.words import essence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.anomalies.bursts import Bursts
+    from tasks.anomalies.match import Match
+    from tasks.anomalies.neighbours import Neighbours
+    from tasks.anomalies.repeats import Repeats
+    from tasks.anomalies.settings import AnomalySettings
+    from tasks.anomalies.unlike import Shape
+    from tasks.anomalies.views import Table, View
+    from tasks.texts.distinct import Texts
+
+FEW = 10
+"""Of fewer rows than this none is flagged: there is nothing yet that is usual."""
+MOST = 10_000
+"""Rows that are flagged at most: each gets a reason of its own."""
+SCANNED = 20
+"""Rows that are looked at for each one to be flagged, before repeats end the search."""
+EXPLAINED, NEW = 50, 10
+"""Rows that have a reason at least, and new ones among them, be they flagged or not."""
+NEAR = 3
+"""Usual rows that are named beside a flagged one."""
+CLEAR = 0.01
+"""A view's own evidence is told of a row that is in this share of the rows or less."""
+
+
+def candidates(
+    tails: NDArray[np.float64], new: NDArray[np.bool_], settings: AnomalySettings
+) -> NDArray[np.bool_]:
+    """The rows (n,) that may be flagged, repeats among them.
+
+    Those whose p-value stands out, new rows and history each by themselves so that neither
+    decides on the other; or all of them, where the settings say how many are to be flagged.
+    """
+    if len(tails) < FEW:
+        return np.zeros(len(tails), bool)
+    if settings.top is not None or settings.contamination is not None:
+        return tails < 1
+    found = np.zeros(len(tails), bool)
+    for rows in (new, ~new):
+        found[rows] = rejected(tails[rows], settings.false_alarms)
+    return found
+
+
+def most(rows: int, settings: AnomalySettings) -> int:
+    """How many of so many rows are flagged at most."""
+    if settings.contamination is not None:
+        return min(MOST, math.ceil(settings.contamination * rows))
+    return MOST if settings.top is None else min(settings.top, rows // 10)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The rows that something is told of: those that are flagged, and the next unusual ones.
+
+    Attributes:
+        reasons: By row, why it is unusual.
+        near: By row, the places of the usual rows that are nearest to it, nearest first.
+        flagged: How many of them, the first ones, are flagged.
+    """
+
+    reasons: dict[int, str]
+    near: dict[int, list[int]]
+    flagged: int = 0
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What reasons are made from: n rows, what the views found of them, and their repeats."""
+
+    table: Table
+    texts: Texts
+    neighbours: Neighbours
+    known: NDArray[np.bool_]
+    views: dict[str, View]
+    match: Match | None
+    bursts: Bursts
+    repeats: Repeats
+
+    @cached_property
+    def usual(self) -> Usual:
+        return usual(self.table.clean, self.known)
+
+    @cached_property
+    def shape(self) -> Shape | None:
+        return self.table.shape(self.known)
+
+    def reason(self, row: int) -> str:
+        """Why a row is unusual, in a sentence."""
+        clear = {name: bool(view.tails[row] <= CLEAR) for name, view in self.views.items()}
+        text = float(self.views["text"].shares[row])
+        evidence = Evidence(
+            text=None if math.isnan(text) else text,
+            match=self.match.mismatch(row) if self.match and clear["match"] else None,
+            burst=self.bursts.evidence(row),
+        )
+        place = int(self.texts.of_row[row])
+        rare = unusual_words(self.usual, self.texts, self.neighbours, place)
+        return explain(self.usual, row, evidence, rare) or self._as_a_whole(row)
+
+    def _as_a_whole(self, row: int) -> str:
+        """For a row none of whose values is rare: the text, or how its features meet."""
+        text, table = (self.views[name].shares[row] for name in ("text", "table"))
+        if self.shape is None or text > table:
+            return f"No value is rare; the text as a whole is unlike {percent(text)} of the others."
+        named = self.shape.features(self.table.features[row], self.table.names)
+        features = ", ".join(self._valued(row, name.partition(".")[2] or name) for name in named)
+        return f"No value is rare; unusual is how these go together: {features}."
+
+    def _valued(self, row: int, feature: str) -> str:
+        """A feature's name, with the row's number where it is a column of numbers."""
+        clean = self.table.clean
+        value = clean[NUMBER + feature][row] if NUMBER + feature in clean.columns else None
+        return quote(feature) if value is None else f"{quote(feature)} {figure(value)}"
+
+    def near(self, row: int, tails: NDArray[np.float64]) -> list[int]:
+        """The nearest rows by the text that are not unusual, at most `NEAR`."""
+        place = int(self.texts.of_row[row])
+        if place < 0:
+            return []
+        rows = self.texts.first[self.neighbours.of(place)]
+        return [its for its in rows.tolist() if tails[its] > USUAL][:NEAR]
+
+
+def tell_of(
+    grounds: Grounds,
+    tails: NDArray[np.float64],
+    fresh: NDArray[np.bool_],
+    settings: AnomalySettings,
+) -> Told:
+    """Flag rows by their p-values (n,), and give these and the next unusual ones a reason.
+
+    Args:
+        grounds: What reasons are made from.
+        tails: (n,) p-values.
+        fresh: (n,) the rows of the newest partition, some of which are always told of.
+        settings: How many rows are flagged.
+    """
+    may = candidates(tails, ~grounds.known, settings)
+    flagged = _first(grounds, tails, may, most(len(tails), settings))
+    told = dict(flagged)
+    for rows, count in ((tails < 1, EXPLAINED), (fresh & (tails < 1), NEW)):
+        left = rows & ~may
+        left[list(told)] = False
+        have = sum(bool(rows[row]) for row in told)
+        told |= _first(grounds, tails, left, min(count, len(tails) // FEW) - have)
+    near = {row: grounds.near(row, tails) for row in told}
+    return Told(told, near, len(flagged))
+
+
+def _first(
+    grounds: Grounds, tails: NDArray[np.float64], may: NDArray[np.bool_], count: int
+) -> dict[int, str]:
+    """The first `count` of the rows that may be told of, by their p-values, with their reasons.
+
+    Of rows that repeat each other, or have nearly the same text and the same reason, the first is
+    told of, and its reason says how many are like it. Rows that repeat each other are told apart
+    all the same where most of them are usual: then it is not the text that is unusual.
+    """
+    groups = _unusual_groups(grounds.repeats.of_row, tails)
+    found: dict[tuple[str, str], list[int]] = {}
+    reasons: dict[int, str] = {}
+    for row in in_order(tails, may)[: max(count, 0) * SCANNED].tolist():
+        reason = "" if groups[row] >= 0 else grounds.reason(row)
+        what = essence(str(grounds.table.clean["text"][row])) if reason else str(groups[row])
+        if (what, reason) in found:
+            found[what, reason].append(row)
+            continue
+        if len(found) == count:
+            break
+        found[what, reason] = [row]
+        reasons[row] = reason or grounds.reason(row)
+    alike = {rows[0]: _alike(groups, rows) for rows in found.values()}
+    return {row: _repeated(reason, alike[row]) for row, reason in reasons.items()}
+
+
+def _unusual_groups(of_row: NDArray[np.int64], tails: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Each row's group (n,), -1 for none or for one of mostly usual rows."""
+    size = int(of_row.max(initial=-1)) + 1
+    rows = np.bincount(of_row[of_row >= 0], minlength=size)
+    unusual = np.bincount(of_row[(of_row >= 0) & (tails <= USUAL)], minlength=size)
+    return np.where(np.append(2 * unusual >= rows, False)[of_row], of_row, -1)
+
+
+def _alike(groups: NDArray[np.int64], rows: list[int]) -> int:
+    """How many other rows are like the first of these."""
+    group = groups[rows[0]]
+    return (len(rows) if group < 0 else int((groups == group).sum())) - 1
+
+
+def in_order(tails: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of some of the rows, the least p-value first and ties in the rows' order."""
+    places = np.flatnonzero(rows)
+    return places[np.argsort(tails[places], kind="stable")]
+
+
+def _repeated(reason: str, more: int) -> str:
+    if not more:
+        return reason
+    rows = "1 more row is" if more == 1 else f"{more:,} more rows are"
+    return f"{reason[:-1]} ({rows} like it)."

@@ -1,0 +1,119 @@
+"""How rarely chance gives a score as high, and what to flag of many such p-values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+BODY = (0.3, 1 - 0.14**0.5, 0.8)
+"""Quantiles that the tail is fitted to. Each step leaves the same share of the rows before it, and
+above the last there is room for anomalies, which would otherwise shape their own tail."""
+HEAVIER = 0.15
+"""What is added to the tail's shape, as three quantiles tell it only roughly."""
+ROUNDS, STRANGERS = 2, 0.1
+"""How often the tail is fitted anew without what stands out of it, in which at most this share are
+expected to be chance."""
+MOST_STRANGERS = 0.15
+"""Where more of the scores than this stand out, they are the tail and not out of it."""
+HEAVIEST = 1.5
+ENOUGH = 50
+"""Scores that a tail is fitted to; with fewer, the share of them that are as high is all."""
+_LEAST = 1e-15
+_DIGITS = 6
+
+
+def p_values(
+    scores: NDArray[np.float64], known: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """For each score how probable one as high is, were the row like most of the known ones.
+
+    It is the share of the known rows that are as high, a known row itself among them and a new
+    one counted to them (a conformal p-value), or what the tail gives beyond the 80 % quantile
+    where that is less: a generalised Pareto tail through three quantiles (Pickands 1975), never
+    lighter than an exponential one.
+
+    Args:
+        scores: (n,) scores, NaN for none.
+        known: (n,) the rows to compare with; all where it is None.
+
+    Returns:
+        (n,) numbers above 0 and up to 1, NaN for none.
+    """
+    there = ~np.isnan(scores)
+    known = there if known is None else known & there
+    ordered = np.sort(scores[known])
+    counted = _counted(scores, ordered, known)
+    found = counted
+    for _ in range(1 + ROUNDS if len(ordered) >= ENOUGH else 0):
+        found = np.fmin(counted, _tail(scores, ordered))
+        strange = rejected(found[known], STRANGERS)
+        if not strange.any() or strange.mean() > MOST_STRANGERS:
+            break
+        ordered = np.sort(scores[known][~strange])
+    return np.clip(found, _LEAST, 1)
+
+
+def _counted(
+    scores: NDArray[np.float64], ordered: NDArray[np.float64], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    new = ~known
+    as_high = len(ordered) - np.searchsorted(ordered, scores, "left") + new
+    return np.where(np.isnan(scores), np.nan, as_high / np.maximum(len(ordered) + new, 1))
+
+
+def _tail(scores: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The tail's share above each score; 1 below the tail, and where it has no shape."""
+    low, middle, high = np.quantile(ordered, BODY)
+    found = np.ones(len(scores))
+    if not low < middle < high:
+        return found
+    step = np.log((1 - BODY[0]) / (1 - BODY[2]))
+    shape = 2 * np.log((high - middle) / (middle - low)) / step + HEAVIER
+    # Never 0, of which the formula has only a limit.
+    shape = float(np.clip(shape, 1e-6, HEAVIEST))
+    unit = np.expm1(shape * step) / (high - low)
+    beyond = scores > high
+    found[beyond] = (1 - BODY[0]) * (1 + unit * (scores[beyond] - low)) ** (-1 / shape)
+    return found
+
+
+def joined(tails: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """One p-value of several, NaN where a row has none of them.
+
+    Their harmonic mean (Wilson 2019) follows the most unusual one, holds nearly as well for
+    p-values that depend on each other, and suffers rows that lack some.
+
+    Args:
+        tails: (n,) p-values each, NaN for none.
+    """
+    stacked = np.stack(tails)
+    there = (~np.isnan(stacked)).sum(axis=0)
+    inverse = np.nansum(1 / stacked, axis=0)
+    mean = np.divide(there, inverse, out=np.full(len(inverse), np.nan), where=there > 0)
+    return significant(mean)
+
+
+def significant(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values without the digits in which equal ones differ by the order of additions."""
+    size = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
+    scale = 10.0 ** (_DIGITS - 1 - size)
+    return np.where(values == 0, 0.0, np.round(values * scale) / scale)
+
+
+def rejected(tails: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
+    """The p-values that stand out, so that `rate` of them are expected to be chance.
+
+    Benjamini and Hochberg (1995); a NaN never stands out.
+    """
+    there = np.flatnonzero(~np.isnan(tails))
+    ordered = np.sort(tails[there])
+    passing = np.flatnonzero(ordered <= rate * np.arange(1, len(ordered) + 1) / len(ordered))
+    if not len(passing):
+        return np.zeros(len(tails), bool)
+    return np.asarray(np.nan_to_num(tails, nan=2.0) <= ordered[passing[-1]])

@@ -1,0 +1,68 @@
+"""The registry after a partition, from the registry before it and the partition's window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tasks.texts.distinct import Texts, distinct_texts
+from tasks.topics.called import call
+from tasks.topics.noticed import Joined, due, join
+from tasks.topics.regroup import regroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tasks.topics.called import Namer
+    from tasks.topics.registry import State
+    from tasks.topics.settings import ClusterSettings
+    from tasks.window import Window
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A partition's own rows, and its window, which is read only where it is needed."""
+
+    own: Window
+    window: Callable[[], Window]
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The distinct texts of the partition."""
+        return distinct_texts(self.own.clean, self.own.matrix)
+
+    @cached_property
+    def all_texts(self) -> Texts:
+        """The distinct texts of the window."""
+        whole = self.window()
+        return distinct_texts(whole.clean, whole.matrix)
+
+
+def advance(
+    before: State,
+    rows: Rows,
+    partition: str,
+    settings: ClusterSettings,
+    name: Namer | None = None,
+) -> State:
+    """Let a partition's rows join the known topics, and group all texts anew where that is due.
+
+    Args:
+        before: The registry before the partition; an empty one at first.
+        rows: What came.
+        partition: The partition's key.
+        settings: How texts are grouped, and when anew.
+        name: Asks a language model for names, where one is set.
+    """
+    state, why = before, ""
+    if before.anchors is not None:
+        placed = before.anchors.place(rows.texts.vectors)
+        state = join(before, Joined(rows.texts, placed), partition)
+        why = due(state, settings.refit, settings.outliers)
+    anew = bool(why) or (before.anchors is None and len(rows.texts) > 0)
+    if anew and len(rows.all_texts):
+        state = regroup(state, rows.all_texts, partition, settings, why)
+    if name and state.anchors is not None and (anew or before.trouble):
+        state = call(state, rows.all_texts, name)
+    return state

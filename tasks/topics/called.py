@@ -1,0 +1,64 @@
+"""Names for topics by a language model, where one is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.topics.examples import central
+from tasks.topics.llm.subject import Subject
+from tasks.topics.naming import numbered
+from tasks.topics.registry import MODEL, WORDS, State, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tasks.texts.distinct import Texts
+    from tasks.topics.llm.names import LlmNames
+
+    Namer = Callable[[Sequence[Subject]], LlmNames]
+
+
+def call(state: State, texts: Texts, name: Namer) -> State:
+    """The state with names from a model for the topics that have theirs from their words.
+
+    A topic that the model gives no name keeps its own, and is asked about again after the next
+    grouping.
+
+    Args:
+        state: The registry.
+        texts: The distinct texts of the window.
+        name: Asks the model.
+    """
+    asked = [topic for topic in state.alive if topic.named_by == WORDS]
+    given = name(_subjects(state, asked, texts))
+    taken = [topic.name for topic in state.alive]
+    topics: list[Topic] = []
+    for topic, said in zip(asked, given.names, strict=True):
+        if said is not None:
+            free = numbered(said, taken)
+            taken.append(free)
+            topics.append(replace(topic, name=free, named_by=MODEL))
+    return replace(state, trouble=given.trouble).having(topics, [])
+
+
+def _subjects(state: State, topics: Sequence[Topic], texts: Texts) -> list[Subject]:
+    anchors = state.anchors
+    assert anchors is not None  # noqa: S101  (topics have anchors)
+    placed = anchors.place(texts.vectors).topics
+    return [
+        Subject(
+            name=topic.name,
+            terms=topic.terms,
+            typical=tuple(
+                texts.texts[place]
+                for place in central(
+                    texts, np.flatnonzero(placed == topic.topic), anchors.centre(topic.topic)
+                )
+            ),
+            rows=topic.rows,
+        )
+        for topic in topics
+    ]

@@ -1,0 +1,135 @@
+"""Finding known topics again in a new grouping of the texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEAST_OVERLAP = 0.2
+"""Texts in common, as a share of the texts of either, below which two are not the same topic."""
+NEAR = 0.9
+"""Topics without a text in common are the same from this similarity of their centres on."""
+MOST = 0.5
+"""The share of a topic's texts that makes one say that it went there or came from there."""
+PART = 0.2
+"""A new topic with this share of an old one's texts is a part of it."""
+
+Topics = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How the groups of a new grouping and the known topics belong together.
+
+    Attributes:
+        same: The known topic that each group is, for those that are one.
+        parts: The known topic that a group without one was split from.
+        into: The group that a known topic without one was merged into.
+        overlap: (old, new) texts in common, old as in `known`.
+        known: The known topics.
+    """
+
+    same: dict[int, int]
+    parts: dict[int, int]
+    into: dict[int, int]
+    overlap: NDArray[np.int64]
+    known: list[int]
+
+    def common(self, topic: int, group: int) -> int:
+        """Texts that had the topic and are in the group."""
+        return int(self.overlap[self.known.index(topic), group])
+
+    def texts_of(self, topic: int) -> int:
+        """Texts that had the topic."""
+        return int(self.overlap[self.known.index(topic)].sum())
+
+
+def match(
+    groups: Topics,
+    before: Topics,
+    centres: NDArray[np.float32],
+    known: Mapping[int, NDArray[np.float32]],
+) -> Matching:
+    """Match groups with known topics, one to one, so that as many texts as can be keep theirs.
+
+    The assignment is Kuhn's Hungarian method (1955) on the share of texts in common (Jaccard)
+    and, as far as these leave it open, the similarity of the centres.
+
+    Args:
+        groups: (n,) the new group of each text, from 0 to k - 1.
+        before: (n,) the topic that each text had, -1 for none.
+        centres: (k, d) unit centres of the groups.
+        known: Unit centre (d,) of each known topic that lives, by its number.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    numbers = sorted(known)
+    overlap = _overlap(groups, before, numbers, len(centres))
+    sizes = np.bincount(groups, minlength=len(centres))
+    union = overlap.sum(axis=1, keepdims=True) + sizes[None, :] - overlap
+    shared = overlap / np.maximum(union, 1)
+    nearness = _nearness([known[n] for n in numbers], centres)
+    rows, columns = linear_sum_assignment(-(0.8 * shared + 0.2 * nearness))
+    same = {
+        int(new): numbers[old]
+        for old, new in zip(rows.tolist(), columns.tolist(), strict=True)
+        if _alike(overlap[old], int(sizes[new]), new, float(nearness[old, new]))
+    }
+    return Matching(
+        same, _parts(overlap, numbers, same), _into(overlap, numbers, same), overlap, numbers
+    )
+
+
+def _overlap(groups: Topics, before: Topics, numbers: list[int], count: int) -> NDArray[np.int64]:
+    found = np.zeros((len(numbers), count), np.int64)
+    for place, number in enumerate(numbers):
+        found[place] = np.bincount(groups[before == number], minlength=count)
+    return found
+
+
+def _nearness(
+    known: list[NDArray[np.float32]], centres: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    if not known:
+        return np.zeros((0, len(centres)))
+    return np.round(np.stack(known).astype(np.float64) @ centres.T.astype(np.float64), 6)
+
+
+def _alike(overlap: NDArray[np.int64], size: int, new: int, nearness: float) -> bool:
+    old = int(overlap.sum())
+    if not old:
+        return nearness >= NEAR
+    return int(overlap[new]) >= LEAST_OVERLAP * min(old, size)
+
+
+def _parts(overlap: NDArray[np.int64], numbers: list[int], same: dict[int, int]) -> dict[int, int]:
+    """Groups without a known topic most of whose known texts came from one that lives on."""
+    found = {}
+    for group in range(overlap.shape[1]):
+        column = overlap[:, group]
+        if group in same or not column.any():
+            continue
+        old = int(column.argmax())
+        most = column[old] >= MOST * column.sum() and column[old] >= PART * overlap[old].sum()
+        if most and numbers[old] in same.values():
+            found[group] = numbers[old]
+    return found
+
+
+def _into(overlap: NDArray[np.int64], numbers: list[int], same: dict[int, int]) -> dict[int, int]:
+    """Known topics without a group most of whose texts went to one that is another topic."""
+    found = {}
+    for place, number in enumerate(numbers):
+        row = overlap[place]
+        if number in same.values() or not row.any():
+            continue
+        group = int(row.argmax())
+        if group in same and row[group] >= MOST * row.sum():
+            found[number] = group
+    return found

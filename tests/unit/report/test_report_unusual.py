@@ -1,0 +1,209 @@
+"""The section of unusual rows: cards, new rows, the threshold, repeated texts and bursts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.report.mined import ANOMALY, burst_rows, repeated_rows
+
+from tasks.report.assemble import assemble
+from tasks.report.model import ReportInputs
+from tasks.report.model_unusual import Anomalies
+from tasks.report.settings import ReportSettings
+from tasks.report.unusual import FOLDED, NEW, _rarity, _views
+
+Make = Callable[..., ReportInputs]
+SHARES = st.one_of(st.none(), st.floats(0, 1))
+
+
+def unusual(inputs: ReportInputs, **settings: Any) -> Anomalies:
+    """The section, which was not skipped."""
+    section = assemble(inputs, ReportSettings(**settings)).anomalies
+    assert isinstance(section, Anomalies)
+    return section
+
+
+def flagging(inputs: ReportInputs, flagged: pl.Expr) -> ReportInputs:
+    """The inputs with other rows flagged."""
+    assert inputs.anomalies is not None
+    return replace(inputs, anomalies=inputs.anomalies.with_columns(flagged=flagged))
+
+
+def test_unusual_rows_come_in_their_order_with_text_and_reason(make: Make) -> None:
+    section = unusual(make(), anomalies=4)
+    assert [card.rank for card in section.shown] == [1, 2, 3, 4]
+    assert section.shown[1].quote.text == "deer on the runway number 0"
+    assert section.shown[1].reason == "height 12,000 is rare"
+
+
+def test_new_rows_are_counted_in_the_lead_and_marked(make: Make) -> None:
+    inputs = flagging(make(), pl.col("rank").is_in([1, 2, 3, 71]))
+    section = unusual(inputs, anomalies=3)
+    assert section.lead == (
+        "4 of 80 rows (5.0 %) are flagged as unusual, 1 of them new in 1990-08, judged by the "
+        "70 rows before."
+    )
+    assert section.new_flagged == 1
+    assert [(card.rank, card.new) for card in section.shown] == [
+        (1, False),
+        (2, False),
+        (3, False),
+        (71, True),
+    ]
+
+
+def test_without_new_flags_the_lead_says_so(make: Make) -> None:
+    assert "none of them new in 1990-08" in unusual(make()).lead
+    assert unusual(make(partitions=1)).lead == "3 of 80 rows (3.8 %) are flagged as unusual."
+    nothing = flagging(make(), pl.lit(False))
+    assert unusual(nothing).lead.startswith("None of 80 rows stands out")
+
+
+def test_no_row_has_two_cards(make: Make) -> None:
+    cards = unusual(flagging(make(rows=200), pl.lit(True)))
+    ids = [card.quote.row_id for card in (*cards.shown, *cards.folded)]
+    assert len(cards.shown) == 10 + NEW
+    assert len(ids) == len(set(ids)) == 10 + NEW + FOLDED
+
+
+@given(st.tuples(SHARES, SHARES, SHARES, SHARES), st.integers(1, 1000))
+def test_the_views_parts_make_up_the_whole(scores: tuple[float | None, ...], ranked: int) -> None:
+    names = ("text_score", "table_score", "match_score", "time_score")
+    views = _views(dict(zip(names, scores, strict=True)), ranked)
+    parts = [view.evidence for view in views]
+    assert all(0 <= part <= 1 for part in parts)
+    assert sum(parts) == pytest.approx(1 if any(score for score in scores) else 0)
+    assert all(view.evidence == 0 for view in views if view.score is None)
+
+
+@pytest.mark.parametrize(
+    ("chance", "said"),
+    [
+        (1.0, ""),
+        (0.4, "1 in 2"),
+        (0.0123, "1 in 81"),
+        (8.1e-5, "1 in 12,000"),
+        (1e-30, "under 1 in 1,000,000"),
+        (0.0, "under 1 in 1,000,000"),
+    ],
+)
+def test_how_rare_a_row_is_is_told_to_two_digits(chance: float, said: str) -> None:
+    assert _rarity(chance) == said
+
+
+def test_a_rarer_score_is_more_evidence(make: Make) -> None:
+    text, table, match, time = unusual(make()).shown[1].views
+    assert text.evidence > table.evidence > match.evidence > time.evidence == 0
+    assert time.score is None
+    assert unusual(make()).shown[0].views[0].score is None
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        (
+            {"threshold": {"rule": "the first beyond a tail", "expected_false_share": 0.1}},
+            "Flagged are the first beyond a tail; about 10.0 % of the flags are expected to be "
+            "false alarms.",
+        ),
+        (
+            {"threshold": {"rule": "the 50 first", "expected_false_share": None}},
+            "Flagged are the 50 first.",
+        ),
+        (
+            {"expected_false_alarms": 0.2},
+            "About 20.0 % of the flags are expected to be false alarms.",
+        ),
+        ({"expected_false_alarms": None}, ""),
+    ],
+)
+def test_how_flags_came_about_and_their_false_alarms_are_one_line(
+    make: Make, summary: dict[str, Any], said: str
+) -> None:
+    assert unusual(make(anomaly={"skipped": None} | summary)).threshold == said
+
+
+@pytest.mark.parametrize(
+    ("history", "said"), [(69, "judged by the 69 rows before."), (None, "new in 1990-08.")]
+)
+def test_the_lead_says_by_what_new_rows_were_judged(
+    make: Make, history: int | None, said: str
+) -> None:
+    summary = ANOMALY | {"against_history": history}
+    assert unusual(make(anomaly=summary)).lead.endswith(said)
+
+
+def test_views_that_judge_no_row_say_why(make: Make) -> None:
+    assert unusual(make()).absent == "Not judged: time (there is no time)."
+    summary = ANOMALY | {"views": {"match": "there are no texts"}}
+    said = unusual(make(anomaly=summary)).absent
+    assert said == "Not judged: text against table (there are no texts)."
+
+
+def test_the_nearest_usual_rows_stand_by_their_texts(make: Make) -> None:
+    cards = unusual(make()).shown
+    # Row r0 to r6 have a text but r0.
+    assert cards[0].near == ["hawk struck the wing number 0", "gull hit the engine number 0"]
+    assert cards[5].near == []
+
+
+def test_a_row_of_a_repeated_text_names_its_group(make: Make) -> None:
+    cards = unusual(make()).shown
+    assert cards[2].repeated == "one of 20 rows with nearly this text (group 1)"
+    assert cards[0].repeated == ""
+
+
+def test_repeated_texts_come_bursts_first_and_then_by_their_rows(make: Make) -> None:
+    section = unusual(make(repeats=repeated_rows(3)))
+    assert [(one.group, one.rows, one.burst) for one in section.repeats] == [
+        (3, 18, True),
+        (1, 20, False),
+        (2, 19, False),
+    ]
+    assert section.repeats[0].span == "1990-01 to 1990-05"
+    assert section.repeats[0].peak == "7 rows in 1990-02"
+
+
+def test_many_groups_of_repeated_texts_are_shown_in_part_and_counted(make: Make) -> None:
+    section = unusual(make(repeats=repeated_rows(100)))
+    assert len(section.repeats) + section.more_repeats == 100
+    assert section.more_repeats > 0
+
+
+def test_a_burst_is_one_line_with_its_counts(make: Make) -> None:
+    inputs = make(bursts=burst_rows("1990-02", "1990-05"))
+    (one,) = unusual(inputs).bursts
+    assert one.said == "31 rows in 1990-02, where 4 to 12 are usual"
+    assert one.more == "and in 1 other partition"
+    assert one.marked == [1, 4]
+    assert sum(one.counts) == (inputs.clean["category.sky"] == "cloud").sum()
+
+
+def test_a_burst_of_a_topic_has_its_counts(make: Make) -> None:
+    bursts = burst_rows("1990-02", level="topic number 1").with_columns(column=pl.lit("topic"))
+    (one,) = unusual(make(bursts=bursts)).bursts
+    assert sum(one.counts) == 17
+
+
+def test_a_burst_of_a_level_that_is_not_in_the_table_has_no_counts(make: Make) -> None:
+    (one,) = unusual(make(bursts=burst_rows("1990-02", level="another"))).bursts
+    assert (one.counts, one.marked) == ([], [])
+
+
+@pytest.mark.parametrize("absent", ["repeats", "bursts"])
+def test_a_table_that_is_absent_is_left_out(make: Make, absent: str) -> None:
+    section = unusual(make(**{absent: None}))
+    assert getattr(section, absent) == []
+    assert section.shown
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_hardly_any_rows_make_no_trouble(make: Make, rows: int) -> None:
+    model = assemble(make(rows=rows, partitions=1), ReportSettings())
+    assert model.anomalies.lead

@@ -1,0 +1,109 @@
+"""Groups whose rows swell in a partition."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.anomalies.bursts import EARLIER, LAST, Bursts, find_bursts
+from tasks.contracts import BURSTS
+
+LEVELS = 12
+
+
+def counted(counts: np.ndarray, when: datetime | None = datetime(2024, 1, 1, tzinfo=UTC)) -> Bursts:
+    """Look for bursts in a table with so many rows (levels, partitions)."""
+    cells = [
+        (f"p{at:02d}", f"level {level}")
+        for at in range(counts.shape[1])
+        for level in range(counts.shape[0])
+        for _ in range(counts[level, at])
+    ]
+    clean = pl.DataFrame(cells, ["partition", "category.kind"], orient="row").with_columns(
+        event_time=pl.lit(when, pl.Datetime("us", "UTC"))
+    )
+    found = find_bursts(clean, np.ones(clean.height, bool))
+    BURSTS.check(found.found.to_arrow())
+    return found
+
+
+def noise(partitions: int = 12, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).poisson(30, (LEVELS, partitions))
+
+
+def test_even_counts_hold_hardly_any_burst() -> None:
+    tests = 10 * LEVELS * (12 - EARLIER)
+    assert sum(counted(noise(seed=seed)).found.height for seed in range(10)) <= 0.01 * tests
+
+
+def test_a_burst_is_found_with_what_was_expected_and_its_rows() -> None:
+    counts = noise()
+    counts[3, 9] = 120
+    bursts = counted(counts)
+    burst = bursts.found.row(0, named=True)
+    assert (burst["level"], burst["partition"], burst["kind"]) == ("level 3", "p09", "burst")
+    assert burst["low"] < burst["expected"] < burst["high"] < burst["rows"] == 120
+    assert (bursts.of_row == 0).sum() == 120
+    evidence = bursts.evidence(int(np.flatnonzero(bursts.of_row == 0)[0]))
+    assert evidence is not None
+    assert (evidence.column, evidence.level, evidence.rows) == ("kind", "level 3", 120)
+    assert bursts.evidence(0) is None
+    assert bursts.tails[bursts.of_row == 0].max() < 0.1
+    assert bursts.tails[0] == 1
+
+
+def test_a_larger_import_is_no_burst_of_every_level() -> None:
+    counts = noise()
+    counts[:, 10] *= 3
+    assert counted(counts).found.height <= 1
+
+
+def test_a_level_that_was_never_there_bursts_from_nothing() -> None:
+    counts = noise()
+    counts[5] = 0
+    counts[5, 8] = 20
+    found = counted(counts).found
+    assert found.row(0, named=True)["level"] == "level 5"
+    assert found.row(0, named=True)["expected"] < 1
+
+
+def test_partitions_that_stay_high_to_the_end_are_a_level_shift() -> None:
+    counts = noise()
+    counts[2, -LAST:] += 70
+    last = counted(counts).found.filter(partition="p11").row(0, named=True)
+    assert (last["level"], last["kind"]) == ("level 2", "level shift")
+    assert last["expected"] == pytest.approx(30, abs=10)
+
+
+def test_a_level_that_scatters_widely_must_swell_more() -> None:
+    counts = noise()
+    counts[3, 10] = 75
+    assert "level 3" in set(counted(counts).found["level"])
+    counts[3, :10:2] = 70
+    assert "level 3" not in set(counted(counts).found.filter(partition="p10")["level"])
+
+
+@pytest.mark.parametrize("partitions", [1, EARLIER])
+def test_without_enough_partitions_there_is_no_view(partitions: int) -> None:
+    bursts = counted(noise(partitions))
+    assert bursts.note == "fewer than 7 partitions"
+    assert np.isnan(bursts.tails).all()
+
+
+def test_without_a_time_column_there_is_no_view() -> None:
+    assert counted(noise(), None).note == "no time column"
+
+
+def test_other_groups_are_watched_by_their_name() -> None:
+    counts = noise()
+    counts[3, 9] = 120
+    rows = [f"p{at:02d}" for at in range(12) for n in counts[:, at] for _ in range(n)]
+    topics = [str(i) for at in range(12) for i, n in enumerate(counts[:, at]) for _ in range(n)]
+    clean = pl.DataFrame({"partition": rows}).with_columns(
+        event_time=pl.lit(datetime(2024, 1, 1, tzinfo=UTC))
+    )
+    found = find_bursts(clean, np.ones(clean.height, bool), ("topic", topics)).found
+    assert found.row(0)[:3] == ("topic", "3", "p09")

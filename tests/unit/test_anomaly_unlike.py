@@ -1,0 +1,47 @@
+"""How far rows are from what is usual."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tasks.anomalies.unlike import Shape, apart
+
+
+def cloud(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
+
+
+def test_distances_are_those_of_mahalanobis() -> None:
+    rows = cloud(500, 3) * np.array([1, 5, 1], np.float32)
+    shape = Shape.of(rows, 0.0)
+    assert shape is not None
+    gaps = rows - rows.mean(axis=0)
+    expected = [gap @ np.linalg.inv(np.cov(gaps.T, bias=True)) @ gap for gap in gaps[:20]]
+    assert shape.distances(rows)[:20] == pytest.approx(expected, rel=1e-4)
+
+
+def test_values_that_do_not_go_together_are_far() -> None:
+    line = np.repeat(cloud(300, 1), 2, axis=1) + 0.1 * cloud(300, 2, seed=1)
+    shape = Shape.of(line, 0.1)
+    assert shape is not None
+    apart, along = shape.distances(np.array([[1, -1], [1, 1]], np.float32))
+    assert apart > 3 * along
+
+
+def test_a_group_of_outliers_does_not_make_itself_usual() -> None:
+    rows = cloud(400, 5)
+    rows[:40] = 12 + 0.1 * cloud(40, 5)
+    pulled, core = Shape.of(rows, 0.1), Shape.core(rows, 0.1)
+    assert pulled is not None
+    assert core is not None
+    assert core.distances(rows)[:40].min() > 5 * core.distances(rows)[40:].max()
+    assert pulled.distances(rows)[:40].min() < 2 * pulled.distances(rows)[40:].max()
+
+
+def test_apart_is_the_distance_to_another_known_row() -> None:
+    rows = np.array([[0.0], [1.0], [3.0], [9.0]], np.float32)
+    known = np.array([True, True, True, False])
+    assert apart(rows, known, 1).tolist() == [1, 1, 2, 6]
+    assert apart(rows, known, 7).tolist() == [3, 2, 3, 9]
