@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.topics.graph import Floats, Graph, Labels, by_size, centroids_of, links
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def without_small(graph: Graph, vectors: Floats, labels: Labels, least: int) -> Labels:
@@ -64,7 +68,9 @@ def ward(centroids: NDArray[np.floating], sizes: NDArray[np.integer]) -> NDArray
     return merges
 
 
-def _costs(means: NDArray[np.float64], weights: NDArray[np.float64], one: int) -> Floats64:
+def _costs(
+    means: NDArray[np.float64], weights: NDArray[np.float64], one: int
+) -> NDArray[np.float64]:
     """What a union of one group with each other would add; infinite for itself and the merged."""
     left = np.isfinite(weights)
     costs = np.full(len(means), np.inf)
@@ -72,9 +78,6 @@ def _costs(means: NDArray[np.float64], weights: NDArray[np.float64], one: int) -
     costs[left] = apart * weights[left] * weights[one] / (weights[left] + weights[one])
     costs[one] = np.inf
     return costs
-
-
-Floats64 = NDArray[np.float64]
 
 
 def cut(merges: NDArray[np.integer], size: int, count: int) -> Labels:

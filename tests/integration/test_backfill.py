@@ -93,16 +93,17 @@ def test_a_changed_setting_makes_its_miner_and_the_report_stale_and_no_more(
     found = covered(year)["2024-02"]
     assert found.state is State.STALE
     stale = {stage for stage in STAGES if found.stages[stage] is State.STALE}
-    assert stale == {"cluster", "report"}
+    assert stale == {"topics", "cluster", "report"}
     classified = sorted(year.root.glob("classify/*/*"))
     backfill(year.pipeline, start="2024-02-01", end="2024-02-29")
     assert states(year)["2024-02"] == "complete"
     assert sorted(year.root.glob("classify/*/*")) == classified
 
 
-def test_late_rows_make_the_windows_that_hold_them_stale_and_no_others(
+def test_late_rows_make_their_partition_and_the_later_ones_stale_and_no_earlier(
     year: Table, backfill: Flow
 ) -> None:
+    """The window of the last one no longer holds them, but its topics go back to all rows."""
     backfill(year.pipeline)
     late = {**tickets(1)[0], "ticket": "T9999", "opened": "2024-03-02"}
     write_csv(year.folder / "tickets.csv", [*tickets(150, months=5), late])
@@ -111,8 +112,11 @@ def test_late_rows_make_the_windows_that_hold_them_stale_and_no_others(
         "2024-02": "complete",
         "2024-03": "stale",
         "2024-04": "stale",
-        "2024-05": "complete",
+        "2024-05": "stale",
     }
+    fifth = covered(year)["2024-05"].stages
+    assert fifth["classify"] is State.COMPLETE
+    assert fifth["topics"] is not State.COMPLETE
 
 
 def test_a_partition_that_fails_stops_no_other_and_can_be_resumed(

@@ -131,7 +131,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
 def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
     table: Table, mine: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("tasks.anomalies.task.anomaly", fails)

@@ -55,7 +55,7 @@ def test_a_report_leads_back_to_the_table(table: Table, mine: Mine) -> None:
     shown = lines(found)
     assert trace(table.root / "report/latest.html", table.folder) == found
     assert [line.strip().split(":")[0] for line in shown] == [
-        "report", "inventory", "classify", "cluster", "anomaly", "fuse", "embed", "clean",
+        "report", "inventory", "classify", "cluster", "anomaly", "fuse", "topics", "embed", "clean",
         "collect", "source",
     ]  # fmt: skip
     assert "source: tickets.csv sha256" in shown[-1]
