@@ -23,6 +23,10 @@ topics as fine."""
 ALIKE, CLEAR = 0.85, 0.97
 """Resolutions whose searches agree as well as this share of the best may be chosen; from this
 agreement on the texts themselves say how many topics there are."""
+SMALL = 500
+"""Among fewer texts there may be fewer topics than usual, if searches agree on these fully."""
+STILL = 1.25
+"""A kept resolution may give so many times the topics allowed; the closest are merged."""
 FAVOUR = 4.0
 """Links between different known topics are weaker by so many times."""
 _WORK, _FEWEST, _MOST, _SAMPLED = 400_000, 30, 200, 10
@@ -73,7 +77,7 @@ def by_graph(
         return _as_many(favoured(graph, before), vectors, near, settings, settings.topics)
     least, most = bounds(len(vectors), settings.max_topics)
     tried = _try(graph, most, kept)
-    chosen = _choose(tried, (least, most), kept)
+    chosen = _choose(tried, (least, most), kept, len(vectors))
     seeds = _seeds(settings.seed, len(vectors))
     labels = _bounded(favoured(graph, before), vectors, chosen, seeds, most)
     again = partial(_again, resolution=chosen, most=most)
@@ -118,19 +122,19 @@ def _try(graph: Graph, most: int, kept: float | None) -> list[_Tried]:
     return tried
 
 
-def _choose(tried: list[_Tried], bound: tuple[int, int], kept: float | None) -> float:
+def _choose(tried: list[_Tried], bound: tuple[int, int], kept: float | None, size: int) -> float:
     least, most = bound
-    fitting = [one for one in tried if least <= one.topics <= most]
-    coarse = [one for one in tried if one.topics < least]
-    several = [one for one in tried if 1 < one.topics <= most]
-    clear = [one.resolution for one in several if one.agreement >= CLEAR]
-    if clear:
-        return max(clear)
-    if not fitting:
-        return max([one.resolution for one in coarse], default=tried[0].resolution)
-    best = max(one.agreement for one in fitting)
+    limit = most if kept is None else most * STILL
+    fitting = [one for one in tried if least <= one.topics <= limit]
+    best = max((one.agreement for one in fitting), default=0.0)
     alike = [one.resolution for one in fitting if one.agreement >= ALIKE * best]
-    return kept if kept in alike else max(alike)
+    if kept in alike:
+        return kept
+    fewest = 2 if size < SMALL else least
+    several = [one for one in tried if fewest <= one.topics <= most]
+    clear = [one.resolution for one in several if one.agreement >= CLEAR]
+    coarse = [one.resolution for one in tried if one.topics < least]
+    return max(clear or alike or coarse, default=tried[0].resolution)
 
 
 def _bounded(graph: Graph, vectors: Floats, resolution: float, seeds: range, most: int) -> Labels:

@@ -9,7 +9,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.contracts import CATEGORY
-from tasks.quoting import quote
 
 LIFT, LEAST, CHANCE = 2.0, 5, 0.05
 """A pair is notable that has so many times the rows that chance would give, and so many rows; or
@@ -42,7 +41,7 @@ def crossed(clean: pl.DataFrame, topics: Ints, most_levels: int = 12) -> pl.Data
         By `contracts.CROSSED`: each pair of each column with two levels or more, ordered by
         column, by the level's rows (most first) and by topic. `share` is of the topic's rows
         that have a value in the column; `lift` is the rows over those that chance would give.
-        Levels are cut to one short line.
+        Levels are whole: they are the user's data, to be cut and quoted where they are shown.
     """
     spoken = np.asarray(topics) >= 0
     rows = clean.filter(pl.Series(spoken))
@@ -73,7 +72,7 @@ def _cells(values: pl.Series, kinds: Ints, codes: Ints, most_levels: int) -> pl.
     mean = np.outer(of_level, of_topic) / counts.sum()
     columns = {
         "column": values.name.removeprefix(CATEGORY),
-        "level": np.repeat([quote(level) for level in head], size[1]),
+        "level": [level for level in head for _ in kinds],
         "topic": np.tile(kinds, len(head)),
         "rows": inner.ravel(),
         "share": (inner / np.maximum(of_topic, 1)).ravel(),
