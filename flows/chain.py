@@ -6,19 +6,19 @@ So the earlier states come first, whatever was asked for, and late rows make the
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flows.encoder import check_encoder
 from tasks import progress
-from tasks.artifacts import find, read_manifest
-from tasks.errors import SettingsError
-from tasks.files import replace_file
+from tasks.artifacts import find, read_json
 from tasks.partitions import window_of
-from tasks.topics.task import REGISTRY, advance_registry, registry_job
-from tasks.windowed import WindowRefs
+from tasks.topics.task import advance_registry, registry_job
+from tasks.upkeep.places import discard
+from tasks.windowed import SUMMARY, WindowRefs
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
     from flows.plan import Plan
     from flows.prepare import Prepared
@@ -26,18 +26,12 @@ if TYPE_CHECKING:
 
 
 def registry_of(plan: Plan, prepared: Prepared) -> ArtifactRef:
-    """The registry after the partition that is mined; what is missing of the chain is made.
-
-    Raises:
-        SettingsError: The topics so far were made with another encoder.
-    """
-    _check_encoder(plan, prepared)
-    before: ArtifactRef | None = None
+    """The registry after the partition that is mined; what is missing of the chain is made."""
+    before, since = None, None
     for number, partition in enumerate(plan.history, start=1):
-        window, job = _job(plan, prepared, partition, before)
-        found = None if partition == plan.target else _found(prepared, job, before)
-        made = found or advance_registry(job, window, before, plan.settings.cluster)
-        before = prepared.registries[_place(partition, before)] = made
+        step = _Step(plan, prepared, partition, before, since)
+        found = None if partition == plan.target else step.found()
+        before, since = found or step.make(), plan.rules(partition).end
         progress.report("topics", number, len(plan.history))
     assert before is not None  # noqa: S101  (a plan that is mined has rows)
     return before
@@ -45,62 +39,66 @@ def registry_of(plan: Plan, prepared: Prepared) -> ArtifactRef:
 
 def registry_found(plan: Plan, prepared: Prepared) -> ArtifactRef | None:
     """The registry after the partition that is mined, or None while the chain is not complete."""
-    before: ArtifactRef | None = None
+    before, since = None, None
     for partition in plan.history:
         if partition not in prepared.embedded:
             return None
-        before = _found(prepared, _job(plan, prepared, partition, before)[1], before)
+        before = _Step(plan, prepared, partition, before, since).found()
         if before is None:
             return None
+        since = plan.rules(partition).end
     return before
 
 
-def _job(
-    plan: Plan, prepared: Prepared, partition: str, before: ArtifactRef | None
-) -> tuple[WindowRefs, Job]:
-    settings = plan.settings
-    keys = window_of(partition, settings.window, plan.history, settings.partition.by)
-    window = WindowRefs(
-        tuple(prepared.cleaned[key] for key in keys),
-        tuple(prepared.embedded[key] for key in keys),
-        plan.rules(partition),
-    )
-    return window, registry_job(plan.root, partition, window, before, settings.cluster)
+@dataclass(frozen=True)
+class _Step:
+    """One partition of the chain, after the registry `before`, whose window ended at `since`."""
 
+    plan: Plan
+    prepared: Prepared
+    partition: str
+    before: ArtifactRef | None
+    since: datetime | None
 
-def _found(prepared: Prepared, job: Job, before: ArtifactRef | None) -> ArtifactRef | None:
-    place = _place(job.partition, before)
-    known = prepared.registries.get(place) or find(job)
-    if known is not None:
-        prepared.registries[place] = known
-    return known
+    def found(self) -> ArtifactRef | None:
+        """The registry that is there already."""
+        known = self.prepared.registries.get(self._place) or find(self._job)
+        return None if known is None else self._keep(known)
 
+    def make(self) -> ArtifactRef:
+        """The registry, made if it is not there or lacks the names that a model was to give."""
+        settings, job = self.plan.settings, self._job
+        there = find(job)
+        if there and settings.cluster.naming and read_json(there, SUMMARY)["trouble"]:
+            discard(job.folder)
+        device = settings.embed.device
+        made = advance_registry(
+            job, self._window, self.before, settings.cluster, self.since, device
+        )
+        check_encoder(self.prepared.loaded, self.prepared.encoder, keep=True)
+        return self._keep(made)
 
-def _place(partition: str, before: ArtifactRef | None) -> tuple[str, str]:
-    return partition, before.sha256 if before else ""
+    def _keep(self, registry: ArtifactRef) -> ArtifactRef:
+        self.prepared.registries[self._place] = registry
+        return registry
 
+    @property
+    def _place(self) -> tuple[str, str]:
+        return self.partition, self.before.sha256 if self.before else ""
 
-def _check_encoder(plan: Plan, prepared: Prepared) -> None:
-    """Numbers and names of topics hold for the encoder that they were made with."""
-    name = plan.settings.cluster.registry
-    recipe = read_manifest(prepared.embedded[plan.target].path).recipe
-    encoder, path = str(recipe["model"]), plan.root / REGISTRY.name / f"{name}.json"
-    before = _encoder_at(path)
-    if before is None:
-        replace_file(path, json.dumps({"encoder": encoder}).encode() + b"\n")
-    elif before != encoder:
-        raise SettingsError(
-            got=f"topics in the registry {name!r} that were made with another encoder "
-            f"({before[:8]}, now {encoder[:8]})",
-            expected="the encoder that their numbers and names rest on",
-            fix="name that encoder in embed again, or begin a new list of topics with another "
-            f"name in cluster.registry, such as {name + '-new'!r}: its topics are made from the "
-            "first partition on, and the old ones stay below the root until they are pruned",
+    @property
+    def _window(self) -> WindowRefs:
+        plan, settings = self.plan, self.plan.settings
+        keys = window_of(self.partition, settings.window, plan.history, settings.partition.by)
+        return WindowRefs(
+            tuple(self.prepared.cleaned[key] for key in keys),
+            tuple(self.prepared.embedded[key] for key in keys),
+            plan.rules(self.partition),
         )
 
-
-def _encoder_at(path: Path) -> str | None:
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["encoder"])
-    except (OSError, ValueError, KeyError):
-        return None
+    @property
+    def _job(self) -> Job:
+        settings = self.plan.settings.cluster
+        return registry_job(
+            self.plan.root, self.partition, self._window, self.before, settings, self.since
+        )

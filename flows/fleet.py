@@ -219,5 +219,8 @@ def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:
     missing = needed.keys() - {*prepared.complete(collected)}
     if missing or not needed:
         return sorted({*missing, max(needed)} if missing else [])
-    plan = narrowed(make_plan(loaded, listing, max(needed)), prepared)
+    last = max(needed)
+    if any(ref is None for key, ref in listing.raw.items() if key <= last):
+        return [last]  # its rows are to be collected again
+    plan = narrowed(make_plan(loaded, listing, last), prepared)
     return [] if registry_found(plan, prepared) else [plan.target]

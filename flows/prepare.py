@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from flows.corrections import settle_corrections
+from flows.encoder import check_encoder
 from tasks import progress
 from tasks.artifacts import ArtifactRef, Job, find, read_json
 from tasks.clean.task import clean_job, clean_partition
@@ -54,6 +55,7 @@ class Prepared:
             raw: Raw artifacts by partition.
             target: The partition that is mined, if one is.
         """
+        check_encoder(self.loaded, self.encoder)  # a mistake should not wait for the encoder
         self._clean(raw, target)
         self._embed(list(raw), target)
 
@@ -73,6 +75,11 @@ class Prepared:
         if self._settled is None:
             self._settled = settle_corrections(self.loaded, plan.listing)
         return self._settled.of(plan.window)
+
+    @property
+    def encoder(self) -> str:
+        """The fingerprint of the encoder."""
+        return self._model.fingerprint
 
     def complete(self, raw: dict[str, ArtifactRef]) -> list[str]:
         """Those partitions that need no preparing."""

@@ -272,6 +272,7 @@ REGISTRY = Contract(
         "closeness": _float(),
         "spread": _float(),
         "terms": Column(Kind.STRINGS),
+        "named_for": Column(Kind.STRINGS),
     },
 )
 # The texts that topics were made from: their vectors, topics and places on the map.
@@ -356,6 +357,7 @@ RESULTS = Contract(
         "split": _string(nullable=True),
         "topic": _string(nullable=True),
         "anomaly_score": _float(nullable=True),
+        "anomaly_flagged": Column(Kind.BOOLEAN, nullable=True),
         "anomaly_reason": _string(nullable=True),
     },
     open=True,

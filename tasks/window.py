@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -76,6 +77,52 @@ def read_window(
         )
     matrix = np.concatenate([vectors.read_units(table) for table in tables])
     return _bound(clean, matrix, rules)
+
+
+def read_new(
+    cleaned: Sequence[ArtifactRef],
+    embedded: Sequence[ArtifactRef],
+    rules: WindowRules,
+    since: datetime | None,
+) -> Window:
+    """The rows of a window that are new in it: its last partition's, and those known only now.
+
+    Only the partitions that hold such rows are read whole.
+
+    Args:
+        cleaned: The cleaned partitions of the window.
+        embedded: Their vectors.
+        rules: What bounds the window.
+        since: The end of the window before; rows known before it are not new.
+    """
+    ids = [_ids(ref) for ref in cleaned]
+    sizes, narrow = [frame.height for frame in ids], pl.concat(ids)
+    of_row = np.repeat(np.arange(len(ids)), sizes)
+    new = of_row == len(ids) - 1
+    if since is not None:
+        new |= (narrow.get_column("known_at") >= since).fill_null(value=False).to_numpy()
+    new &= _kept(narrow, rules).to_numpy()
+    wanted = sorted({*of_row[new].tolist(), len(ids) - 1})
+    whole = [read_window(cleaned[p : p + 1], embedded[p : p + 1], _unbound(rules)) for p in wanted]
+    some = new[np.isin(of_row, wanted)]
+    clean = pl.concat([window.clean for window in whole], how="diagonal_relaxed")
+    matrix = np.concatenate([window.matrix for window in whole])
+    return Window(clean.filter(pl.Series(some)), matrix[some], removed_rows([]))
+
+
+def _unbound(rules: WindowRules) -> WindowRules:
+    return WindowRules(None, rules.repeated_id, rules.timezone)
+
+
+@lru_cache(maxsize=10_000)
+def _ids(cleaned: ArtifactRef) -> pl.DataFrame:
+    """What bounds the rows of a partition; asked for by every later partition of a chain."""
+    return read_frame(cleaned, CLEAN).select("row_id", "known_at")
+
+
+def _kept(clean: pl.DataFrame, rules: WindowRules) -> pl.Series:
+    late = _late(clean, rules.end)
+    return ~(late | _repeated(clean, late, rules.repeated_id))
 
 
 def _bound(clean: pl.DataFrame, matrix: np.ndarray, rules: WindowRules) -> Window:

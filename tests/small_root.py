@@ -148,6 +148,7 @@ _RESULTS: dict[str, Any] = {
     "split": pl.String,
     "topic": pl.String,
     "anomaly_score": pl.Float64,
+    "anomaly_flagged": pl.Boolean,
     "anomaly_reason": pl.String,
 }
 

@@ -45,6 +45,7 @@ def advance(
     partition: str,
     settings: ClusterSettings,
     name: Namer | None = None,
+    device: str = "cpu",
 ) -> State:
     """Let a partition's rows join the known topics, and group all texts anew where that is due.
 
@@ -54,15 +55,16 @@ def advance(
         partition: The partition's key.
         settings: How texts are grouped, and when anew.
         name: Asks a language model for names, where one is set.
+        device: Where torch computes.
     """
     state, why = before, ""
     if before.anchors is not None:
         placed = before.anchors.place(rows.texts.vectors)
-        state = join(before, Joined(rows.texts, placed), partition)
+        state = join(before, Joined.of(rows.texts, placed, before.fitted.bar), partition)
         why = due(state, settings.refit, settings.outliers)
     anew = bool(why) or (before.anchors is None and len(rows.texts) > 0)
     if anew and len(rows.all_texts):
-        state = regroup(state, rows.all_texts, partition, settings, why)
+        state = regroup(state, rows.all_texts, partition, settings, why, device)
     if name and state.anchors is not None and (anew or before.trouble):
         state = call(state, rows.all_texts, name)
     return state

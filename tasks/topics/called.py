@@ -10,13 +10,13 @@ import numpy as np
 from tasks.topics.examples import central
 from tasks.topics.llm.subject import Subject
 from tasks.topics.naming import numbered
-from tasks.topics.registry import MODEL, WORDS, State, Topic
+from tasks.topics.registry import MODEL, NO_TEXT_NAME, WORDS, State, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tasks.texts.distinct import Texts
-    from tasks.topics.llm.names import LlmNames
+    from tasks.topics.llm.subject import LlmNames
 
     Namer = Callable[[Sequence[Subject]], LlmNames]
 
@@ -34,13 +34,13 @@ def call(state: State, texts: Texts, name: Namer) -> State:
     """
     asked = [topic for topic in state.alive if topic.named_by == WORDS]
     given = name(_subjects(state, asked, texts))
-    taken = [topic.name for topic in state.alive]
+    names = {topic.topic: topic.name for topic in state.alive}
     topics: list[Topic] = []
     for topic, said in zip(asked, given.names, strict=True):
         if said is not None:
-            free = numbered(said, taken)
-            taken.append(free)
-            topics.append(replace(topic, name=free, named_by=MODEL))
+            others = [name for number, name in names.items() if number != topic.topic]
+            names[topic.topic] = numbered(said, [NO_TEXT_NAME, *others])
+            topics.append(replace(topic, name=names[topic.topic], named_by=MODEL))
     return replace(state, trouble=given.trouble).having(topics, [])
 
 

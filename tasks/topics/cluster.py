@@ -13,7 +13,7 @@ from tasks.topics.crossed import crossed
 from tasks.topics.describe import Described, describe
 from tasks.topics.overtime import over_time
 from tasks.topics.quality import agreement, diversity, silhouette
-from tasks.topics.registry import MODEL, WORDS, events_frame
+from tasks.topics.registry import MODEL, NO_TEXT, WORDS, events_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tasks.topics.anchors import Placed
     from tasks.topics.registry import State
 
-NO_TEXT = -1
 _STEPS = 4
 _CLUSTERS: dict[str, Any] = {
     "row_id": pl.String,

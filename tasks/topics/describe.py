@@ -11,7 +11,7 @@ import polars as pl
 from tasks.topics.examples import central, typical
 from tasks.topics.naming import topic_names, topic_terms
 from tasks.topics.quality import coherence
-from tasks.topics.registry import WORDS
+from tasks.topics.registry import NO_TEXT, NO_TEXT_NAME, WORDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tasks.topics.anchors import Anchors, Placed
     from tasks.topics.registry import State
 
-NO_TEXT, NO_TEXT_NAME = -1, "no text"
 _TOPICS: dict[str, Any] = {
     "topic": pl.Int32,
     "name": pl.String,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tasks.topics.settings import ClusterSettings
 
 
+SURE = 0.5
+"""The share of votes from which on a text that joined a topic counts as one of its own."""
 ENOUGH = 1_000
 """Texts from which on a grouping says how fine the next one is."""
 
@@ -48,15 +50,15 @@ class Grouped:
     size: int
 
 
-def group(state: State, texts: Texts, settings: ClusterSettings) -> Grouped:
+def group(state: State, texts: Texts, settings: ClusterSettings, device: str = "cpu") -> Grouped:
     """Group the distinct texts of a window, at most `settings.fit_texts` of them."""
     first, _ = same_vectors(texts.vectors)
     vectors = chosen(texts.vectors, first)
     vectors = chosen(vectors, evenly(len(vectors), settings.fit_texts))
-    near = near_of(vectors, settings.neighbours)
+    near = near_of(vectors, settings.neighbours, device)
     before = state.anchors.place(vectors) if state.anchors else None
     known = _known(before, state.fitted.bar, len(vectors))
-    found = fit(vectors, near, settings, known if before else None, _kept(state))
+    found = fit(vectors, near, settings, known if before else None, _kept(state), device)
     places = layout(vectors, near, settings.seed, before.places if before else None)
     groups = Anchors(vectors, found.labels, places)
     centres = {t.topic: state.anchors.centre(t.topic) for t in state.alive if state.anchors}
@@ -68,10 +70,12 @@ def group(state: State, texts: Texts, settings: ClusterSettings) -> Grouped:
 
 
 def _known(before: Placed | None, bar: float, size: int) -> NDArray[np.int32]:
-    """The topic that each text is known by; none for a text that is like no topic's."""
+    """The topic that each text is known by; none for a text that is like no topic's or between
+    several, so that a new topic can gather its texts."""
     if before is None:
         return np.full(size, -1, np.int32)
-    return np.where(before.known | (before.closeness >= bar), before.topics, -1).astype(np.int32)
+    sure = (before.closeness >= bar) & (before.strengths >= SURE)
+    return np.where(before.known | sure, before.topics, -1).astype(np.int32)
 
 
 def _kept(state: State) -> float | None:

@@ -38,19 +38,20 @@ def layout(vectors: Floats, near: Near, seed: int, start: Floats | None = None) 
         vectors: (n, d) unit vectors, no two the same.
         near: Their nearest others, which shape a vector's place.
         seed: Of UMAP's random numbers.
-        start: (n, 2) coordinates on an earlier map, NaN where there are none; the new map begins
-            there, and is turned, shifted and scaled so that it looks like the earlier one.
+        start: (n, 2) coordinates on an earlier map; the new map begins there, and is turned,
+            shifted and scaled so that it looks like the earlier one. One that has hardly any
+            places, because it was made of a few texts, is left aside.
 
     Returns:
         (n, 2) coordinates, rounded to `DIGITS` digits.
     """
-    begun = None if start is None else _filled(start, near)
+    begun = start if start is not None and len(np.unique(start, axis=0)) >= SMALL else None
     if len(vectors) < SMALL or vectors.shape[1] < 3:
         places = principal(vectors)
     else:
         places = _umap(vectors, near, 2, seed, begun)
-    if begun is not None and start is not None:
-        places = aligned(places, start)
+    if begun is not None:
+        places = aligned(places, begun)
     return np.round(places, DIGITS) + np.float32(0)
 
 
@@ -66,35 +67,16 @@ def aligned(places: Floats, start: Floats) -> Floats:
 
     Args:
         places: (n, 2) coordinates.
-        start: (n, 2) the earlier ones, NaN where there are none.
+        start: (n, 2) the earlier ones.
     """
     from scipy.linalg import orthogonal_procrustes
 
-    known = _known(start)
-    here, there = places[known].astype(np.float64), start[known].astype(np.float64)
+    here, there = places.astype(np.float64), start.astype(np.float64)
     middle, centre = here.mean(axis=0), there.mean(axis=0)
     turn, fit = orthogonal_procrustes(here - middle, there - centre)
     scale = fit / max(float(np.square(here - middle).sum()), 1e-12)
     found = (places - middle) @ turn * scale + centre
     return np.asarray(found, np.float32)
-
-
-def _filled(start: Floats, near: Near) -> Floats | None:
-    """Coordinates for all: unknown ones lie amid their neighbours, or else in the middle."""
-    places, known = start.astype(np.float64), _known(start)
-    if not known.any():
-        return None
-    unknown = np.flatnonzero(~known)
-    theirs = known[near.places[unknown]]
-    counts = theirs.sum(axis=1, keepdims=True)
-    sums = (np.nan_to_num(places[near.places[unknown]]) * theirs[:, :, None]).sum(axis=1)
-    middle = places[known].mean(axis=0)
-    places[unknown] = np.where(counts > 0, sums / np.maximum(counts, 1), middle)
-    return places.astype(np.float32)
-
-
-def _known(start: Floats) -> NDArray[np.bool_]:
-    return np.asarray(np.isfinite(start).all(axis=1))
 
 
 def principal(vectors: Floats, count: int = 2) -> Floats:

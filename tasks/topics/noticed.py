@@ -12,6 +12,9 @@ from tasks.topics.registry import Event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tasks.texts.distinct import Texts
     from tasks.topics.anchors import Anchors, Placed
     from tasks.topics.registry import State, Topic
@@ -33,10 +36,18 @@ class Joined:
 
     texts: Texts
     placed: Placed
+    strange: NDArray[np.bool_]
+    """(m,) which of them are like no topic's: these neither make a topic grow nor drift."""
 
-    def rows(self, topic: int) -> int:
-        """Rows that have the topic."""
-        return int(self.texts.rows[self.placed.topics == topic].sum())
+    @classmethod
+    def of(cls, texts: Texts, placed: Placed, bar: float) -> Joined:
+        """The texts, with what is below the bar as strange."""
+        return cls(texts, placed, ~placed.known & (placed.closeness < bar))
+
+    def rows(self, topic: int, of: NDArray[np.bool_] | None = None) -> int:
+        """Rows that have the topic, all of them or those of some texts."""
+        chosen = self.placed.topics == topic
+        return int(self.texts.rows[chosen if of is None else chosen & of].sum())
 
 
 def join(state: State, joined: Joined, partition: str) -> State:
@@ -45,20 +56,19 @@ def join(state: State, joined: Joined, partition: str) -> State:
     assert anchors is not None  # noqa: S101  (callers group first)
     placed, fitted = joined.placed, state.fitted
     new = ~placed.known
-    strange = new & (placed.closeness < fitted.bar)
     total = sum(topic.rows for topic in state.alive)
     came = int(joined.texts.rows.sum())
     events = [
         event
         for topic in state.alive
         for event in (
-            *_growth(topic, joined.rows(topic.topic), total, came, partition),
+            *_growth(topic, joined.rows(topic.topic, ~joined.strange), total, came, partition),
             *_drift(topic, anchors, joined, partition),
         )
     ]
     topics = [replace(t, rows=t.rows + joined.rows(t.topic)) for t in state.alive]
     counts = replace(
-        fitted, new=fitted.new + int(new.sum()), strange=fitted.strange + int(strange.sum())
+        fitted, new=fitted.new + int(new.sum()), strange=fitted.strange + int(joined.strange.sum())
     )
     return replace(state, fitted=counts).having(topics, events)
 
@@ -112,7 +122,7 @@ def _growth(topic: Topic, rows: int, total: int, came: int, partition: str) -> I
 
 def _drift(topic: Topic, anchors: Anchors, joined: Joined, partition: str) -> Iterator[Event]:
     """A topic whose new texts are further from its centre than its own ones are."""
-    mine = (joined.placed.topics == topic.topic) & ~joined.placed.known
+    mine = (joined.placed.topics == topic.topic) & ~joined.placed.known & ~joined.strange
     count = int(mine.sum())
     if count < FEW:
         return

@@ -10,6 +10,8 @@ import polars as pl
 if TYPE_CHECKING:
     from tasks.topics.anchors import Anchors
 
+NO_TEXT, NO_TEXT_NAME = -1, "no text"
+"""What rows without text have for a topic."""
 WORDS, MODEL = "words", "model"
 """Who named a topic."""
 
@@ -25,7 +27,9 @@ TOPIC: dict[str, Any] = {
     "closeness": pl.Float64,
     "spread": pl.Float64,
     "terms": pl.List(pl.String),
+    "named_for": pl.List(pl.String),
 }
+_LISTS = ("terms", "named_for")
 EVENT: dict[str, Any] = {
     "partition": pl.String,
     "kind": pl.String,
@@ -50,10 +54,12 @@ class Topic:
         named_by: `words` or `model`.
         theme: The theme that it belongs to.
         born: The partition that it came up in.
-        rows: Rows that have had it.
+        rows: Rows of the window that have it, as of the last grouping, and those that joined it
+            since.
         closeness, spread: Mean and standard deviation of the similarity of its anchors to
             their centre.
         terms: Its terms, best first.
+        named_for: Those that were its best when it was named.
         gone: The partition that it was last known before; None while it lives.
         into: The topic that took it over, if one did.
     """
@@ -67,6 +73,7 @@ class Topic:
     closeness: float
     spread: float
     terms: tuple[str, ...] = ()
+    named_for: tuple[str, ...] = ()
     gone: str | None = None
     into: int | None = None
 
@@ -167,7 +174,7 @@ class State:
 
 def topics_frame(state: State) -> pl.DataFrame:
     """All topics by the contract `registry`."""
-    rows = [vars(topic) | {"terms": list(topic.terms)} for topic in state.topics.values()]
+    rows = [vars(t) | {name: list(vars(t)[name]) for name in _LISTS} for t in state.topics.values()]
     return pl.DataFrame(rows, TOPIC)
 
 
@@ -179,7 +186,7 @@ def events_frame(state: State) -> pl.DataFrame:
 def topics_of(frame: pl.DataFrame) -> dict[int, Topic]:
     """The topics of a table by the contract `registry`."""
     rows = frame.iter_rows(named=True)
-    found = [Topic(**(row | {"terms": tuple(row["terms"])})) for row in rows]
+    found = [Topic(**(row | {name: tuple(row[name]) for name in _LISTS})) for row in rows]
     return {topic.topic: topic for topic in found}
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.quoting import quote
 from tasks.topics.anchors import outlier_bar
 from tasks.topics.changes import changes
 from tasks.topics.grouped import Grouped, group
-from tasks.topics.naming import Term, topic_names, topic_terms
-from tasks.topics.registry import WORDS, Fitted, State, Topic
+from tasks.topics.naming import IN_NAME, Term, topic_names, topic_terms
+from tasks.topics.registry import NO_TEXT_NAME, WORDS, Fitted, State, Topic
 from tasks.topics.themes import themes
 
 if TYPE_CHECKING:
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     from tasks.topics.anchors import Anchors
     from tasks.topics.settings import ClusterSettings
 
-NO_TEXT_NAME = "no text"
-LONGEST_NAME = 40
-"""Characters of a text that stand for the name of a topic without words."""
 
 Topics = NDArray[np.int32]
 
 
 def regroup(
-    state: State, texts: Texts, partition: str, settings: ClusterSettings, why: str
+    state: State,
+    texts: Texts,
+    partition: str,
+    settings: ClusterSettings,
+    why: str,
+    device: str = "cpu",
 ) -> State:
     """The state after all texts of a window were grouped anew.
 
@@ -40,8 +43,9 @@ def regroup(
         partition: The window's last partition.
         settings: How texts are grouped.
         why: What called for it.
+        device: Where torch computes.
     """
-    grouped = group(state, texts, settings)
+    grouped = group(state, texts, settings, device)
     placed = grouped.anchors.place(texts.vectors)
     rows = np.bincount(placed.topics, weights=texts.rows).astype(int)
     terms = _terms(texts, placed.topics, grouped.anchors)
@@ -83,6 +87,7 @@ def _topics(
         similar = anchors.vectors[anchors.topics == number] @ anchors.centre(number)
         before = state.topics.get(number)
         kept = before is not None and before.name == given[number]
+        listed = tuple(term.text for term in terms[number])
         found[number] = Topic(
             topic=number,
             name=given[number],
@@ -92,7 +97,8 @@ def _topics(
             rows=int(rows[number]) if number < len(rows) else 0,
             closeness=round(float(similar.mean()), 4),
             spread=round(float(similar.std()), 4),
-            terms=tuple(term.text for term in terms[number]),
+            terms=listed,
+            named_for=before.named_for if before and kept else listed[:IN_NAME],
         )
     return found
 
@@ -113,15 +119,15 @@ def _names(state: State, grouped: Grouped, terms: dict[int, list[Term]]) -> dict
 
 def _still_says(topic: Topic, terms: list[Term]) -> bool:
     """Whether what a topic was named for is still among its terms; a topic without any keeps it."""
-    now = {term.text for term in terms}
-    before = set(topic.terms[:3])
+    now, before = {term.text for term in terms}, set(topic.named_for)
     return not before or not now or bool(before & now)
 
 
 def _central_text(grouped: Grouped, number: int) -> str:
     texts, centre = grouped.texts, grouped.anchors.centre(number)
     nearest = int(np.round(texts.vectors @ centre, 6).argmax())
-    return texts.texts[nearest][:LONGEST_NAME]
+    said = quote(texts.texts[nearest])
+    return "".join(sign for sign in said if sign.isprintable())
 
 
 def _themes(anchors: Anchors, count: int | Literal["auto"]) -> dict[int, int]:

@@ -31,7 +31,7 @@ class NamingSettings(ServerSettings):
 
     def key_values(self) -> dict[str, Any]:
         """The settings that can change a name, JSON-ready."""
-        return self.model_dump(mode="json", include={"url", "model", "api", "max_tokens"})
+        return self.model_dump(mode="json", include={"model", "api", "max_tokens"})
 
 
 class ClusterSettings(Settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def read_state(ref: ArtifactRef | None) -> State:
     )
 
 
+@lru_cache(maxsize=10_000)
 def anchors_at(ref: ArtifactRef) -> ArtifactRef | None:
     """The artifact that holds the anchors of a registry; None where it has none.
 

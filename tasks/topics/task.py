@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from prefect import get_run_logger
 
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job
 from tasks.asking.task import secret_block
 from tasks.contracts import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
+from tasks.embed.device import resolve_device
 from tasks.keys import Stage, recipe
+from tasks.locks import device_lock
 from tasks.task import execute, stage_task
 from tasks.topics.advance import Rows, advance
 from tasks.topics.cluster import cluster
 from tasks.topics.llm.names import llm_names
 from tasks.topics.llm.store import NAMES
 from tasks.topics.stored import anchors_at, read_state, write_state
-from tasks.window import read_window, window_inputs
+from tasks.window import read_new, read_window, window_inputs
 from tasks.windowed import LIBRARIES, MODULES, WindowRefs, finish, teller
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from tasks.topics.called import Namer
@@ -27,11 +31,10 @@ if TYPE_CHECKING:
     from tasks.window import Window
 
 _LIBRARIES = (*LIBRARIES, "graspologic-native", "torch", "umap-learn")
-REGISTRY = Stage(
-    "topics",
-    ("tasks.topics.advance", "tasks.topics.llm.names", "tasks.topics.stored", *MODULES),
-    _LIBRARIES,
-)
+_MODULES = ("tasks.topics.advance", "tasks.topics.stored", *MODULES)
+REGISTRY = Stage("topics", _MODULES, _LIBRARIES)
+NAMED = Stage("topics", (*_MODULES, "tasks.topics.llm.names"), (*_LIBRARIES, "httpx"))
+"""The same where a language model names topics."""
 CLUSTER = Stage(
     "cluster", ("tasks.topics.cluster", "tasks.topics.stored", *MODULES), (*LIBRARIES, "torch")
 )
@@ -43,6 +46,7 @@ def registry_job(
     window: WindowRefs,
     before: ArtifactRef | None,
     settings: ClusterSettings,
+    since: datetime | None,
 ) -> Job:
     """The job of the registry after one partition.
 
@@ -52,10 +56,12 @@ def registry_job(
         window: The window up to it, whose last partition it is.
         before: The registry before it; None for the first partition.
         settings: How texts are grouped.
+        since: The end of the window that `before` is of.
     """
     inputs = window_inputs(window.cleaned, window.embedded, window.rules)
     earlier = () if before is None else (before.sha256,)
-    made_of = recipe(REGISTRY, (*earlier, *inputs), _values(settings))
+    stage = NAMED if settings.naming else REGISTRY
+    made_of = recipe(stage, (*earlier, str(since), *inputs), _values(settings))
     refs = [*([before] if before else []), *window.cleaned, *window.embedded]
     names = [ref.name for ref in refs]
     anchored = None if before is None else anchors_at(before)
@@ -71,15 +77,31 @@ def _values(settings: ClusterSettings) -> dict[str, Any]:
 
 @stage_task("topics", "topics-{job.partition}")
 def advance_registry(
-    job: Job, window: WindowRefs, before: ArtifactRef | None, settings: ClusterSettings
+    job: Job,
+    window: WindowRefs,
+    before: ArtifactRef | None,
+    settings: ClusterSettings,
+    since: datetime | None,
+    device: str,
 ) -> ArtifactRef:
-    """Let a partition's rows join the known topics, or group all texts anew."""
+    """Let a partition's rows join the known topics, or group all texts anew.
+
+    Args:
+        job: The registry to make.
+        window: The window up to the partition.
+        before: The registry before; None for the first.
+        settings: How texts are grouped.
+        since: The end of the window that `before` is of: rows known from then on are new.
+        device: Where torch computes.
+    """
 
     def work(draft: Draft) -> None:
-        own = replace(window, cleaned=window.cleaned[-1:], embedded=window.embedded[-1:])
-        rows = Rows(_read(own), partial(_read, window))
+        own = read_new(window.cleaned, window.embedded, window.rules, since)
+        rows = Rows(own, partial(_read, window))
         namer = _namer(job.root, settings.naming) if settings.naming else None
-        state = advance(read_state(before), rows, job.partition, settings, namer)
+        where = resolve_device(device)
+        with device_lock(where, get_run_logger().info):
+            state = advance(read_state(before), rows, job.partition, settings, namer, where)
         write_state(draft, state, before)
         draft.count(rows.own.clean.height, rows.own.clean.height, 0)
 

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from tasks.contracts import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
 from tasks.topics.advance import Rows, advance
-from tasks.topics.cluster import NO_TEXT, Clustering, cluster
-from tasks.topics.describe import NO_TEXT_NAME
+from tasks.topics.cluster import Clustering, cluster
 from tasks.topics.examples import SHOWN
-from tasks.topics.registry import State
+from tasks.topics.registry import NO_TEXT, NO_TEXT_NAME, State
 from tasks.topics.settings import ClusterSettings
 from tasks.window import Window
 

@@ -25,9 +25,10 @@ YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}
 def results(partition: str) -> pl.DataFrame:
     empty = {name: None for name in RESULTS.columns if name not in {"row_id", "partition"}}
     texts = ("label", "prediction", "split", "topic", "anomaly_reason")
+    others = {"anomaly_flagged": pl.Boolean, **dict.fromkeys(texts, pl.String)}
     return pl.DataFrame(
         [{"row_id": f"{partition}-{i}", "partition": partition, **empty} for i in range(2)],
-        schema_overrides={name: pl.String if name in texts else pl.Float64 for name in empty},
+        schema_overrides={name: others.get(name, pl.Float64) for name in empty},
     ).with_columns(remarks=pl.lit('a "quoted", é\ntext'))
 
 

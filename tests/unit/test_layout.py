@@ -74,13 +74,13 @@ def test_more_neighbours_than_vectors_are_taken_as_all() -> None:
 
 def test_a_map_that_begins_from_an_earlier_one_looks_like_it() -> None:
     vectors = heaps(5, 30)
-    earlier = mapped(vectors[:120])
-    start = np.full((150, 2), np.nan, np.float32)
-    start[:120] = earlier
+    known = np.flatnonzero(np.arange(150) % 5 != 4)
+    earlier = mapped(vectors[known])
+    start = earlier[np.searchsorted(known, np.arange(150), side="right") - 1]
     later = mapped(vectors, start)
 
     def moved(places: Floats) -> float:
-        return float(np.median(np.hypot(*(places[:120] - earlier).T)) / earlier.std())
+        return float(np.median(np.hypot(*(places[known] - earlier).T)) / earlier.std())
 
     assert moved(later) < 0.4
     assert moved(later) < moved(mapped(vectors))
@@ -89,16 +89,11 @@ def test_a_map_that_begins_from_an_earlier_one_looks_like_it() -> None:
     assert (later == mapped(vectors, start)).all()
 
 
-def test_a_small_map_is_turned_to_look_like_the_earlier_one() -> None:
-    vectors = heaps(3, 5)
-    earlier = mapped(vectors)[:, ::-1] * np.float32([4, -4]) + 7
-    assert np.allclose(mapped(vectors, earlier), earlier, atol=0.01)
-
-
-@pytest.mark.parametrize("size", [9, SMALL + 10])
-def test_an_earlier_map_without_any_known_place_changes_nothing(size: int) -> None:
-    vectors = heaps(3, size // 3)
-    start = np.full((len(vectors), 2), np.nan, np.float32)
+@pytest.mark.parametrize("places", [1, 3])
+def test_an_earlier_map_of_hardly_any_places_is_left_aside(places: int) -> None:
+    vectors = heaps(3, 30)
+    start = np.zeros((90, 2), np.float32)
+    start[:places] += np.arange(places, dtype=np.float32)[:, None]
     assert (mapped(vectors, start) == mapped(vectors)).all()
 
 
@@ -109,11 +104,7 @@ def test_a_turned_mirrored_and_scaled_map_is_turned_back(
     start = np.random.default_rng(seed).normal(size=(8, 2)).astype(np.float32)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turned = start @ turn * scale * ([1, -1] if mirror else [1, 1]) + [5, -2]
-    start[3] = np.nan
-    found = aligned(turned.astype(np.float32), start)
-    known = np.isfinite(start[:, 0])
-    assert np.allclose(found[known], start[known], atol=1e-3)
-    assert np.isfinite(found).all()
+    assert np.allclose(aligned(turned.astype(np.float32), start), start, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [10, SMALL + 10])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, as_json, chat_server, titled
 
-from tasks.topics.llm.names import LlmNames, llm_names
-from tasks.topics.llm.subject import Subject
+from tasks.topics.llm.names import llm_names
+from tasks.topics.llm.subject import LlmNames, Subject
 from tasks.topics.settings import NamingSettings
 
 GULLS = Subject(
@@ -218,17 +218,21 @@ def test_what_has_been_named_needs_no_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"model": "large"}, {"api": "completions"}, {"max_tokens": 61}, {"url": "/"}],
+    [{"model": "large"}, {"api": "completions"}, {"max_tokens": 61}],
     ids=str,
 )
 def test_a_name_is_kept_for_the_model_that_gave_it(
     server: ChatServer, tmp_path: Path, other: dict[str, str]
 ) -> None:
     named(server, tmp_path)
-    if "url" in other:
-        other = {"url": server.url + other["url"]}
     settings = NamingSettings.model_validate({"url": server.url, "model": "small", **other})
     assert llm_names(BOTH, settings, tmp_path).kept == 0
+
+
+def test_a_name_is_kept_when_the_server_moves(server: ChatServer, tmp_path: Path) -> None:
+    named(server, tmp_path)
+    settings = NamingSettings(url=server.url + "/", model="small")
+    assert llm_names(BOTH, settings, tmp_path).kept == 2
 
 
 def test_a_name_is_kept_for_the_content_of_its_topic(server: ChatServer, tmp_path: Path) -> None:

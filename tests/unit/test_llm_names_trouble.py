@@ -241,7 +241,7 @@ def test_what_cannot_be_set_is_refused(values: dict[str, Any], message: str) -> 
         ({"attempts": 1}, False),
         ({"api_key_env": "A"}, False),
         ({"model": "other"}, True),
-        ({"url": "http://other/v1"}, True),
+        ({"url": "http://other/v1"}, False),  # where it is, not what it is
         ({"api": "completions"}, True),
         ({"max_tokens": 500}, True),
     ],

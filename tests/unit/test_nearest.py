@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.anomalies.neighbours import Neighbours, neighbours_of
-from tasks.anomalies.reasons import nearest_normal, unusual_words
+from tasks.anomalies.reasons import unusual_words
 from tasks.anomalies.usual import usual
 from tasks.texts.distinct import Texts, distinct_texts
 from tasks.texts.nearest import nearest
@@ -140,16 +140,6 @@ def test_unusual_words_are_those_that_no_neighbour_spells_alike() -> None:
     clean, found, near = described(texts, [5, 6])
     assert unusual_words(usual(clean), found, near, 0) == ["smoke", "ingestion"]
     assert unusual_words(usual(clean), found, near, -1) == []
-
-
-def test_the_nearest_normal_rows_leave_out_what_is_flagged() -> None:
-    clean, found, near = described([f"text {i}" for i in range(9)], [4, 2, 8, 6, -1])
-    normal = np.ones(9, bool)
-    assert nearest_normal(found, near, normal, 0, clean) == ("4", "2", "8")
-    normal[[2, 8]] = False
-    assert nearest_normal(found, near, normal, 0, clean) == ("4", "6")
-    assert nearest_normal(found, near, normal, -1, clean) == ()
-    assert nearest_normal(found, near, normal, 5, clean) == ()
 
 
 def test_neighbours_are_other_known_texts_the_most_similar_first() -> None:

@@ -11,7 +11,7 @@ from heaps import joined, month, window_of
 
 from tasks.contracts import EVENTS, REGISTRY
 from tasks.topics.advance import Rows, advance
-from tasks.topics.llm.names import LlmNames
+from tasks.topics.llm.subject import LlmNames
 from tasks.topics.registry import (
     MODEL,
     WORDS,

@@ -24,7 +24,7 @@ from tasks.columns import Columns
 from tasks.contracts import CLEAN, EMBEDDINGS, REJECTED
 from tasks.errors import ContractError
 from tasks.keys import Recipe
-from tasks.window import Window, WindowRules, read_window
+from tasks.window import Window, WindowRules, read_new, read_window
 
 END = datetime(1996, 6, 1, tzinfo=UTC)
 FIRST, NEWEST = WindowRules(END, "first"), WindowRules(END, "newest")
@@ -49,8 +49,8 @@ def write(job: Job, table: Any, contract: Any) -> ArtifactRef:
     return draft.finished()
 
 
-def window(folder: Path, rules: WindowRules, **partitions: Rows) -> Window:
-    """The window of partitions named like `p1996_05`, with each row's place as its vector."""
+def written(folder: Path, **partitions: Rows) -> tuple[list[ArtifactRef], list[ArtifactRef]]:
+    """Partitions named like `p1996_05`, cleaned and embedded, each row's place as its vector."""
     cleaned, embedded, place = [], [], 0
     for name, rows in partitions.items():
         partition = name[1:].replace("_", "-")
@@ -64,11 +64,16 @@ def window(folder: Path, rules: WindowRules, **partitions: Rows) -> Window:
         }
         cleaned.append(write(job, frame, CLEAN))
         embedded.append(write(replace(job, stage="embed"), pa.table(columns), EMBEDDINGS))
-    found = read_window(cleaned, embedded, rules)
+    return cleaned, embedded
+
+
+def window(folder: Path, rules: WindowRules, **partitions: Rows) -> Window:
+    """The window of the partitions."""
+    found = read_window(*written(folder, **partitions), rules)
     CLEAN.check(found.clean.to_arrow())
     REJECTED.check(found.rejected.to_arrow())
     assert found.clean.height == len(found.matrix)
-    assert found.clean.height + found.rejected.height == place
+    assert found.clean.height + found.rejected.height == sum(map(len, partitions.values()))
     return found
 
 
@@ -208,3 +213,34 @@ def test_every_row_is_kept_or_rejected_once_and_its_vector_with_it(
     wanted = "old" if keep == "first" else "new"
     for text in texts(found):
         assert text.startswith(wanted) or f"{wanted} {text[4:]}" not in known
+
+
+MAY = datetime(1996, 5, 1, tzinfo=UTC)
+
+
+def test_new_are_the_rows_of_the_last_partition_and_those_that_are_known_only_now(
+    tmp_path: Path,
+) -> None:
+    april: Rows = [("1", "1996-04-02", "a"), ("2", "1996-05-09", "late"), ("3", None, "c")]
+    may: Rows = [("4", "1996-05-02", "d"), ("5", "1996-06-01", "not yet")]
+    found = read_new(*written(tmp_path, p1996_04=april, p1996_05=may), FIRST, MAY)
+    assert texts(found) == ["late", "d"]
+    assert places(found) == [1, 3]
+
+
+def test_a_row_whose_id_an_earlier_one_has_taken_is_not_new(tmp_path: Path) -> None:
+    april: Rows = [("1", None, "a"), ("2", None, "b")]
+    may: Rows = [("2", None, "again"), ("3", None, "c")]
+    refs = written(tmp_path, p1996_04=april, p1996_05=may)
+    assert texts(read_new(*refs, FIRST, MAY)) == ["c"]
+    assert texts(read_new(*refs, NEWEST, MAY)) == ["again", "c"]
+
+
+def test_at_first_all_rows_of_the_last_partition_are_new(tmp_path: Path) -> None:
+    refs = written(tmp_path, p1996_05=[("1", None, "a"), ("2", "1996-05-02", "b")])
+    assert texts(read_new(*refs, FIRST, None)) == ["a", "b"]
+
+
+def test_a_partition_none_of_whose_rows_is_known_brings_nothing_new(tmp_path: Path) -> None:
+    refs = written(tmp_path, p1996_04=[("1", None, "a")], p1996_05=[("2", "1996-07-01", "b")])
+    assert texts(read_new(*refs, FIRST, MAY)) == []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tasks.topics.llm.answers import name_in
 from tasks.topics.llm.check import checked
 from tasks.topics.llm.client import Client
 from tasks.topics.llm.store import place_of, read_name, write_name
-from tasks.topics.llm.subject import shown_terms, shown_texts
+from tasks.topics.llm.subject import LlmNames, shown_terms, shown_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,26 +19,6 @@ if TYPE_CHECKING:
     from tasks.topics.settings import NamingSettings
 
 _Outcome = Literal["kept", "given", "refused", "unanswered"]
-
-
-@dataclass(frozen=True)
-class LlmNames:
-    """What came of asking a model for the names of n subjects.
-
-    Attributes:
-        names: n names in the order of the subjects, None where the model gave none; two subjects
-            may have the same.
-        kept: How many of the names were there from an earlier run.
-        refused: How many subjects have got no name, or none that rests on them.
-        unanswered: How many subjects have no answer.
-        trouble: Why, of the first one, with what to do about it; None where all have one.
-    """
-
-    names: list[str | None]
-    kept: int
-    refused: int
-    unanswered: int
-    trouble: str | None
 
 
 def llm_names(

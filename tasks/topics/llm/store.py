@@ -23,9 +23,9 @@ NAMES = "names"
 def place_of(subject: Subject, settings: NamingSettings, folder: Path) -> Path:
     """Where the name of a subject is kept: by the server and all that it is asked.
 
-    So another prompt, model or topic has another place.
+    So another prompt, model or topic has another place; another address has not.
     """
-    return folder / f"{digest([settings.url, requests(subject, settings)])}.json"
+    return folder / f"{digest(requests(subject, settings))}.json"
 
 
 def read_name(place: Path) -> str | None:

@@ -45,6 +45,26 @@ class Subject:
     rows: int
 
 
+@dataclass(frozen=True)
+class LlmNames:
+    """What came of asking a model for the names of n subjects.
+
+    Attributes:
+        names: n names in the order of the subjects, None where the model gave none; two subjects
+            may have the same.
+        kept: How many of the names were there from an earlier run.
+        refused: How many subjects have got no name, or none that rests on them.
+        unanswered: How many subjects have no answer.
+        trouble: Why, of the first one, with what to do about it; None where all have one.
+    """
+
+    names: list[str | None]
+    kept: int
+    refused: int
+    unanswered: int
+    trouble: str | None
+
+
 def shown_terms(subject: Subject) -> list[str]:
     """The terms that a model is shown."""
     plain = (plain_line(term, LONGEST_TERM) for term in subject.terms[:TERMS])
