@@ -54,10 +54,11 @@ class Anomalies:
 
     Attributes:
         rows: One row per row of the clean table, in its order, as `contracts.ANOMALIES` says.
-            `text_score` and its like are the shares of the rows that are less unusual in that
-            view, null where the row is not in it. `p_value` is how probable so unusual a row is
-            by chance, all views together, and `score` is 1 less it. Ranks go from 1, the flagged
-            rows first and then those with a reason, so a repeat of one comes after all of them.
+            `text_score` and its like are the shares of the known rows that are less unusual in
+            that view, null where the row is not in it. `p_value` is how probable so unusual a row
+            is by chance, all views together, and `score` is 1 less it. Ranks go from 1, the
+            flagged rows first and then those with a reason, so a repeat of one comes after all of
+            them.
         repeats: Groups of rows that say the same, as `contracts.REPEATS` says.
         bursts: Groups that swelled in a partition, as `contracts.BURSTS` says.
         summary: What was done, ready for JSON.
@@ -76,7 +77,6 @@ def anomaly(
     table_names: Sequence[str],
     settings: AnomalySettings,
     new: NDArray[np.bool_] | None = None,
-    groups: tuple[str, Sequence[str | None]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Anomalies:
     """Rank the rows of a clean table by how unusual they are and give reasons for the first.
@@ -95,8 +95,6 @@ def anomaly(
         settings: How many rows are flagged.
         new: (n,) the rows to hold against the others; all rows are held against all where it is
             None or leaves fewer than `HISTORY`.
-        groups: What further groups are called whose counts are watched, and the group of each
-            row or None, n of them.
         progress: Called with the steps done and the steps there are.
     """
     tell = progress or _silent
@@ -104,7 +102,7 @@ def anomaly(
     known = ~fresh if (~fresh).sum() >= HISTORY else np.ones(clean.height, bool)
     finite = np.nan_to_num(table, nan=0.0, posinf=0.0, neginf=0.0)
     columns = Table(clean, finite, table_names)
-    grounds = _look(columns, np.nan_to_num(vectors), known, groups, tell)
+    grounds = _look(columns, np.nan_to_num(vectors), known, tell)
     used = {name: view for name, view in grounds.views.items() if view.used}
     if not used:
         notes = "; ".join(grounds.views[name].note for name in ("text", "table"))
@@ -125,7 +123,6 @@ def _look(
     table: Table,
     vectors: NDArray[np.float32],
     known: NDArray[np.bool_],
-    groups: tuple[str, Sequence[str | None]] | None,
     tell: Callable[[int, int], None],
 ) -> Grounds:
     texts = distinct_texts(table.clean, vectors)
@@ -137,7 +134,7 @@ def _look(
     paired = match(texts, table, known)
     views["match"] = _match_view(paired, known)
     tell(3, _STEPS)
-    bursts = find_bursts(table.clean, known, groups)
+    bursts = find_bursts(table.clean, known)
     views["time"] = _time_view(bursts)
     repeats = find_repeats(table.clean, texts, neighbours)
     tell(4, _STEPS)
@@ -153,11 +150,9 @@ def _match_view(paired: Match | None, known: NDArray[np.bool_]) -> View:
 
 
 def _time_view(bursts: Bursts) -> View:
-    """Where nothing swells, time tells nothing of any row."""
-    if not bursts.found.height:
-        note = "no burst" if bursts.note == "used" else bursts.note
-        return absent(len(bursts.tails), note)
-    return View(bursts.tails)
+    """A view wherever bursts can be judged: were it one only where there are some, a burst of new
+    rows would change the p-values of all."""
+    return View(bursts.tails, bursts.note)
 
 
 def _rows(
@@ -180,7 +175,7 @@ def _rows(
         "rank": ranks,
         "score": 1 - tails,
         "p_value": tails,
-        **{f"{name}_score": view.shares for name, view in grounds.views.items()},
+        **{f"{name}_score": shares for name, shares in grounds.shares.items()},
         "new": fresh,
         "flagged": marked,
         "group": grounds.repeats.of_row,

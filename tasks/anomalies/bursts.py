@@ -14,7 +14,7 @@ from tasks.anomalies.tails import rejected
 from tasks.contracts import CATEGORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 EARLIER = 6
 """Partitions that must come before one, so that something can be expected of it."""
@@ -69,32 +69,31 @@ class Bursts:
 
 @dataclass(frozen=True)
 class _Counts:
-    """How many rows each of l levels of a column has in each of p partitions, (l, p)."""
+    """How many rows each of l levels of a column has in each of p partitions, (l, p).
+
+    `known` (l,) tells the levels that history has, `codes` (n,) the level of each row or -1.
+    """
 
     column: str
     levels: list[str]
+    known: NDArray[np.bool_]
     codes: NDArray[np.int64]
     counts: Floats
 
 
-def find_bursts(
-    clean: pl.DataFrame,
-    known: NDArray[np.bool_],
-    groups: tuple[str, Sequence[str | None]] | None = None,
-) -> Bursts:
-    """Look for bursts of the levels of every category, and of other groups.
+def find_bursts(clean: pl.DataFrame, known: NDArray[np.bool_]) -> Bursts:
+    """Look for bursts of the levels of every category.
 
     What is expected of a level is its earlier share of the rows, times the partition's rows. How
     far its counts scatter comes from the earlier partitions too: counts scatter at least as the
     Poisson distribution says, and by as much more as they did (negative binomial; see Noufaily et
     al. 2013 on outbreaks). Of the tests in one partition those stand that Benjamini and Hochberg
-    (1995) let stand. Where the last `LAST` partitions all lie above what is usual, it is a level
-    shift instead.
+    (1995) let stand; levels that did not swell count as tested and as chance. Where the last
+    `LAST` partitions all lie above what is usual, it is a level shift instead.
 
     Args:
         clean: The clean table of n rows, oldest partition first.
         known: (n,) the rows of history.
-        groups: What other groups are called, and the group of each row or None, n of them.
     """
     partitions = clean["partition"]
     order = partitions.unique(maintain_order=True).to_list()
@@ -104,7 +103,8 @@ def find_bursts(
         return _none(clean.height, "no time column")
     place = {name: i for i, name in enumerate(order)}
     of_row = partitions.replace_strict(place, return_dtype=pl.Int64).to_numpy()
-    watched = [_count(*column, of_row, len(order)) for column in _grouped(clean, groups)]
+    named = [name for name in clean.columns if name.startswith(CATEGORY)]
+    watched = [_count(clean[name], known, of_row, len(order)) for name in named]
     total = np.bincount(of_row, minlength=len(order)).astype(np.float64)
     records = [
         record
@@ -124,29 +124,28 @@ def _none(rows: int, note: str) -> Bursts:
     return Bursts(pl.DataFrame(schema=_COLUMNS), np.full(rows, -1, np.int64), nothing, note)
 
 
-def _grouped(
-    clean: pl.DataFrame, groups: tuple[str, Sequence[str | None]] | None
-) -> Iterator[tuple[str, pl.Series]]:
-    for name in clean.columns:
-        if name.startswith(CATEGORY):
-            yield name.removeprefix(CATEGORY), clean[name]
-    if groups is not None:
-        yield groups[0], pl.Series(groups[1], dtype=pl.String)
-
-
-def _count(column: str, values: pl.Series, of_row: NDArray[np.int64], partitions: int) -> _Counts:
+def _count(
+    values: pl.Series, known: NDArray[np.bool_], of_row: NDArray[np.int64], partitions: int
+) -> _Counts:
+    # Levels of new rows alone come last, so that they take no level's place.
     rows = (
-        values.drop_nulls()
-        .value_counts(name="rows")
-        .sort(["rows", values.name], descending=[True, False])
+        pl.DataFrame({"level": values, "known": known})
+        .drop_nulls()
+        .group_by("level")
+        .agg(pl.col("known").sum(), pl.len().alias("rows"))
+        .sort(["known", "rows", "level"], descending=[True, True, False])
+        .head(MOST_LEVELS)
     )
-    levels = rows[values.name].head(MOST_LEVELS).to_list()
+    levels = rows["level"].to_list()
     place = {level: code for code, level in enumerate(levels)}
     codes = np.array([place.get(value, -1) for value in values.to_list()], np.int64)
     there = codes >= 0
     cells = codes[there] * partitions + of_row[there]
-    counts = np.bincount(cells, minlength=len(levels) * partitions)
-    return _Counts(column, levels, codes, counts.reshape(-1, partitions).astype(np.float64))
+    counts = np.bincount(cells, minlength=len(levels) * partitions).reshape(-1, partitions)
+    seen = (rows["known"] > 0).to_numpy()
+    return _Counts(
+        values.name.removeprefix(CATEGORY), levels, seen, codes, counts.astype(np.float64)
+    )
 
 
 def _standing(
@@ -177,7 +176,10 @@ def _tested(
         earlier = _Usual.of(counts.counts[:, :before], total[:before], total[partition])
         usual = usual.where(shifted, earlier)
     low, high = usual.span()
-    for i in np.flatnonzero((rows >= FEWEST) & (rows > usual.mean)).tolist():
+    swollen = (rows >= FEWEST) & (rows > high)
+    # What did not swell was tested all the same: chosen for being high, it would be chance.
+    tails = np.where(swollen, tails, 1)
+    for i in np.flatnonzero(counts.known | (rows > 0)).tolist():
         span = int(low[i]), int(high[i])
         mean = round(float(usual.mean[i]), 2)
         told = (int(rows[i]), mean, *span, str(kinds[i]), float(tails[i]))

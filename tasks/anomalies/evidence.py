@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A column whose value is not what the row's text makes one expect.
+    """A category that is not what the row's text makes one expect.
 
     Attributes:
         column: The column, without its prefix.
         value: What the row has in it; empty where it has nothing.
-        suggested: What the text suggests instead: a category, or a number written out.
+        suggested: The category that the text suggests instead.
         probability: How probable the text makes what it suggests, from 0 to 1.
     """
 
@@ -23,8 +23,27 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class Astray:
+    """A number that is far from the one that the row's text suggests.
+
+    Attributes:
+        column: The column, without its prefix.
+        value: What the row has in it.
+        suggested: The number that the text suggests.
+        closer: The share of the known rows whose number is closer to what their text suggests.
+        size: How many rows these are shares of.
+    """
+
+    column: str
+    value: float
+    suggested: float
+    closer: float
+    size: int
+
+
+@dataclass(frozen=True)
 class Burst:
-    """A partition in which a group has far more or fewer rows than its history makes one expect.
+    """A partition in which a group has far more rows than its history makes one expect.
 
     Attributes:
         column: The column of categories, without its prefix, or what the groups are called.
@@ -46,13 +65,13 @@ class Evidence:
     """What the views found of one row.
 
     Attributes:
-        text: The share of the rows whose text is less unusual; None for a row without text.
+        text: The share of the known rows whose text is less unusual; None for a row without text.
+        chance: How probable so unusual a text is.
         match: The column that contradicts the text most; None where nothing does.
         burst: The burst that the row is part of, if any.
-        near: The identifiers of the nearest rows that are not unusual, nearest first.
     """
 
     text: float | None = None
-    match: Mismatch | None = None
+    chance: float = 1.0
+    match: Mismatch | Astray | None = None
     burst: Burst | None = None
-    near: tuple[str, ...] = ()

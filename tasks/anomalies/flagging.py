@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.anomalies.evidence import Evidence
-from tasks.anomalies.reasons import explain, figure, unusual_words
+from tasks.anomalies.reasons import explain, figure, unlike, unusual_words
 from tasks.anomalies.tails import rejected
 from tasks.anomalies.usual import Usual, usual
 from tasks.anomalies.views import USUAL
 from tasks.contracts import NUMBER
-from tasks.quoting import percent, quote
+from tasks.quoting import quote
 from tasks.texts.words import essence
 
 if TYPE_CHECKING:
@@ -45,19 +45,24 @@ CLEAR = 0.01
 
 
 def candidates(
-    tails: NDArray[np.float64], new: NDArray[np.bool_], settings: AnomalySettings
+    tails: NDArray[np.float64],
+    stands: NDArray[np.bool_],
+    new: NDArray[np.bool_],
+    settings: AnomalySettings,
 ) -> NDArray[np.bool_]:
-    """The rows (n,) that may be flagged, repeats among them.
+    """The rows (n,) that may be flagged, of those that stand for themselves or for a group.
 
     Those whose p-value stands out, new rows and history each by themselves so that neither
-    decides on the other; or all of them, where the settings say how many are to be flagged.
+    decides on the other; or all of them, where the settings say how many are to be flagged. A
+    group is tested once, as it is flagged once: counted row by row it would let others through.
     """
     if len(tails) < FEW:
         return np.zeros(len(tails), bool)
     if settings.top is not None or settings.contamination is not None:
-        return tails < 1
+        return stands & (tails < 1)
     found = np.zeros(len(tails), bool)
-    for rows in (new, ~new):
+    for side in (new, ~new):
+        rows = side & stands
         found[rows] = rejected(tails[rows], settings.false_alarms)
     return found
 
@@ -102,15 +107,21 @@ class Grounds:
         return usual(self.table.clean, self.known)
 
     @cached_property
+    def shares(self) -> dict[str, NDArray[np.float64]]:
+        """By view, the share of the known rows (n,) that are less unusual than each row."""
+        return {name: view.shares(self.known) for name, view in self.views.items()}
+
+    @cached_property
     def shape(self) -> Shape | None:
         return self.table.shape(self.known)
 
     def reason(self, row: int) -> str:
         """Why a row is unusual, in a sentence."""
         clear = {name: bool(view.tails[row] <= CLEAR) for name, view in self.views.items()}
-        text = float(self.views["text"].shares[row])
+        text = float(self.shares["text"][row])
         evidence = Evidence(
             text=None if math.isnan(text) else text,
+            chance=float(self.views["text"].tails[row]),
             match=self.match.mismatch(row) if self.match and clear["match"] else None,
             burst=self.bursts.evidence(row),
         )
@@ -120,9 +131,10 @@ class Grounds:
 
     def _as_a_whole(self, row: int) -> str:
         """For a row none of whose values is rare: the text, or how its features meet."""
-        text, table = (self.views[name].shares[row] for name in ("text", "table"))
-        if self.shape is None or text > table:
-            return f"No value is rare; the text as a whole is unlike {percent(text)} of the others."
+        text, table = (self.views[name].tails[row] for name in ("text", "table"))
+        if self.shape is None or text < table:
+            share = float(self.shares["text"][row])
+            return f"No value is rare; the text as a whole is {unlike(share)}."
         named = self.shape.features(self.table.features[row], self.table.names)
         features = ", ".join(self._valued(row, name.partition(".")[2] or name) for name in named)
         return f"No value is rare; unusual is how these go together: {features}."
@@ -156,56 +168,90 @@ def tell_of(
         fresh: (n,) the rows of the newest partition, some of which are always told of.
         settings: How many rows are flagged.
     """
-    may = candidates(tails, ~grounds.known, settings)
-    flagged = _first(grounds, tails, may, most(len(tails), settings))
-    told = dict(flagged)
+    alike = Alike.of(grounds.repeats.of_row, tails, ~grounds.known)
+    may = candidates(tails, alike.stands, ~grounds.known, settings)
+    told, seen = _first(grounds, alike, tails, may, most(len(tails), settings))
+    flagged = len(told)
     for rows, count in ((tails < 1, EXPLAINED), (fresh & (tails < 1), NEW)):
-        left = rows & ~may
-        left[list(told)] = False
+        left = rows & alike.stands
+        left[seen] = False
         have = sum(bool(rows[row]) for row in told)
-        told |= _first(grounds, tails, left, min(count, len(tails) // FEW) - have)
+        more, looked = _first(grounds, alike, tails, left, min(count, len(tails) // FEW) - have)
+        told |= more
+        seen += looked
     near = {row: grounds.near(row, tails) for row in told}
-    return Told(told, near, len(flagged))
+    return Told(told, near, flagged)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Which of n rows are one entry: those of a group that is unusual.
+
+    History and new rows are two groups, so that neither takes the other's entry. Rows that repeat
+    each other are told apart all the same where most of them are usual: then it is not the text
+    that is unusual.
+
+    Attributes:
+        group: (n,) the group that a row is told with, -1 for none.
+        stands: (n,) the rows of no group, and of each group the one of the least p-value.
+        rows: By group, its rows.
+        before: By group, the rows of history that repeat it; 0 for a group of history.
+    """
+
+    group: NDArray[np.int64]
+    stands: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    before: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, of_row: NDArray[np.int64], tails: NDArray[np.float64], new: NDArray[np.bool_]
+    ) -> Alike:
+        """Part the groups of repeats (n,), -1 for none, by what is new, and keep the unusual."""
+        sides = np.where(of_row >= 0, 2 * of_row + new, -1)
+        size = 2 * (int(of_row.max(initial=-1)) + 1)
+        rows = np.bincount(sides[sides >= 0], minlength=size)
+        unusual = np.bincount(sides[(sides >= 0) & (tails <= USUAL)], minlength=size)
+        group = np.where(np.append(2 * unusual >= rows, False)[sides], sides, -1)
+        order = np.argsort(tails, kind="stable")
+        _, first = np.unique(group[order], return_index=True)
+        stands = group < 0
+        stands[order[first]] = True
+        before = np.zeros(size, np.int64)
+        before[1::2] = rows[::2]
+        return cls(group, stands, rows, before)
+
+    def told(self, reason: str, rows: list[int]) -> str:
+        """The first row's reason with how many are like it: its group, or these rows."""
+        group = int(self.group[rows[0]])
+        if group < 0:
+            return _repeated(reason, len(rows) - 1, 0)
+        before = int(self.before[group])
+        return _repeated(reason, int(self.rows[group]) - 1 + before, before)
 
 
 def _first(
-    grounds: Grounds, tails: NDArray[np.float64], may: NDArray[np.bool_], count: int
-) -> dict[int, str]:
+    grounds: Grounds,
+    alike: Alike,
+    tails: NDArray[np.float64],
+    may: NDArray[np.bool_],
+    count: int,
+) -> tuple[dict[int, str], list[int]]:
     """The first `count` of the rows that may be told of, by their p-values, with their reasons.
 
-    Of rows that repeat each other, or have nearly the same text and the same reason, the first is
-    told of, and its reason says how many are like it. Rows that repeat each other are told apart
-    all the same where most of them are usual: then it is not the text that is unusual.
+    Of rows that have nearly the same text and the same reason, the first is told of, and its
+    reason says how many are like it. The rows that were looked at and are thereby told of, or are
+    like one that is, come second.
     """
-    groups = _unusual_groups(grounds.repeats.of_row, tails)
-    found: dict[tuple[str, str], list[int]] = {}
-    reasons: dict[int, str] = {}
+    found: dict[tuple[str, str, bool, int], list[int]] = {}
     for row in in_order(tails, may)[: max(count, 0) * SCANNED].tolist():
-        reason = "" if groups[row] >= 0 else grounds.reason(row)
-        what = essence(str(grounds.table.clean["text"][row])) if reason else str(groups[row])
-        if (what, reason) in found:
-            found[what, reason].append(row)
-            continue
-        if len(found) == count:
+        core = essence(str(grounds.table.clean["text"][row]))
+        key = core, grounds.reason(row), bool(grounds.known[row]), int(alike.group[row])
+        if key not in found and len(found) == count:
             break
-        found[what, reason] = [row]
-        reasons[row] = reason or grounds.reason(row)
-    alike = {rows[0]: _alike(groups, rows) for rows in found.values()}
-    return {row: _repeated(reason, alike[row]) for row, reason in reasons.items()}
-
-
-def _unusual_groups(of_row: NDArray[np.int64], tails: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Each row's group (n,), -1 for none or for one of mostly usual rows."""
-    size = int(of_row.max(initial=-1)) + 1
-    rows = np.bincount(of_row[of_row >= 0], minlength=size)
-    unusual = np.bincount(of_row[(of_row >= 0) & (tails <= USUAL)], minlength=size)
-    return np.where(np.append(2 * unusual >= rows, False)[of_row], of_row, -1)
-
-
-def _alike(groups: NDArray[np.int64], rows: list[int]) -> int:
-    """How many other rows are like the first of these."""
-    group = groups[rows[0]]
-    return (len(rows) if group < 0 else int((groups == group).sum())) - 1
+        found.setdefault(key, []).append(row)
+    told = {rows[0]: alike.told(reason, rows) for (_, reason, _, _), rows in found.items()}
+    return told, [row for rows in found.values() for row in rows]
 
 
 def in_order(tails: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -214,8 +260,9 @@ def in_order(tails: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.
     return places[np.argsort(tails[places], kind="stable")]
 
 
-def _repeated(reason: str, more: int) -> str:
+def _repeated(reason: str, more: int, before: int) -> str:
     if not more:
         return reason
     rows = "1 more row is" if more == 1 else f"{more:,} more rows are"
-    return f"{reason[:-1]} ({rows} like it)."
+    earlier = f", {before:,} of them before" if before else ""
+    return f"{reason[:-1]} ({rows} like it{earlier})."

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from tasks.anomalies.evidence import Mismatch
+from tasks.anomalies.evidence import Astray, Mismatch
+from tasks.anomalies.foretell import SEED, Read, Split, blocks, foretell, splits_of
 from tasks.anomalies.tails import significant
 from tasks.contracts import CATEGORY, NUMBER
 from tasks.fuse.categories import MISSING, RARE
-from tasks.fuse.deal import deal
-from tasks.fuse.parts import Rows
-from tasks.fuse.terms import Terms
+from tasks.sampling import evenly
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from tasks.anomalies.views import Table
@@ -29,15 +26,14 @@ if TYPE_CHECKING:
 ENOUGH, DISTINCT = 200, 50
 """Known rows with a text, and distinct texts among them, from which on texts and tables are held
 against each other."""
-FOLDS, SEED = 5, 0
-TERMS, DIRECTIONS = 20_000, 150
-"""Terms of the texts, and their main directions, that stand beside the vectors."""
-RIDGE = 0.1
-"""The penalty, as a share of the mean variance of the features."""
+MOST_TAUGHT = 50_000
+"""Rows that teach; of more, so many that are evenly spread."""
 LIKELY, TIMES = 0.5, 5
 """A value is suggested that is at least so probable, and so much more so than the one there is."""
 STRANGE = 0.95
 """A number is told whose distance from the suggested one this share of the rows does not have."""
+CERTAIN = 0.99
+"""The most that is said to be probable: what is foretold is a regression's guess."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +56,12 @@ class Match:
     columns: dict[str, list[int]]
     foretold: NDArray[np.float32]
     known: NDArray[np.bool_]
+    _units: dict[str, float] = field(default_factory=dict)
+    _places: dict[str, tuple[NDArray[np.float32], NDArray[np.float64]]] = field(
+        default_factory=dict
+    )
 
-    def mismatch(self, row: int) -> Mismatch | None:
+    def mismatch(self, row: int) -> Mismatch | Astray | None:
         """The column that contradicts a row's text most, or None where none does clearly."""
         names = list(self.columns)
         for place in np.argsort(-self.blame[row], kind="stable").tolist():
@@ -75,56 +75,61 @@ class Match:
     def _category(self, column: str, row: int) -> Mismatch | None:
         features = self.columns[column]
         names = [self.table.names[i].partition(" = ")[2] for i in features]
-        odds = np.maximum(self.foretold[row, features] / self._unit(features), 0)
+        odds = np.maximum(self.foretold[row, features] / self._unit(column), 0)
         shares = odds / max(float(odds.sum()), 1e-9)
         best, own = int(shares.argmax()), int(self.table.features[row, features].argmax())
         if shares[best] < max(LIKELY, TIMES * shares[own]) or names[best] in (MISSING, RARE):
             return None
-        value = self._value(column, row)
-        return Mismatch(_told(column), value, names[best], round(float(shares[best]), 3))
+        probability = min(round(float(shares[best]), 3), CERTAIN)
+        return Mismatch(_told(column), self._value(column, row), names[best], probability)
 
-    def _unit(self, features: list[int]) -> float:
+    def _unit(self, column: str) -> float:
         """What a level's feature is where it is not 0."""
-        return max(float(self.table.features[:, features].max()), 1e-9)
+        if column not in self._units:
+            parts = (self.table.features[self.known, i].max() for i in self.columns[column])
+            self._units[column] = max(*map(float, parts), 1e-9)
+        return self._units[column]
 
     def _value(self, column: str, row: int) -> str:
         value = self.table.clean[column][row] if column in self.table.clean.columns else None
         return "" if value is None else str(value)
 
-    def _number(self, column: str, row: int) -> Mismatch | None:
+    def _number(self, column: str, row: int) -> Astray | None:
         value = self._value(column, row)
-        if not value or len(self._missed(column)) == 0:
+        missed = self._misses.get(column, ())
+        if not value or not len(missed):
             return None
         feature = self.columns[column][0]
-        gap = abs(float(self.foretold[row, feature] - self.table.features[row, feature]))
-        share = float(np.searchsorted(self._missed(column), gap) / len(self._missed(column)))
-        if share < STRANGE:
+        foretold = float(self.foretold[row, feature])
+        gap = abs(foretold - float(self.table.features[row, feature]))
+        closer = int(np.searchsorted(missed, gap))
+        if closer < STRANGE * len(missed):
             return None
-        suggested = self._back(column, float(self.foretold[row, feature]))
-        return Mismatch(_told(column), f"{float(value):.4g}", f"{suggested:.4g}", round(share, 3))
-
-    def _missed(self, column: str) -> NDArray[np.float64]:
-        """How far the known rows' numbers are from what their texts foretell, ascending."""
-        return self._misses[column]
+        suggested = self._back(column, foretold)
+        return Astray(_told(column), float(value), suggested, closer / len(missed), len(missed))
 
     @cached_property
     def _misses(self) -> dict[str, NDArray[np.float64]]:
+        """How far the known rows' numbers are from what their texts foretell, ascending."""
         rows = self.known & ~np.isnan(self.scores)
         found = {}
         for column, features in self.columns.items():
             if column in self.table.clean.columns:
                 filled = rows & self.table.clean[column].is_not_null().to_numpy()
-                gaps = self.foretold[filled, features[0]] - self.table.features[filled, features[0]]
+                place = features[0]
+                gaps = self.foretold[filled, place] - self.table.features[filled, place]
                 found[column] = np.sort(np.abs(gaps.astype(np.float64)))
         return found
 
     def _back(self, column: str, place: float) -> float:
-        """The number whose feature is at a place, by those that there are."""
-        values = self.table.clean[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        there = np.isfinite(values)
-        order = np.argsort(values[there], kind="stable")
-        features = self.table.features[there, self.columns[column][0]][order]
-        return float(np.interp(place, features, values[there][order]))
+        """The number whose feature is at a place, by those that the known rows have."""
+        if column not in self._places:
+            values = self.table.clean[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            there = np.flatnonzero(self.known & np.isfinite(values))
+            there = there[np.argsort(values[there], kind="stable")]
+            features = self.table.features[there, self.columns[column][0]]
+            self._places[column] = features, values[there]
+        return float(np.interp(place, *self._places[column]))
 
 
 def _told(column: str) -> str:
@@ -138,13 +143,14 @@ def match(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
     of its terms. A column's surprise is how much farther its features are from what is foretold
     than from their mean. From the surprises, logistic regression tells rows from rows whose texts
     were shuffled among them, as noise-contrastive estimation does (Gutmann and Hyvärinen 2010),
-    so that a column counts as much as texts tell of it. A row is never judged by a model that saw
-    it or another row with its text: known rows are dealt into folds, and new ones see all of them.
+    so that a column counts as much as texts tell of it. Known rows are dealt into folds by their
+    texts and judged by a model that saw no row with their text; new rows are judged by a model of
+    all known ones, those with their text among them, and teach nothing.
 
     Args:
         texts: The m distinct texts of n rows.
         table: The n rows' other columns.
-        known: (n,) the rows of history.
+        known: (n,) the rows of history, of which at most `MOST_TAUGHT` teach.
 
     Returns:
         None where no column varies, or fewer than `ENOUGH` known rows have a text, or too few
@@ -154,68 +160,19 @@ def match(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
     taught = known & spoken
     if taught.sum() < ENOUGH or len(np.unique(texts.of_row[taught])) < DISTINCT:
         return None
-    if not np.ptp(table.features[taught], axis=0).any():
+    teach = np.flatnonzero(taught)
+    teach = teach[evenly(len(teach), MOST_TAUGHT)]
+    if not np.ptp(table.features[teach], axis=0).any():
         return None
     with one_thread():
-        splits = list(_splits(texts, taught))
-        centred = table.features.astype(np.float64) - table.features[taught].mean(axis=0)
-        foretold = _foretold(_read(texts, taught), centred, splits)
+        splits = list(splits_of(texts, taught, teach))
+        mean = table.features[teach].mean(axis=0, dtype=np.float64)
+        foretold = foretell(Read.of(texts, teach), table.features, mean, splits)
         columns = _columns(table)
-        blame = _blame(centred, foretold, columns, splits)
+        blame = _blame(_Told(table.features, foretold, mean, columns), splits, teach)
     blame[~spoken] = np.nan
     scores = significant(blame.sum(axis=1))
-    return Match(
-        table,
-        scores,
-        np.nan_to_num(blame),
-        columns,
-        (foretold + table.features[taught].mean(axis=0)).astype(np.float32),
-        known,
-    )
-
-
-Split = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
-
-
-def _splits(texts: Texts, taught: NDArray[np.bool_]) -> Iterator[Split]:
-    """Rows that teach and rows that are judged by them, all rows with one text on one side."""
-    fold = deal(np.zeros(len(texts), np.int64), FOLDS, SEED)[texts.of_row]
-    for number in range(FOLDS):
-        rows = np.flatnonzero(taught & (fold != number))
-        yield rows, np.flatnonzero(taught & (fold == number))
-    new = (texts.of_row >= 0) & ~taught
-    if new.any():
-        yield np.flatnonzero(taught), np.flatnonzero(new)
-
-
-def _read(texts: Texts, taught: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(n, f) features of the rows' texts; terms and their directions come from known texts."""
-    from sklearn.decomposition import TruncatedSVD
-
-    seen = np.zeros(len(texts), bool)
-    seen[texts.of_row[taught]] = True
-    rows = Rows(pl.DataFrame({"text": texts.texts}), texts.vectors)
-    terms = Terms(TERMS)
-    learnt = terms.fit_transform(rows.take(np.flatnonzero(seen)))
-    features = texts.vectors.astype(np.float64)
-    if min(learnt.shape) > DIRECTIONS:
-        directions = TruncatedSVD(DIRECTIONS, n_iter=2, random_state=SEED).fit(learnt)
-        features = np.hstack([features, directions.transform(terms.transform(rows))])
-    return features[texts.of_row]
-
-
-def _foretold(
-    features: NDArray[np.float64], wanted: NDArray[np.float64], splits: list[Split]
-) -> NDArray[np.float64]:
-    from sklearn.linear_model import Ridge
-
-    found = np.zeros_like(wanted)
-    for teach, judge in splits:
-        known = features[teach]
-        penalty = RIDGE * len(teach) * float(known.var(axis=0).mean())
-        model = Ridge(alpha=max(penalty, 1e-9), solver="cholesky").fit(known, wanted[teach])
-        found[judge] = model.predict(features[judge]).reshape(len(judge), -1)
-    return found
+    return Match(table, scores, np.nan_to_num(blame), columns, foretold, known)
 
 
 def _columns(table: Table) -> dict[str, list[int]]:
@@ -229,32 +186,39 @@ def _columns(table: Table) -> dict[str, list[int]]:
     return found
 
 
-def _blame(
-    centred: NDArray[np.float64],
-    foretold: NDArray[np.float64],
-    columns: dict[str, list[int]],
-    splits: list[Split],
-) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Told:
+    """The table's features (n, c), what the texts foretell of them, their mean (c,), by column."""
+
+    features: NDArray[np.float32]
+    foretold: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    columns: dict[str, list[int]]
+
+    def surprise(self, rows: NDArray[np.int64], told: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(r, k) how much worse than the mean the texts of `told` foretell the rows."""
+        found = np.empty((len(rows), len(self.columns)))
+        for block in blocks(np.arange(len(rows))):
+            centred = self.features[rows[block]] - self.mean
+            gains = (centred - (self.foretold[told[block]] - self.mean)) ** 2 - centred**2
+            for k, places in enumerate(self.columns.values()):
+                found[block, k] = gains[:, places].sum(axis=1)
+        return found
+
+
+def _blame(told: _Told, splits: list[Split], teach: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n, k) what each column adds to the odds that a row's text belongs to another row."""
     from sklearn.linear_model import LogisticRegression
 
-    taught = np.sort(np.concatenate([judge for _, judge in splits[:FOLDS]]))
-    other = np.arange(len(centred))
-    other[taught] = np.random.default_rng(SEED).permutation(taught)
-    true = _surprise(centred, foretold, columns)
-    false = _surprise(centred, foretold[other], columns)
-    scale = np.maximum(true[taught].std(axis=0), 1e-9)
+    every = np.arange(len(told.features))
+    other = every.copy()
+    other[teach] = np.random.default_rng(SEED).permutation(teach)
+    true = told.surprise(every, every)
+    scale = np.maximum(true[teach].std(axis=0), 1e-9)
     found = np.zeros_like(true)
-    for teach, judge in splits:
-        rows = np.vstack([true[teach], false[teach]]) / scale
-        truth = np.repeat([0, 1], len(teach))
-        weights = LogisticRegression(max_iter=500).fit(rows, truth).coef_[0]
-        found[judge] = true[judge] / scale * np.maximum(weights, 0)
+    for its, judge in splits:
+        rows = np.vstack([true[its], told.surprise(its, other[its])]) / scale
+        truth = np.repeat([0, 1], len(its))
+        model: Any = LogisticRegression(max_iter=500).fit(rows, truth)
+        found[judge] = true[judge] / scale * np.maximum(model.coef_[0], 0)
     return found
-
-
-def _surprise(
-    centred: NDArray[np.float64], foretold: NDArray[np.float64], columns: dict[str, list[int]]
-) -> NDArray[np.float64]:
-    gains = (centred - foretold) ** 2 - centred**2
-    return np.column_stack([gains[:, places].sum(axis=1) for places in columns.values()])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.anomalies.evidence import Astray, Mismatch
 from tasks.anomalies.usual import tail
 from tasks.quoting import percent, quote
 from tasks.texts.words import words
@@ -17,17 +18,14 @@ from tasks.texts.words import words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import polars as pl
-    from numpy.typing import NDArray
-
-    from tasks.anomalies.evidence import Burst, Evidence, Mismatch
+    from tasks.anomalies.evidence import Burst, Evidence
     from tasks.anomalies.neighbours import Neighbours
     from tasks.anomalies.usual import Categories, Numbers, Tail, Usual
     from tasks.texts.distinct import Texts
 
 LONGEST = 360
 """Characters of a reason."""
-MOST_CLAUSES, MOST_WORDS, MOST_NEAR = 4, 3, 3
+MOST_CLAUSES, MOST_WORDS = 4, 3
 RARE = 0.01
 """A number, a category or an empty value in at most this share of the rows is worth telling."""
 RARE_WORD, TEXTS = 0.001, 100
@@ -38,8 +36,8 @@ FEW_NEAR = 1
 """A word that more of the nearest texts have is usual for their kind, however rare overall."""
 SAME_WORD = 0.85
 """Words spelt so much alike are one, misspelt or inflected (`difflib`'s ratio)."""
-UNLIKE = 0.99
-"""A text is called unlike the others from this share on."""
+UNLIKE = 0.01
+"""A text is called unlike the others that is at most so probable."""
 ENOUGH = 100
 """Rows that a group needs before a number is held against it."""
 MUCH = 4
@@ -56,14 +54,14 @@ class _Clause:
     words: str
 
 
-def explain(usual: Usual, row: int, evidence: Evidence, rare: Sequence[str] | None = None) -> str:
+def explain(usual: Usual, row: int, evidence: Evidence, rare: Sequence[str]) -> str:
     """Say what sets a row apart: rare values, rare combinations, what the views found.
 
     Args:
         usual: What the row is held against; a row that is not known, against earlier rows.
         row: Its place in the clean table.
         evidence: What the views found of it.
-        rare: The text's `unusual_words`; those that are rare in all texts where it is None.
+        rare: The text's `unusual_words`.
 
     Returns:
         One line of plain text, at most `LONGEST` characters, to be escaped where it is shown;
@@ -74,9 +72,8 @@ def explain(usual: Usual, row: int, evidence: Evidence, rare: Sequence[str] | No
     for column, other in combinations(usual.categories, 2):
         clauses += _pair(usual, column, other, row)
     if evidence.text is not None:
-        listed = _rare_words(usual, row)[:MOST_WORDS] if rare is None else rare
-        clauses += _text(evidence.text, listed)
-    found = [_mismatch(evidence.match)] if evidence.match else []
+        clauses += _text(evidence.text, evidence.chance, rare)
+    found = _against(usual, row, evidence.match)
     found += [_burst(evidence.burst)] if evidence.burst else []
     # What a view found is always told.
     found += sorted(clauses, key=_chance)[: MOST_CLAUSES - len(found)]
@@ -174,15 +171,36 @@ def _pair(usual: Usual, column: Categories, other: Categories, row: int) -> Iter
         )
 
 
-def _text(score: float, rare: Sequence[str]) -> Iterator[_Clause]:
+def _text(share: float, chance: float, rare: Sequence[str]) -> Iterator[_Clause]:
     listed = ", ".join(f"'{quote(word)}'" for word in rare)
     named = f"the rare word{'s' * (len(rare) > 1)} {listed}"
-    if score >= UNLIKE:
+    if chance <= UNLIKE:
         more = f" and has {named}" if rare else ""
-        share = percent(score)
-        yield _Clause(1 - score, f"the text is more unlike the rest than {share} of texts{more}")
+        yield _Clause(chance, f"the text is {unlike(share)}{more}")
     elif rare:
         yield _Clause(RARE, f"the text has {named}")
+
+
+def unlike(share: float) -> str:
+    """How a text is said to be of which this share of the known ones is less unusual."""
+    return f"more unlike the rest than {'all' if share == 1 else f'{percent(share)} of'} texts"
+
+
+def _against(usual: Usual, row: int, match: Mismatch | Astray | None) -> list[_Clause]:
+    """What the text says against the table."""
+    if isinstance(match, Astray):
+        return [_astray(match, _rows(usual, row))]
+    return [] if match is None else [_mismatch(match)]
+
+
+def _astray(match: Astray, rows: str) -> _Clause:
+    suggested = figure(float(f"{match.suggested:.2g}"))
+    closer = "all" if match.closer == 1 else f"{percent(match.closer)} of"
+    return _Clause(
+        max(1 - match.closer, 1 / max(match.size, 1)),
+        f"the text suggests a '{quote(match.column)}' of about {suggested}, the table says "
+        f"{figure(match.value)}; {closer} {rows} are closer to what their text suggests",
+    )
 
 
 def _mismatch(match: Mismatch) -> _Clause:
@@ -192,15 +210,12 @@ def _mismatch(match: Mismatch) -> _Clause:
 
 
 def _burst(burst: Burst) -> _Clause:
-    fewer = burst.rows < burst.expected
-    rows = f"{'only ' * fewer}{burst.rows:,} row{'s' * (burst.rows != 1)}"
     usual = f"about {figure(round(burst.expected))}" if burst.expected >= 1 else "hardly any"
     verb = "is" if round(burst.expected) <= 1 else "are"
     named = f"{quote(burst.column)} '{quote(burst.level)}'"
-    times = max(burst.expected, 1) / max(burst.rows, 1)
     return _Clause(
-        RARE * min(times, 1 / times),
-        f"{named} has {rows} in {quote(burst.partition)}, where {usual} {verb} usual",
+        RARE * min(max(burst.expected, 1) / max(burst.rows, 1), 1),
+        f"{named} has {burst.rows:,} rows in {quote(burst.partition)}, where {usual} {verb} usual",
     )
 
 
@@ -255,30 +270,6 @@ def _rare_words(usual: Usual, row: int) -> list[str]:
 def _telling(word: str) -> bool:
     """Whether a word is long enough to say something, and no number of a flight or a part."""
     return len(word) > 3 and not any(character.isdigit() for character in word)
-
-
-def nearest_normal(
-    texts: Texts,
-    neighbours: Neighbours,
-    normal: NDArray[np.bool_],
-    text: int,
-    clean: pl.DataFrame,
-) -> tuple[str, ...]:
-    """The rows nearest to a text that are not unusual, for comparison.
-
-    Args:
-        texts: The m distinct texts.
-        neighbours: Their nearest texts.
-        normal: (n,) which rows of the clean table are not unusual.
-        text: The text's place among them, or -1 for none.
-        clean: The clean table of n rows.
-
-    Returns:
-        At most `MOST_NEAR` row ids, the most similar first: of each text its first row.
-    """
-    rows = [int(texts.first[place]) for place in neighbours.of(text)] if text >= 0 else []
-    chosen = [row for row in rows if normal[row]][:MOST_NEAR]
-    return tuple(str(clean["row_id"][row]) for row in chosen)
 
 
 def _told(column: Categories, row: int) -> str:

@@ -65,17 +65,20 @@ class Shape:
         """The shape of most of (n, d) rows, which a group of outliers cannot pull to itself.
 
         Time and again the `TRIMMED` share of the rows that is farthest away is left out, as the
-        minimum covariance determinant does (Rousseeuw and Van Driessen 1999).
+        minimum covariance determinant does (Rousseeuw and Van Driessen 1999); at first by the
+        distance from the median of each column, as the covariance of all rows would hide a tight
+        group of outliers behind the direction that it makes itself (Olive 2004).
         """
         rows = rows[evenly(len(rows), SHAPING)]
-        shape = cls.of(rows, shrinkage)
+        if not rows.size:
+            return None
+        gaps = (rows - np.median(rows, axis=0)).astype(np.float64)
+        # Where most rows are the same, they have no shape of their own.
+        shape = cls.of(_nearest(rows, (gaps**2).sum(axis=1)), shrinkage) or cls.of(rows, shrinkage)
         for _ in range(ROUNDS):
             if shape is None:
                 return None
-            distances = shape.distances(rows)
-            kept = rows[distances <= np.quantile(distances, 1 - TRIMMED)]
-            # Where most rows are the same, they have no shape of their own.
-            shape = cls.of(kept, shrinkage) or shape
+            shape = cls.of(_nearest(rows, shape.distances(rows)), shrinkage) or shape
         return shape
 
     def distances(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -93,6 +96,10 @@ class Shape:
         parts = significant(gaps * (self.precision @ gaps))
         order = np.argsort(-parts, kind="stable")[:NAMED]
         return [names[i] for i in order.tolist() if parts[i] > 0]
+
+
+def _nearest(rows: NDArray[np.float32], distances: NDArray[np.float64]) -> NDArray[np.float32]:
+    return rows[distances <= np.quantile(distances, 1 - TRIMMED)]
 
 
 def apart(rows: NDArray[np.float32], known: NDArray[np.bool_], count: int) -> NDArray[np.float64]:

@@ -49,10 +49,11 @@ class View:
     def used(self) -> bool:
         return bool((~np.isnan(self.tails)).any())
 
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """(n,) the share of the rows that are less unusual, NaN for none."""
-        return 1 - self.tails
+    def shares(self, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n,) the share of the known rows in the view that are less unusual, NaN for none."""
+        ordered = np.sort(self.tails[known & ~np.isnan(self.tails)])
+        less = len(ordered) - np.searchsorted(ordered, self.tails, "right")
+        return np.where(np.isnan(self.tails), np.nan, less / max(len(ordered), 1))
 
 
 def absent(rows: int, note: str) -> View:

@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 MOST, STRETCHES = 30, 40
 
 
-def group_bursts(inputs: ReportInputs, rows: pl.DataFrame) -> tuple[list[GroupBurst], int]:
-    """A line for each group, the surest first, and how many more groups there are.
-
-    Args:
-        inputs: The run.
-        rows: Its rows with their topics, as `facts` gives them.
-    """
+def group_bursts(inputs: ReportInputs) -> tuple[list[GroupBurst], int]:
+    """A line for each group, the surest first, and how many more groups there are."""
     if inputs.bursts is None:
         return [], 0
     order = inputs.bursts.sort("p_value", "column", "level", "partition")
@@ -31,7 +26,7 @@ def group_bursts(inputs: ReportInputs, rows: pl.DataFrame) -> tuple[list[GroupBu
     line = timeline(inputs, STRETCHES)
     found = []
     for group in groups[:MOST]:
-        members = _members(inputs.clean, rows, str(group["column"][0]), str(group["level"][0]))
+        members = _members(inputs.clean, str(group["column"][0]), str(group["level"][0]))
         found.append(_line(group, members, line))
     return found, len(groups[MOST:])
 
@@ -59,8 +54,7 @@ def _said(row: dict[str, Any]) -> str:
     return f"{plural(int(row['rows']), 'row')} in {cut(row['partition'], 40)}, where {usual}"
 
 
-def _members(clean: pl.DataFrame, rows: pl.DataFrame, column: str, level: str) -> pl.DataFrame:
-    """The rows of a level of a category, or of the topic that is called so."""
-    if CATEGORY + column in clean.columns:
-        return clean.filter(pl.col(CATEGORY + column) == level)
-    return rows.filter(pl.col("topic_name") == level)
+def _members(clean: pl.DataFrame, column: str, level: str) -> pl.DataFrame:
+    """The rows of a level of a category; none of a category that the table does not have."""
+    known = CATEGORY + column in clean.columns
+    return clean.filter(pl.col(CATEGORY + column) == level) if known else clean.clear()

@@ -6,7 +6,16 @@ import polars as pl
 
 from tasks.report.cautions import leak_words
 from tasks.report.changes import ANEW, counted
-from tasks.report.facts import classes, is_number, mean, numbers, positive, ranked, rate_name
+from tasks.report.facts import (
+    classes,
+    is_number,
+    mean,
+    numbers,
+    positive,
+    quoted,
+    ranked,
+    rate_name,
+)
 from tasks.report.intake import totals
 from tasks.report.metrics import (
     best_single,
@@ -212,12 +221,15 @@ def _anomaly_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:
     if found is None or not found.height:
         return f"Unusual rows: none; {_why(inputs.anomaly)}"
     top = found.sort("rank").row(0, named=True)
-    text = rows.filter(pl.col("row_id") == top["row_id"])["text"]
-    said = f"“{cut(text[0], 70)}”" if text.len() and text[0] else cut(top["reason"] or "", 70)
-    flagged, new = count(int(found["flagged"].sum())), new_flagged(found)
+    text = quoted(rows, [top["row_id"]], 70).get(top["row_id"])
+    said = cut(top["reason"] or "", 140) or (f"“{text}”" if text else "")
+    first = f"row {cut(top['row_id'], 40)}" + (f": {said}" if said else "")
+    flagged, new = int(found["flagged"].sum()), new_flagged(found)
+    if not flagged:
+        none = f"none of {plural(found.height, 'row')} is flagged"
+        return sentence(f"Unusual rows: {none}; the least usual is {first}")
     fresh = f", {count(new)} of them new" if new else ""
-    first = f"the first is row {cut(top['row_id'], 40)}" + (f": {said}" if said else "")
-    return sentence(f"Unusual rows: {flagged} flagged{fresh}; {first}")
+    return sentence(f"Unusual rows: {count(flagged)} flagged{fresh}; the first is {first}")
 
 
 def _partition_line(inputs: ReportInputs, rows: pl.DataFrame) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tasks.report.model import ReportInputs
 
 COLUMNS, LEVELS, TOPICS = 3, 8, 12
+SHORT, LONG = 40, 160
+"""Characters of a level's name, and of names that begin alike."""
 SHADES = (1.25, 1.7, 2.5, 4.0)
 """Times more, or fewer, than by chance from which on a cell has the first to the last shade."""
 FEW = 5
@@ -53,7 +55,7 @@ def _map(column: str, pairs: pl.DataFrame, names: dict[int, tuple[str, int]]) ->
     }
     return HeatMap(
         column=cut(column, 60),
-        levels=[cut(level, 40) for level in levels],
+        levels=_named(levels),
         rows=[
             HeatRow(name, colour, [cells.get((topic, level)) for level in levels])
             for topic, (name, colour) in names.items()
@@ -67,6 +69,12 @@ def _levels(pairs: pl.DataFrame) -> list[str]:
     levels = pairs.group_by("level", maintain_order=True).agg(weight.sum().alias("weight"))
     place = levels.with_row_index("place").sort(["weight", "place"], descending=[True, False])
     return place.head(LEVELS).sort("place")["level"].to_list()
+
+
+def _named(levels: list[str]) -> list[str]:
+    """The levels cut to be shown; less so where two would look alike."""
+    short = [cut(level, SHORT) for level in levels]
+    return short if len(set(short)) == len(short) else [cut(level, LONG) for level in levels]
 
 
 def _cell(rows: int, share: float, lift: float, notable: bool) -> HeatCell:

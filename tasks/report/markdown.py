@@ -161,17 +161,18 @@ def _anomalies(model: ReportModel) -> list[str]:
     section = model.anomalies
     if isinstance(section, Skipped):
         return [_lead(section)]
-    first = [*section.shown, *section.folded][:ANOMALIES]
-    cards = [*first, *(card for card in section.shown[ANOMALIES:] if card.new)]
+    cards = [*section.newest, *[*section.shown, *section.folded][:ANOMALIES]]
+    marks = bool(section.flagged)
     rows = [
         (
             card.rank,
             card.rarity,
+            *(["yes" if card.flagged else ""] if marks else []),
             f"{card.quote.row_id} (new)" if card.new else card.quote.row_id,
             card.quote.text[:160],
             card.reason,
         )
         for card in cards
     ]
-    header = ("rank", "as rare as", "row", "text", "reason")
-    return [_lead(section), escape(section.threshold), table(header, rows, words=5)]
+    header = ("rank", "as rare as", *(["flagged"] if marks else []), "row", "text", "reason")
+    return [_lead(section), escape(section.threshold), table(header, rows, words=len(header))]

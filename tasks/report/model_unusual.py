@@ -31,6 +31,7 @@ class Anomaly:
     quote: Quote
     reason: str
     new: bool
+    flagged: bool
     views: list[View]
     near: list[str]
     repeated: str
@@ -70,8 +71,9 @@ class GroupBurst:
 
 @dataclass(frozen=True)
 class Anomalies(Section):
-    """The most unusual rows, in order."""
+    """The most unusual rows, in order; `newest` are the first new ones, which come nowhere else."""
 
+    newest: list[Anomaly]
     shown: list[Anomaly]
     folded: list[Anomaly]
     flagged: int

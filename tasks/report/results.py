@@ -26,15 +26,18 @@ def results(
     mined = [
         predictions.select("row_id", "prediction", "probability", "split"),
         _topic_names(clusters, topics),
-        anomalies.select("row_id", anomaly_score="score", anomaly_reason="reason"),
+        anomalies.select(
+            "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
+        ),
     ]
     table = clean.select("row_id", "partition", "label")
     for part in mined:
         table = table.join(part, on="row_id", how="left", maintain_order="left")
     table = table.join(own, on=["row_id", "partition"], how="left", maintain_order="left")
-    columns = dict.fromkeys(("probability", "anomaly_score"), pl.Float64)
+    numbers = dict.fromkeys(("probability", "anomaly_score"), pl.Float64)
+    types: dict[str, type[pl.DataType]] = {**numbers, "anomaly_flagged": pl.Boolean}
     return table.select(
-        *(pl.col(name).cast(columns.get(name, pl.String)) for name in RESULTS.columns),
+        *(pl.col(name).cast(types.get(name, pl.String)) for name in RESULTS.columns),
         *(pl.col(name) for name in own.columns if name not in RESULTS.columns),
     )
 

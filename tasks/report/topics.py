@@ -98,6 +98,8 @@ def _lead(inputs: ReportInputs, order: pl.DataFrame, found: list[Topic]) -> str:
     real = order.filter(pl.col("topic") >= 0)
     if not real.height:
         return "The texts form no topics."
+    if real.height == 1:
+        return f"1 topic, “{found[0].name}”, holds {percent(found[0].share)} of the rows."
     said = f"{plural(real.height, 'topic')}{_largest(inputs, found[0])}"
     rated = [t for t in found if t.rate is not None and t.rows >= ENOUGH]
     if not rated:

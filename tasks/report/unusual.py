@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.report.settings import ReportSettings
 
 FOLDED, NEW, NEAR, MOST = 30, 5, 3, 100
-"""Rows that unfold; new ones that are shown whatever their rank; usual rows like one; cards."""
+"""Rows that unfold; new ones that come before all others; usual rows like one; cards."""
 RAREST = 1e-6
 """Smaller p-values are not told apart: they are guessed from the tail, far beyond any row."""
 VIEWS = (
@@ -46,25 +46,28 @@ class _Drawn:
 def anomalies(
     inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings
 ) -> Anomalies | Skipped:
-    """The highest ranked rows as cards, new ones among them; the full list is in the artifact."""
+    """The first new rows and then the highest ranked others as cards, none twice."""
     reason = why_not("Anomaly detection", inputs.anomaly, inputs.anomalies)
     if reason or inputs.anomalies is None:
         return Skipped(reason)
     scores, summary = inputs.anomalies, inputs.anomaly or {}
     order = scores.sort("rank")
-    new = order.filter(pl.col("new") & pl.col("flagged") & (pl.col("rank") > settings.anomalies))
-    first = pl.concat([order.head(settings.anomalies), new.head(NEW)])
-    cards = _cards(inputs, rows, pl.concat([first, new, order]))
+    newest = _newest(order)
+    others = order.filter(~pl.col("row_id").is_in(newest["row_id"].to_list()))
+    cards = _cards(inputs, rows, pl.concat([newest, others]))
+    first, last = newest.height, newest.height + settings.anomalies
     groups, more_groups = repeats(inputs)
-    found, more_bursts = group_bursts(inputs, rows)
+    found, more_bursts = group_bursts(inputs)
+    flagged = int(scores["flagged"].sum())
     return Anomalies(
         lead=_lead(scores, inputs.partition, summary),
-        shown=cards[: first.height],
-        folded=cards[first.height : first.height + FOLDED],
-        flagged=int(scores["flagged"].sum()),
+        newest=cards[:first],
+        shown=cards[first:last],
+        folded=cards[last : last + FOLDED],
+        flagged=flagged,
         new_flagged=new_flagged(scores),
         ranked=scores.height,
-        threshold=_threshold(summary),
+        threshold=_threshold(summary) if flagged else _unmet(summary),
         absent=_absent(summary),
         method=method(summary),
         repeats=groups,
@@ -72,6 +75,13 @@ def anomalies(
         bursts=found,
         more_bursts=more_bursts,
     )
+
+
+def _newest(order: pl.DataFrame) -> pl.DataFrame:
+    """The first rows of the newest partition that have a reason; none where all rows are new."""
+    new = order.filter("new")
+    told = new.filter(pl.col("reason").fill_null("") != "")
+    return told.head(NEW if new.height < order.height else 0)
 
 
 def new_flagged(scores: pl.DataFrame) -> int:
@@ -82,29 +92,54 @@ def new_flagged(scores: pl.DataFrame) -> int:
 def _lead(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
     flagged, ranked = int(scores["flagged"].sum()), scores.height
     if not flagged:
-        return f"None of {plural(ranked, 'row')} stands out; the least like the others come first."
-    said = f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) are flagged"
+        return _quiet(scores, partition, summary)
+    verb = "is" if flagged == 1 else "are"
+    said = f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) {verb} flagged"
     new, fresh = int(scores["new"].sum()), new_flagged(scores)
     if not 0 < new < ranked:
         return f"{said} as unusual."
     who = f"{count(fresh)} of them new" if fresh else "none of them new"
-    judged = _judged(summary.get("against_history", ranked - new))
-    return f"{said} as unusual, {who} in {cut(partition, 40)}{judged}."
+    return f"{said} as unusual, {who} in {cut(partition, 40)}{_judged(scores, summary)}."
 
 
-def _judged(history: int | None) -> str:
+def _quiet(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
+    """The lead where no row is flagged."""
+    said = (
+        f"None of {plural(scores.height, 'row')} is flagged as unusual; shown are the least usual"
+    )
+    if not _newest(scores).height:
+        return f"{said}."
+    return f"{said}, those new in {cut(partition, 40)} first{_judged(scores, summary)}."
+
+
+def _judged(scores: pl.DataFrame, summary: Summary) -> str:
     """By what new rows were judged; too few rows before them judge nothing."""
+    history = summary.get("against_history", scores.height - int(scores["new"].sum()))
     return f", judged by the {plural(history, 'row')} before" if history else ""
 
 
 def _threshold(summary: Summary) -> str:
     """How the flags came about, and how many of them are expected to be false alarms."""
+    rule, share = _rule(summary)
+    alarms = f"about {percent(share)} of the flags are expected to be false alarms"
+    said = "; ".join(filter(None, [rule, alarms if share is not None else ""]))
+    return sentence(said[:1].upper() + said[1:]) if said else ""
+
+
+def _unmet(summary: Summary) -> str:
+    """What would be flagged, where nothing is."""
+    rule, share = _rule(summary)
+    if not rule:
+        return ""
+    alarms = f"so that about {percent(share)} of the flags would be false alarms; none does"
+    return f"F{rule[1:]}, {alarms}." if share is not None else f"F{rule[1:]}; there are none."
+
+
+def _rule(summary: Summary) -> tuple[str, float | None]:
+    """Which rows are flagged, if it is known, and the share of false alarms among them."""
     told = summary.get("threshold") or {}
     share = finite(told.get("expected_false_share", summary.get("expected_false_alarms")))
-    alarms = f"about {percent(share)} of the flags are expected to be false alarms"
-    rule = f"flagged are {told['rule']}" if told.get("rule") else ""
-    said = "; ".join(filter(None, [cut(rule, 300), alarms if share is not None else ""]))
-    return sentence(said[:1].upper() + said[1:]) if said else ""
+    return cut(f"flagged are {told['rule']}", 300) if told.get("rule") else "", share
 
 
 def _absent(summary: Summary) -> str:
@@ -115,8 +150,8 @@ def _absent(summary: Summary) -> str:
 
 
 def _cards(inputs: ReportInputs, rows: pl.DataFrame, scores: pl.DataFrame) -> list[Anomaly]:
-    """The first rows as cards, none twice."""
-    head = scores.unique("row_id", maintain_order=True).head(MOST)
+    """The first rows as cards."""
+    head = scores.head(MOST)
     near = [row for ids in head["near"].drop_nulls() for row in ids[:NEAR]]
     groups = {} if inputs.repeats is None else dict(inputs.repeats.select("group", "rows").rows())
     drawn = _Drawn(scores.height, quoted(rows, near, 200), groups)
@@ -137,6 +172,7 @@ def _card(row: Mapping[str, Any], drawn: _Drawn) -> Anomaly:
         ),
         reason=cut(row["reason"] or "", 400),
         new=bool(row["new"]),
+        flagged=bool(row["flagged"]),
         views=_views(row, drawn.ranked),
         near=[drawn.texts[i] for i in (row["near"] or [])[:NEAR] if i in drawn.texts],
         repeated=_repeated(row["group"], drawn.groups),
@@ -151,8 +187,8 @@ def _rarity(chance: float) -> str:
     if known < RAREST:
         return f"under 1 in {count(1 / RAREST)}"
     rows = 1 / known
-    digits = max(len(str(int(rows))) - 2, 0)
-    return f"1 in {count(round(rows, -digits))}"
+    told = round(rows, -max(len(str(int(rows))) - 2, 0))
+    return f"1 in {count(told)}" if told > 1 else ""
 
 
 def _views(row: Mapping[str, Any], ranked: int) -> list[View]:

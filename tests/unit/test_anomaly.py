@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,9 @@ def test_a_table_without_other_columns_is_judged_by_its_text() -> None:
     assert result.summary["only_view"] == "text"
     assert result.summary["views"]["table"] == "no numbers and categories"
     assert result.rows["table_score"].is_null().all()
-    assert result.rows["score"].to_list() == pytest.approx(result.rows["text_score"].to_list())
+    ordered = result.rows.sort("p_value", descending=True)
+    assert ordered["text_score"].is_sorted()
+    assert result.rows["text_score"][ODD] == 1 - 1 / ROWS
 
 
 def test_a_table_without_any_text_is_judged_by_its_other_columns() -> None:
@@ -132,7 +135,8 @@ def test_a_row_without_text_is_ranked_by_its_table_alone() -> None:
     result = checked(clean, vectors, table)
     row = result.rows.row(ODD + 1, named=True)
     assert row["text_score"] is None
-    assert row["score"] == pytest.approx(row["table_score"], abs=1e-5)
+    assert row["table_score"] == 1 - 1 / ROWS
+    assert row["score"] > 0.99999
 
 
 def test_copies_of_a_junk_text_are_flagged_once_and_counted() -> None:
@@ -241,21 +245,130 @@ def test_a_flagged_row_names_the_usual_rows_nearest_to_it() -> None:
     assert (rows.filter(pl.col("row_id").is_in(near))["p_value"] > 0.1).all()
 
 
-def later(junk: int) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
-    """A table with 40 rows of a last partition, the first `junk` of which say the same."""
+def later(junk: int, rows: int = 40) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
+    """A table whose last partition has so many rows, the first `junk` of which say the same."""
     clean, vectors, table = odd_table()
     places = np.arange(ROWS)
     new, spam = places >= 160, (places >= 160) & (places < 160 + junk)
     texts = [f"buy pills {i}" if spam[i] else text for i, text in enumerate(clean["text"])]
     vectors[spam] = [0, 0, 1, 0, 0, 0]
     parts = pl.Series(np.where(new, "b", "a"))
-    return clean.with_columns(text=pl.Series(texts), partition=parts), vectors, table, new
+    clean = clean.with_columns(text=pl.Series(texts), partition=parts)
+    kept = 160 + rows
+    return clean[:kept], vectors[:kept], table[:kept], new[:kept]
 
 
-def test_new_rows_do_not_change_the_scores_of_history() -> None:
-    kept = ["p_value", "text_score", "table_score", "time_score"]
-    results = [checked(*later(junk)).rows[:160].select(kept) for junk in (0, 30)]
+@pytest.mark.parametrize(("junk", "rows"), [(30, 40), (0, 11), (5, 23), (0, 1)])
+def test_new_rows_do_not_change_the_scores_of_history(junk: int, rows: int) -> None:
+    kept = ["p_value", "flagged", "text_score", "table_score", "match_score", "time_score"]
+    results = [checked(*later(*case)).rows[:160].select(kept) for case in ((0, 40), (junk, rows))]
     assert results[0].equals(results[1])
+
+
+def several(rows: int = 1400) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
+    """Rows of seven older partitions of a hundred and of newer ones, of four kinds."""
+    draw = np.random.default_rng(3)
+    kinds = draw.integers(0, 4, rows)
+    texts = [f"gate {'abcdefgh'[i % 8] * (i % 9 + 2)}{KINDS[k]}{i}" for i, k in enumerate(kinds)]
+    parts = pl.Series([f"{i // 100:02}" for i in range(rows)])
+    vectors = draw.normal(size=(rows, 8))
+    vectors[:, 0] += 6
+    table = np.eye(4, dtype=np.float32)[kinds]
+    clean = clean_table(texts, category_kind=[KINDS[k] for k in kinds])
+    time = pl.Series([datetime(2024, 1, 1, tzinfo=UTC)] * rows, dtype=pl.Datetime("us", "UTC"))
+    new = np.arange(rows) >= rows - 100
+    return clean.with_columns(partition=parts, event_time=time), unit(vectors), table, new
+
+
+KINDS = ("deer", "gull", "bat", "dove")
+
+
+@pytest.mark.parametrize("kept", [1390, 1301, 1350])
+def test_match_and_time_of_history_are_the_same_whatever_comes_after(kept: int) -> None:
+    clean, vectors, table, new = several()
+    columns = ["p_value", "flagged", "match_score", "time_score"]
+    before = checked(clean, vectors, table, new)
+    after = checked(clean[:kept], vectors[:kept], table[:kept], new[:kept])
+    assert before.rows["match_score"].is_not_null().all()
+    assert before.rows[:1300].select(columns).equals(after.rows[:1300].select(columns))
+
+
+def test_a_burst_of_new_rows_changes_nothing_of_history() -> None:
+    clean, vectors, table, new = several()
+    swollen = clean.with_columns(
+        pl.when(pl.Series(new & (np.arange(len(new)) % 10 < 8)))
+        .then(pl.lit("deer"))
+        .otherwise(pl.col("category.kind"))
+        .alias("category.kind")
+    )
+    calm, burst = (checked(c, vectors, table, new) for c in (clean, swollen))
+    assert (calm.bursts.height, burst.bursts.height) == (0, 1)
+    assert calm.summary["views"]["time"] == "used"
+    assert calm.rows[:1300]["p_value"].equals(burst.rows[:1300]["p_value"])
+    assert calm.rows[:1300]["flagged"].equals(burst.rows[:1300]["flagged"])
+
+
+def spammed(spam: NDArray[np.bool_]) -> tuple[pl.DataFrame, Floats, Floats]:
+    """Usual rows and those of one foreign template."""
+    rows = len(spam)
+    draw = np.random.default_rng(1)
+    vectors = draw.normal(size=(rows, 16))
+    vectors[:, 0] += 6
+    vectors[spam] = 0.02 * vectors[spam]
+    vectors[spam, 5] += 1
+    letters = ["".join(draw.choice(list("abcdefgh"), 7)) for _ in range(rows)]
+    texts = [
+        f"buy cheap pills here {w} now" if s else w for w, s in zip(letters, spam, strict=True)
+    ]
+    numbers = draw.normal(size=(rows, 4))
+    columns = {f"number_x{i}": numbers[:, i] for i in range(4)}
+    return clean_table(texts, **columns), unit(vectors), numbers.astype(np.float32)
+
+
+def test_a_group_of_spam_is_one_flag_and_lets_no_others_through() -> None:
+    spam = np.arange(1500) % 15 == 3
+    flagged = checked(*spammed(spam)).rows["flagged"].to_numpy()
+    assert flagged[spam].sum() == 1
+    # Counted row by row, a hundred rows of spam would let the tenth of as many others through.
+    assert flagged[~spam].sum() <= 1
+
+
+def test_new_repeats_of_a_flagged_row_of_history_are_an_entry_of_their_own() -> None:
+    new = np.arange(1500) >= 1400
+    old = np.arange(1500) % 90 == 0
+    old &= ~new
+    results = [
+        checked(*spammed(old | more), new) for more in (new & False, np.arange(1500) >= 1470)
+    ]
+    alone, both = (result.rows.filter("flagged") for result in results)
+    assert alone.filter("new").height == 0
+    assert alone["row_id"].to_list() == both.filter(~pl.col("new"))["row_id"].to_list()
+    assert "(15 more rows are like it)" in both.filter(~pl.col("new"))["reason"][0]
+    repeats = both.filter(pl.col("new") & pl.col("reason").str.contains("like it"))
+    assert repeats.height == 1
+    assert "(45 more rows are like it, 16 of them before)" in repeats["reason"][0]
+
+
+@pytest.mark.parametrize("chosen", [{"top": 1}, {"contamination": 0.001}])
+def test_the_next_unusual_rows_have_a_reason_however_few_are_flagged(
+    chosen: dict[str, Any],
+) -> None:
+    clean, vectors, table, new = several()
+    result = checked(clean, vectors, table, new, **chosen)
+    told = result.rows.filter(pl.col("reason").is_not_null())
+    assert result.summary["flagged"] <= 2
+    assert told.height >= 50
+    assert told["new"].sum() >= 10
+
+
+def test_shares_of_a_view_are_those_of_the_known_rows() -> None:
+    clean, vectors, table, new = several()
+    rows = checked(clean, vectors, table, new).rows
+    history = rows.filter(~pl.col("new"))
+    for name in ("text_score", "match_score"):
+        said = history[name].to_numpy()
+        assert said.max() < 1
+        assert [(said < share).mean() for share in said[:50]] == pytest.approx(said[:50].tolist())
 
 
 def test_a_flood_of_new_junk_is_one_entry_that_tells_its_size() -> None:

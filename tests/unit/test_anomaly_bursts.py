@@ -8,14 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.anomalies.bursts import EARLIER, LAST, Bursts, find_bursts
+from tasks.anomalies.bursts import EARLIER, LAST, MOST_LEVELS, Bursts, find_bursts
 from tasks.contracts import BURSTS
 
 LEVELS = 12
 
 
-def counted(counts: np.ndarray, when: datetime | None = datetime(2024, 1, 1, tzinfo=UTC)) -> Bursts:
-    """Look for bursts in a table with so many rows (levels, partitions)."""
+def counted(
+    counts: np.ndarray,
+    when: datetime | None = datetime(2024, 1, 1, tzinfo=UTC),
+    before: int = 99,
+) -> Bursts:
+    """Look for bursts in a table with so many rows (levels, partitions), known before one."""
     cells = [
         (f"p{at:02d}", f"level {level}")
         for at in range(counts.shape[1])
@@ -25,7 +29,8 @@ def counted(counts: np.ndarray, when: datetime | None = datetime(2024, 1, 1, tzi
     clean = pl.DataFrame(cells, ["partition", "category.kind"], orient="row").with_columns(
         event_time=pl.lit(when, pl.Datetime("us", "UTC"))
     )
-    found = find_bursts(clean, np.ones(clean.height, bool))
+    known = (clean["partition"] < f"p{before:02d}").to_numpy()
+    found = find_bursts(clean, known)
     BURSTS.check(found.found.to_arrow())
     return found
 
@@ -97,13 +102,32 @@ def test_without_a_time_column_there_is_no_view() -> None:
     assert counted(noise(), None).note == "no time column"
 
 
-def test_other_groups_are_watched_by_their_name() -> None:
+def test_rare_levels_hold_no_burst_by_chance() -> None:
+    draw = np.random.default_rng(0)
+    hit = 0
+    for _ in range(4):
+        counts = draw.multinomial(200, np.full(150, 1 / 150), 16).T
+        hit += counted(counts).found["partition"].n_unique()
+    # Of 40 partitions, about 2 may have one; chosen for being high, half of them would.
+    assert hit <= 4
+
+
+def test_new_rows_decide_neither_on_the_levels_nor_on_the_bursts_of_history() -> None:
+    counts = np.random.default_rng(2).poisson(3, (MOST_LEVELS + 40, 12))
+    counts[7, 9] = 60
+    flooded = counts.copy()
+    flooded[:, 11] = np.arange(len(counts)) % 50
+    for table in (counts, flooded):
+        table[:20, :11] = 0
+    results = [counted(table, before=11) for table in (counts, flooded)]
+    found = [result.found.filter(pl.col("partition") != "p11") for result in results]
+    assert found[0].height >= 1
+    assert found[0].equals(found[1])
+
+
+def test_a_level_of_new_rows_alone_bursts() -> None:
     counts = noise()
-    counts[3, 9] = 120
-    rows = [f"p{at:02d}" for at in range(12) for n in counts[:, at] for _ in range(n)]
-    topics = [str(i) for at in range(12) for i, n in enumerate(counts[:, at]) for _ in range(n)]
-    clean = pl.DataFrame({"partition": rows}).with_columns(
-        event_time=pl.lit(datetime(2024, 1, 1, tzinfo=UTC))
-    )
-    found = find_bursts(clean, np.ones(clean.height, bool), ("topic", topics)).found
-    assert found.row(0)[:3] == ("topic", "3", "p09")
+    counts[4] = 0
+    counts[4, 11] = 25
+    found = counted(counts, before=11).found
+    assert ("level 4", "p11") in found.select("level", "partition").rows()

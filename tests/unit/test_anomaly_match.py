@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from tasks.anomalies.evidence import Astray, Mismatch
 from tasks.anomalies.match import ENOUGH, Match, match
 from tasks.anomalies.views import Table
 from tasks.fuse.features import fit_features
@@ -73,6 +74,7 @@ def test_the_column_that_contradicts_is_told_with_what_the_text_suggests() -> No
     mismatch = found.mismatch(0)
     assert mismatch is not None
     said = str(clean["text"][0]).split()[2]
+    assert isinstance(mismatch, Mismatch)
     assert (mismatch.column, mismatch.suggested) == ("animal", said)
     assert mismatch.value == clean["category.animal"][0] != said
     assert 0.5 <= mismatch.probability <= 1
@@ -89,8 +91,10 @@ def test_a_number_that_contradicts_is_told_with_the_number_that_the_text_suggest
     assert found is not None
     mismatch = found.mismatch(row)
     assert mismatch is not None
-    assert (mismatch.column, mismatch.value) == ("weight", "1500")
-    assert float(mismatch.suggested) < 50
+    assert isinstance(mismatch, Astray)
+    assert (mismatch.column, mismatch.value) == ("weight", 1500)
+    assert mismatch.suggested < 50
+    assert (mismatch.closer, mismatch.size) == (1 - 1 / ROWS, ROWS)
 
 
 def test_rows_that_agree_with_their_text_have_no_mismatch() -> None:
@@ -119,6 +123,33 @@ def test_new_rows_teach_nothing() -> None:
     assert again is not None
     assert (found.scores[known] == again.scores[known]).all()
     assert (found.scores[~known] != again.scores[~known]).any()
+
+
+@pytest.mark.parametrize("new", [1, 7, 50, 100])
+def test_history_is_judged_alike_however_many_new_texts_there_are(new: int) -> None:
+    clean, vectors = swapped()
+    blocks = list(fit_features(clean, vectors, FuseSettings()).blocks.values())[1:]
+    table = np.hstack([block.matrix for block in blocks])
+    names = [name for block in blocks for name in block.names]
+    scores = []
+    for rows in (500, 500 + new):
+        part = clean[:rows]
+        texts = distinct_texts(part, vectors[:rows])
+        found = match(texts, Table(part, table[:rows], names), np.arange(rows) < 500)
+        assert found is not None
+        scores.append(found.scores[:500])
+    assert (scores[0] == scores[1]).all()
+
+
+def test_of_many_rows_an_even_sample_teaches_and_all_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks.anomalies.match.MOST_TAUGHT", 300)
+    clean, vectors = swapped()
+    found = matched(clean, vectors)
+    assert found is not None
+    assert not np.isnan(found.scores).any()
+    assert (np.argsort(-found.scores)[:SWAPPED] < SWAPPED).mean() > 0.9
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, ENOUGH - 1])

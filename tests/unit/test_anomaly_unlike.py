@@ -40,6 +40,22 @@ def test_a_group_of_outliers_does_not_make_itself_usual() -> None:
     assert pulled.distances(rows)[:40].min() < 2 * pulled.distances(rows)[40:].max()
 
 
+@pytest.mark.parametrize("copies", [4, 40, 100])
+def test_copies_of_one_outlier_do_not_hide_behind_their_own_direction(copies: int) -> None:
+    rows = cloud(1000, 300)
+    rows[:copies] *= 0.05
+    rows[:copies, 7] += 25
+    core = Shape.core(rows, 0.1)
+    assert core is not None
+    distances = core.distances(rows)
+    assert distances[:copies].min() > 1.5 * distances[copies:].max()
+
+
+def test_a_core_of_nothing_or_of_rows_that_are_the_same_has_no_shape() -> None:
+    assert Shape.core(cloud(0, 3), 0.1) is None
+    assert Shape.core(np.ones((9, 3), np.float32), 0.1) is None
+
+
 def test_apart_is_the_distance_to_another_known_row() -> None:
     rows = np.array([[0.0], [1.0], [3.0], [9.0]], np.float32)
     known = np.array([True, True, True, False])

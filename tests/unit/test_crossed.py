@@ -88,9 +88,14 @@ def test_a_column_of_one_level_says_nothing() -> None:
     assert found["column"].unique().to_list() == ["land"]
 
 
-def test_levels_are_one_short_line() -> None:
-    found = checked([0, 1], sky=["x" * 5000, "a\nb"])
-    assert sorted(found["level"].unique().to_list()) == ["a b", "x" * 39 + "…"]
+def test_levels_that_begin_alike_stay_apart() -> None:
+    levels = ["x" * 5000 + "a", "x" * 5000 + "b", "a\nb", "a b"]
+    found = checked([0, 1, 0, 1], sky=[*levels])
+    assert sorted(found["level"].unique().to_list()) == sorted(levels)
+    assert all(
+        pair(found, level, topic)["rows"] == 1
+        for level, topic in zip(levels, [0, 1] * 2, strict=True)
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.anomalies.evidence import Burst, Evidence, Mismatch
-from tasks.anomalies.reasons import LONGEST, explain, few, figure
-from tasks.anomalies.usual import tail, usual
+from tasks.anomalies.evidence import Astray, Burst, Evidence, Mismatch
+from tasks.anomalies.neighbours import Neighbours
+from tasks.anomalies.reasons import LONGEST, explain, few, figure, unusual_words
+from tasks.anomalies.usual import Usual, tail, usual
 from tasks.quoting import QUOTED, percent, quote
+from tasks.texts.distinct import distinct_texts
 
 
 def clean_table(rows: int = 1000, **columns: Any) -> pl.DataFrame:
@@ -26,14 +28,28 @@ def clean_table(rows: int = 1000, **columns: Any) -> pl.DataFrame:
     return pl.DataFrame(table | named, strict=False)
 
 
+def seen(text: float | None) -> Evidence:
+    """A text of which this share is less unusual, and which is as improbable."""
+    return Evidence(text, 1.0 if text is None else 1 - text)
+
+
+def rare_words(clean: pl.DataFrame, background: Usual, row: int) -> list[str]:
+    """The rare words of a row whose text has no neighbours."""
+    texts = distinct_texts(clean, np.zeros((clean.height, 1), np.float32))
+    none = Neighbours(np.empty((len(texts), 0), np.int64), np.empty((len(texts), 0), np.float32))
+    return unusual_words(background, texts, none, int(texts.of_row[row]))
+
+
 def reason(clean: pl.DataFrame, row: int, text_score: float | None = 0.5) -> str:
-    return explain(usual(clean), row, Evidence(text_score))
+    background = usual(clean)
+    return explain(background, row, seen(text_score), rare_words(clean, background, row))
 
 
 def reason_of_new(clean: pl.DataFrame, row: int = -1) -> str:
     """The reason of a row, the last one, that is held against those before it."""
     row %= clean.height
-    return explain(usual(clean, np.arange(clean.height) < row), row, Evidence(0.5))
+    background = usual(clean, np.arange(clean.height) < row)
+    return explain(background, row, seen(0.5), rare_words(clean, background, row))
 
 
 def test_a_number_beyond_the_usual_range_is_told_with_the_range() -> None:
@@ -152,17 +168,45 @@ def test_values_that_never_met_and_a_value_never_empty_are_told_of_a_new_row() -
 def test_a_row_is_told_nothing_where_no_row_is_known() -> None:
     clean = clean_table(3, number_n=[1.0, None, 9e9], category_c=["a", None, "b"])
     background = usual(clean, np.zeros(3, bool))
-    assert [explain(background, row, Evidence(0.5)) for row in range(3)] == [""] * 3
+    assert [explain(background, row, seen(0.5), []) for row in range(3)] == [""] * 3
 
 
 def test_what_the_text_says_against_the_table_is_told() -> None:
     match = Mismatch("phase_of_flt", "Take-off run", "Approach", 0.72)
-    said = explain(usual(clean_table()), 0, Evidence(match=match))
+    said = explain(usual(clean_table()), 0, Evidence(match=match), [])
     assert said == (
         "the text reads like phase_of_flt 'Approach' (72 %), the table says 'Take-off run'."
     )
-    said = explain(usual(clean_table()), 0, Evidence(match=Mismatch("sky", "", "Fog", 0.9)))
+    said = explain(usual(clean_table()), 0, Evidence(match=Mismatch("sky", "", "Fog", 0.9)), [])
     assert said == "the text reads like sky 'Fog' (90 %), the table says nothing."
+
+
+def test_a_number_that_the_text_does_not_suggest_is_told_with_how_far_out_it_is() -> None:
+    clean = clean_table()
+    far = Evidence(match=Astray("ac_mass", 4, 1.471, 0.985, 1000))
+    assert explain(usual(clean), 0, far, []) == (
+        "the text suggests a 'ac_mass' of about 1.5, the table says 4; 98.5 % of rows are closer "
+        "to what their text suggests."
+    )
+    farthest = Evidence(match=Astray("ac_mass", 4, 1.471, 1, 999))
+    said = explain(usual(clean, np.arange(1000) > 0), 0, farthest, [])
+    assert said.endswith("all earlier rows are closer to what their text suggests.")
+
+
+def test_a_number_farther_out_than_all_is_not_told_before_what_is_rarer() -> None:
+    clean = clean_table(number_height=[1e6, *range(999)])
+    farthest = Evidence(match=Astray("ac_mass", 4, 1.471, 1, 50))
+    assert explain(usual(clean), 0, farthest, []).startswith("height")
+
+
+def test_a_text_that_stands_out_is_told_with_its_true_share() -> None:
+    clean = clean_table()
+    # A tenth of the texts is foreign: each is most improbable, and unlike nine of ten.
+    said = explain(usual(clean), 0, Evidence(0.9, 1e-9), [])
+    assert said == "the text is more unlike the rest than 90 % of texts."
+    said = explain(usual(clean), 0, Evidence(1, 1e-9), [])
+    assert said == "the text is more unlike the rest than all texts."
+    assert explain(usual(clean), 0, Evidence(0.995, 0.02), []) == ""
 
 
 @pytest.mark.parametrize(
@@ -170,13 +214,12 @@ def test_what_the_text_says_against_the_table_is_told() -> None:
     [
         (31, 7.6, "31 rows in 1999-05, where about 8 are usual"),
         (1031, 0.2, "1,031 rows in 1999-05, where hardly any is usual"),
-        (1, 30.0, "only 1 row in 1999-05, where about 30 are usual"),
-        (0, 1.0, "only 0 rows in 1999-05, where about 1 is usual"),
+        (5, 1.0, "5 rows in 1999-05, where about 1 is usual"),
     ],
 )
 def test_a_burst_is_told_with_what_is_usual(rows: int, expected: float, said: str) -> None:
     burst = Burst("state", "FL", "1999-05", rows, expected)
-    told = explain(usual(clean_table()), 0, Evidence(burst=burst))
+    told = explain(usual(clean_table()), 0, Evidence(burst=burst), [])
     assert told == f"state 'FL' has {said}."
 
 
@@ -184,7 +227,7 @@ def test_what_a_view_found_is_told_however_much_else_is_rare() -> None:
     columns: dict[str, Any] = {f"number_n{i}": [1e6, *range(10), *range(10)] for i in range(9)}
     burst = Burst("state", "FL", "1999-05", 12, 10.0)
     match = Mismatch("sky", "Clear", "Fog", 0.5)
-    said = explain(usual(clean_table(21, **columns)), 0, Evidence(0.999, match, burst))
+    said = explain(usual(clean_table(21, **columns)), 0, Evidence(0.999, 0.001, match, burst), [])
     assert "state 'FL' has 12 rows" in said
     assert "reads like sky 'Fog'" in said
     assert said.count(";") == 3
@@ -200,8 +243,8 @@ def test_established_words_are_told_before_names_and_misspelt_ones() -> None:
 def test_the_words_given_are_told_instead_of_those_rare_overall() -> None:
     texts = ["pilot ditched", *[f"no damage reported {'x' * i}" for i in range(999)]]
     background = usual(clean_table(text=texts))
-    assert explain(background, 0, Evidence(0.5), ["foam"]) == "the text has the rare word 'foam'."
-    assert explain(background, 0, Evidence(0.5), []) == ""
+    assert explain(background, 0, seen(0.5), ["foam"]) == "the text has the rare word 'foam'."
+    assert explain(background, 0, seen(0.5), []) == ""
 
 
 def test_the_most_surprising_part_comes_first_and_a_few_are_told() -> None:
@@ -230,7 +273,14 @@ def test_columns_without_values_give_no_reason() -> None:
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(1, "100 %"), (0.99999, "99.9 %"), (0.5, "50 %"), (0.0003, "less than 0.1 %"), (0, "0 %")],
+    [
+        (1, "100 %"),
+        (1 - 5e-14, "more than 99.9 %"),
+        (0.99999, "99.9 %"),
+        (0.5, "50 %"),
+        (0.0003, "less than 0.1 %"),
+        (0, "0 %"),
+    ],
 )
 def test_shares_are_rounded_down(share: float, said: str) -> None:
     assert percent(share) == said
@@ -264,10 +314,13 @@ def test_reasons_are_one_short_line_whatever_the_values(
     )
     known = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
     wild = data.draw(st.text(max_size=90))
-    match, burst = Mismatch(wild, wild, wild, 0.5), Burst(wild, wild, wild, 3, 0.1)
+    burst = Burst(wild, wild, wild, 3, 0.1)
+    against = data.draw(
+        st.sampled_from([Mismatch(wild, wild, wild, 0.5), Astray(wild, 1e300, -2e-9, 0.96, 9)])
+    )
     for row in range(rows):
         for background in (usual(clean), usual(clean, known)):
-            said = explain(background, row, Evidence(0.999, match, burst), [wild])
+            said = explain(background, row, Evidence(0.999, 0.001, against, burst), [wild])
             assert len(said) <= LONGEST
             assert "\n" not in said
 

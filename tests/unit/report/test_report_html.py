@@ -9,9 +9,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -230,3 +232,18 @@ def test_a_browser_runs_the_map_and_has_nothing_to_complain_of(make: Make, tmp_p
     )
     assert '<html lang="en" class="js">' in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+def test_cards_mark_flagged_rows_and_new_rows_have_a_heading_of_their_own(make: Make) -> None:
+    html = html_of(make())
+    assert html.count('<b class="badge">flagged</b>') == 3
+    assert html.index("New in <bdi>1990-08</bdi>") < html.index("The least usual of all other rows")
+    inputs = make(partitions=1)
+    assert inputs.anomalies is not None
+    none = inputs.anomalies.with_columns(flagged=pl.lit(False))
+    quiet = html_of(replace(inputs, anomalies=none))
+    assert '<b class="badge">flagged</b>' not in quiet
+    assert "New in <bdi>" not in quiet
+    every = html_of(replace(inputs, anomalies=none.with_columns(new=pl.lit(True))))
+    assert every.count('<b class="badge">new</b>') == 40
+    assert "New in <bdi>" not in every

@@ -89,19 +89,27 @@ def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: 
     assert "| theme number 0 | 2 | 34 | 42.5 % |" in written
     assert "| topic number 0 | theme number 0 | 17 |" in written
     assert "- 1990-04: “topic 1” speaks of other things than it did" in written
-    assert "| 2 | 1 in 79 | r1 | deer on the runway number 0 |" in written
+    assert "| 2 | 1 in 79 | yes | r1 | deer on the runway number 0 |" in written
+    assert "| 4 | 1 in 26 |  | r3 |" in written
 
 
-def test_flagged_rows_of_the_newest_partition_are_shown_as_new_whatever_their_rank(
-    make: Make,
-) -> None:
+def test_new_rows_come_before_all_others_whatever_their_rank(make: Make) -> None:
     inputs = make()
     assert inputs.anomalies is not None
     flagged = inputs.anomalies.with_columns(flagged=pl.col("rank").is_in([1, 75]))
     written = render_markdown(model_of(replace(inputs, anomalies=flagged)))
     assert "| r74 (new) |" in written
+    assert written.index("| r74 (new) |") < written.index("| r0 |")
     assert "1 of them new in 1990" in written
     assert "false alarms" in written
+
+
+def test_where_no_row_is_flagged_the_table_has_no_column_for_it(make: Make) -> None:
+    inputs = make()
+    assert inputs.anomalies is not None
+    none = inputs.anomalies.with_columns(flagged=pl.lit(False))
+    written = render_markdown(model_of(replace(inputs, anomalies=none)))
+    assert "| 2 | 1 in 79 | r1 | deer on the runway number 0 |" in written
 
 
 def test_the_summary_warns_before_it_praises_and_names_what_was_tried(make: Make) -> None:

@@ -168,6 +168,21 @@ def test_findings_name_themes_changes_and_new_rows(make: Make) -> None:
     assert details["unusual rows"] == "2.5 %, 1 new"
 
 
+def test_where_no_row_is_flagged_the_finding_gives_the_reason_of_the_first(make: Make) -> None:
+    inputs = make()
+    assert inputs.anomalies is not None
+    none = inputs.anomalies.with_columns(flagged=pl.lit(False))
+    assert report(replace(inputs, anomalies=none)).findings[3] == (
+        "Unusual rows: none of 80 rows is flagged; the least usual is row r0: height 12,000 is "
+        "rare."
+    )
+    bare = none.with_columns(
+        reason=pl.when(pl.col("rank") > 99).then("reason"), rank=81 - pl.col("rank")
+    )
+    finding = report(replace(inputs, anomalies=bare)).findings[3]
+    assert finding.endswith("the least usual is row r79: “" + inputs.clean["text"][79] + "”.")
+
+
 def test_the_last_finding_names_what_bursts_in_the_runs_partition(make: Make) -> None:
     finding = report(make(rows=800)).findings[4]
     assert "far more than expected is of “topic number 1” (" in finding

@@ -54,6 +54,11 @@ def test_themes_that_group_nothing_are_not_told(make: Make, themes: int) -> None
     assert "theme" not in section.lead
 
 
+def test_one_topic_is_told_without_a_largest(make: Make) -> None:
+    lead = topics_of(make(topic_count=1, theme_count=1)).lead
+    assert lead == "1 topic, “topic number 0”, holds 85.0 % of the rows."
+
+
 def test_topics_of_an_unknown_theme_are_not_lost(make: Make) -> None:
     inputs = make(topic_count=6, theme_count=3)
     assert inputs.themes is not None
@@ -140,6 +145,16 @@ def test_the_heat_map_shows_the_columns_with_pairs_beyond_chance(make: Make) -> 
     assert first is not None
     assert (first.notable, first.shade) == (True, 3)
     assert "3 times as many as by chance" in first.said
+
+
+def test_levels_that_begin_alike_have_columns_of_their_own(make: Make) -> None:
+    inputs = make()
+    assert inputs.crossed is not None
+    alike = inputs.crossed.with_columns(level="a" * 45 + pl.col("level"))
+    (heat,) = topics_of(replace(inputs, crossed=alike)).heat
+    assert heat.levels == ["a" * 45 + "clear", "a" * 45 + "cloud"]
+    (usual,) = topics_of(inputs).heat
+    assert heat.rows == usual.rows
 
 
 def test_a_column_without_notable_pairs_has_no_heat_map(make: Make) -> None:

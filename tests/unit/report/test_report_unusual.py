@@ -50,11 +50,10 @@ def test_new_rows_are_counted_in_the_lead_and_marked(make: Make) -> None:
         "70 rows before."
     )
     assert section.new_flagged == 1
-    assert [(card.rank, card.new) for card in section.shown] == [
-        (1, False),
-        (2, False),
-        (3, False),
-        (71, True),
+    assert [(card.rank, card.new) for card in section.shown] == [(1, False), (2, False), (3, False)]
+    assert [(card.rank, card.new, card.flagged) for card in section.newest] == [
+        (71, True, True),
+        *((rank, True, False) for rank in (72, 73, 74, 75)),
     ]
 
 
@@ -62,13 +61,45 @@ def test_without_new_flags_the_lead_says_so(make: Make) -> None:
     assert "none of them new in 1990-08" in unusual(make()).lead
     assert unusual(make(partitions=1)).lead == "3 of 80 rows (3.8 %) are flagged as unusual."
     nothing = flagging(make(), pl.lit(False))
-    assert unusual(nothing).lead.startswith("None of 80 rows stands out")
+    assert unusual(nothing).lead == (
+        "None of 80 rows is flagged as unusual; shown are the least usual, those new in 1990-08 "
+        "first, judged by the 70 rows before."
+    )
+    alone = flagging(make(partitions=1), pl.lit(False))
+    assert unusual(alone).lead == (
+        "None of 80 rows is flagged as unusual; shown are the least usual."
+    )
+
+
+def test_a_single_flag_is_told_in_the_singular(make: Make) -> None:
+    lead = unusual(flagging(make(partitions=1), pl.col("rank") == 1)).lead
+    assert lead == "1 of 80 rows (1.2 %) is flagged as unusual."
+
+
+def test_a_card_says_whether_its_row_is_flagged(make: Make) -> None:
+    assert [card.flagged for card in unusual(make(), anomalies=5).shown] == [True] * 3 + [False] * 2
+
+
+def test_new_rows_without_a_reason_do_not_come_first(make: Make) -> None:
+    inputs = make()
+    assert inputs.anomalies is not None
+    reason = pl.when(pl.col("rank").is_in([2, 73, 78])).then("reason")
+    told = replace(inputs, anomalies=inputs.anomalies.with_columns(reason=reason))
+    assert [card.rank for card in unusual(told).newest] == [73, 78]
+
+
+def test_where_all_rows_are_new_none_comes_first(make: Make) -> None:
+    inputs = make()
+    assert inputs.anomalies is not None
+    section = unusual(replace(inputs, anomalies=inputs.anomalies.with_columns(new=pl.lit(True))))
+    assert section.newest == []
+    assert section.shown[0].rank == 1
 
 
 def test_no_row_has_two_cards(make: Make) -> None:
     cards = unusual(flagging(make(rows=200), pl.lit(True)))
-    ids = [card.quote.row_id for card in (*cards.shown, *cards.folded)]
-    assert len(cards.shown) == 10 + NEW
+    ids = [card.quote.row_id for card in (*cards.newest, *cards.shown, *cards.folded)]
+    assert (len(cards.newest), len(cards.shown)) == (NEW, 10)
     assert len(ids) == len(set(ids)) == 10 + NEW + FOLDED
 
 
@@ -86,6 +117,7 @@ def test_the_views_parts_make_up_the_whole(scores: tuple[float | None, ...], ran
     ("chance", "said"),
     [
         (1.0, ""),
+        (0.8, ""),
         (0.4, "1 in 2"),
         (0.0123, "1 in 81"),
         (8.1e-5, "1 in 12,000"),
@@ -127,6 +159,28 @@ def test_how_flags_came_about_and_their_false_alarms_are_one_line(
     make: Make, summary: dict[str, Any], said: str
 ) -> None:
     assert unusual(make(anomaly={"skipped": None} | summary)).threshold == said
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        (
+            {"threshold": {"rule": "rows that stand out", "expected_false_share": 0.1}},
+            "Flagged are rows that stand out, so that about 10.0 % of the flags would be false "
+            "alarms; none does.",
+        ),
+        (
+            {"threshold": {"rule": "the 50 first", "expected_false_share": None}},
+            "Flagged are the 50 first; there are none.",
+        ),
+        ({"expected_false_alarms": 0.2}, ""),
+    ],
+)
+def test_where_no_row_is_flagged_it_is_told_what_would_be(
+    make: Make, summary: dict[str, Any], said: str
+) -> None:
+    inputs = make(anomaly={"skipped": None} | summary)
+    assert unusual(flagging(inputs, pl.lit(False))).threshold == said
 
 
 @pytest.mark.parametrize(
@@ -185,14 +239,12 @@ def test_a_burst_is_one_line_with_its_counts(make: Make) -> None:
     assert sum(one.counts) == (inputs.clean["category.sky"] == "cloud").sum()
 
 
-def test_a_burst_of_a_topic_has_its_counts(make: Make) -> None:
-    bursts = burst_rows("1990-02", level="topic number 1").with_columns(column=pl.lit("topic"))
+@pytest.mark.parametrize(("column", "level"), [("sky", "another"), ("another", "cloud")])
+def test_a_burst_that_is_not_in_the_table_has_no_counts(
+    make: Make, column: str, level: str
+) -> None:
+    bursts = burst_rows("1990-02", level=level).with_columns(column=pl.lit(column))
     (one,) = unusual(make(bursts=bursts)).bursts
-    assert sum(one.counts) == 17
-
-
-def test_a_burst_of_a_level_that_is_not_in_the_table_has_no_counts(make: Make) -> None:
-    (one,) = unusual(make(bursts=burst_rows("1990-02", level="another"))).bursts
     assert (one.counts, one.marked) == ([], [])
 
 
