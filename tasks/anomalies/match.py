@@ -101,7 +101,8 @@ class Match:
             return None
         feature = self.columns[column][0]
         foretold = float(self.foretold[row, feature])
-        gap = abs(foretold - float(self.table.features[row, feature]))
+        # Of two float32 as in `_misses`, so that a known row is found among them.
+        gap = float(abs(self.foretold[row, feature] - self.table.features[row, feature]))
         closer = int(np.searchsorted(missed, gap))
         if closer < STRANGE * len(missed):
             return None

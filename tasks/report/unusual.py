@@ -94,7 +94,9 @@ def _lead(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
     if not flagged:
         return _quiet(scores, partition, summary)
     verb = "is" if flagged == 1 else "are"
-    said = f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) {verb} flagged"
+    said = (
+        f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) {verb} flagged"
+    )
     new, fresh = int(scores["new"].sum()), new_flagged(scores)
     if not 0 < new < ranked:
         return f"{said} as unusual."
