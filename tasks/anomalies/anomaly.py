@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.anomalies.bursts import Bursts, find_bursts
-from tasks.anomalies.flagging import Grounds, Told, in_order, tell_of
+from tasks.anomalies.flagging import RARE, Grounds, Told, in_order, tell_of
 from tasks.anomalies.match import ENOUGH, Match, match
 from tasks.anomalies.neighbours import neighbours_of
 from tasks.anomalies.repeats import find_repeats
@@ -232,5 +232,6 @@ def _threshold(settings: AnomalySettings) -> dict[str, Any]:
         return {"rule": f"{settings.contamination:.2%} of the rows", "expected_false_share": None}
     if settings.top is not None:
         return {"rule": f"the {settings.top:,} most unusual rows", "expected_false_share": None}
-    rule = "rows whose p-values stand out of all (Benjamini-Hochberg)"
+    rare = f"at least as rare as 1 in {1 / RARE:,.0f}"
+    rule = f"rows {rare} whose p-values stand out (Benjamini-Hochberg)"
     return {"rule": rule, "expected_false_share": settings.false_alarms}

@@ -40,6 +40,8 @@ EXPLAINED, NEW = 50, 10
 """Rows that have a reason at least, and new ones among them, be they flagged or not."""
 NEAR = 3
 """Usual rows that are named beside a flagged one."""
+RARE = 0.001
+"""What is flagged by itself is at least so rare: one of four new rows may well be 1 in 40."""
 CLEAR = 0.01
 """A view's own evidence is told of a row that is in this share of the rows or less."""
 
@@ -63,7 +65,7 @@ def candidates(
     found = np.zeros(len(tails), bool)
     for side in (new, ~new):
         rows = side & stands
-        found[rows] = rejected(tails[rows], settings.false_alarms)
+        found[rows] = rejected(tails[rows], settings.false_alarms) & (tails[rows] <= RARE)
     return found
 
 
