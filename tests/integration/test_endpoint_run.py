@@ -11,7 +11,7 @@ from embedding_server import EmbeddingServer, embedding_server, vector_of
 from support import Table
 
 from tasks.artifacts import read_manifest
-from tasks.errors import ModelError
+from tasks.errors import ModelError, SettingsError
 from tasks.vectors import read_units, unit
 
 Flow = Callable[..., Any]
@@ -72,6 +72,21 @@ def test_a_key_can_be_in_a_block_and_a_missing_one_is_told(
     mine(table.pipeline)
     assert {headers["Authorization"] for headers in served.headers} == {f"Bearer {KEY}"}
     assert "FUSEMINE_NO_SUCH_KEY" not in os.environ
-    table.set(embed=at(served, api_key_env="FUSEMINE_NO_SUCH_KEY", dimensions=4))
+    other = at(served, api_key_env="FUSEMINE_NO_SUCH_KEY", dimensions=4)
+    table.set(embed=other, cluster={"registry": "other-encoder"})
     with pytest.raises(ModelError, match="no key in the environment variable"):
         mine(table.pipeline)
+
+
+def test_another_encoder_is_refused_before_anything_is_embedded_unless_topics_begin_anew(
+    table: Table, mine: Flow, served: EmbeddingServer
+) -> None:
+    table.set(embed=at(served))
+    mine(table.pipeline)
+    asked = len(served.headers)
+    table.set(embed=at(served, dimensions=4))
+    with pytest.raises(SettingsError, match="another encoder"):
+        mine(table.pipeline)
+    assert len(served.headers) == asked
+    table.set(embed=at(served, dimensions=4), cluster={"registry": "other-encoder"})
+    assert mine(table.pipeline).report
