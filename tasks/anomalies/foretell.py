@@ -69,7 +69,8 @@ class Read:
         model = TruncatedSVD(DIRECTIONS, n_iter=2, random_state=SEED).fit(learnt)
         found = np.empty((len(texts), DIRECTIONS), np.float32)
         for block in blocks(np.arange(len(texts))):
-            found[block] = model.transform(terms.transform(rows.take(block)))
+            # In float64, as the last bits of float32 depend on how many texts there are.
+            found[block] = model.transform(terms.transform(rows.take(block)).astype(np.float64))
         return cls(texts, found)
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
