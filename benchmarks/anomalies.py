@@ -30,7 +30,6 @@ from anomalies_data import Planted, bare, contradictions, numbers, texts
 from anomalies_peers import PEERS, ask
 
 from tasks.anomalies.anomaly import anomaly
-from tasks.anomalies.neighbours import neighbours_of
 from tasks.anomalies.settings import AnomalySettings
 from tasks.anomalies.views import Table, View, table_view, text_view
 from tasks.texts.distinct import distinct_texts
@@ -105,7 +104,7 @@ def _view(planted: Planted) -> View:
     if not planted.clean["has_text"].any():
         return table_view(Table(planted.clean, *planted.features()), known)
     said = distinct_texts(planted.clean, planted.vectors)
-    return text_view(said, neighbours_of(said, np.ones(len(said), bool)), known)
+    return text_view(said, known)
 
 
 def _with_peers(sets: list[Planted], python: Path) -> list[tuple[Planted, dict[str, Floats]]]:
@@ -183,7 +182,7 @@ def _seconds() -> float:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     said = distinct_texts(bare([f"text {i}" for i in range(TIMED)]), vectors)
     started = time.perf_counter()
-    text_view(said, neighbours_of(said, np.ones(TIMED, bool)), np.ones(TIMED, bool))
+    text_view(said, np.ones(TIMED, bool))
     return time.perf_counter() - started
 
 

@@ -127,7 +127,7 @@ def _look(
 ) -> Grounds:
     texts = distinct_texts(table.clean, vectors)
     neighbours = neighbours_of(texts, texts_of(texts, known))
-    views = {"text": text_view(texts, neighbours, known)}
+    views = {"text": text_view(texts, known)}
     tell(1, _STEPS)
     views["table"] = table_view(table, known)
     tell(2, _STEPS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.anomalies.neighbours import neighbours_of
 from tasks.anomalies.tails import joined, p_values, significant
 from tasks.anomalies.unlike import TABLE_SHRINKAGE, TEXT_SHRINKAGE, Shape, apart
 from tasks.fuse.numbers import Numbers
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from tasks.anomalies.neighbours import Neighbours
     from tasks.texts.distinct import Texts
 
 USUAL = 0.1
@@ -61,17 +61,16 @@ def absent(rows: int, note: str) -> View:
     return View(np.full(rows, np.nan), note)
 
 
-def text_view(texts: Texts, neighbours: Neighbours, known: NDArray[np.bool_]) -> View:
+def text_view(texts: Texts, known: NDArray[np.bool_]) -> View:
     """Texts far from most others, and far from the texts nearest to them.
 
     The first is a Mahalanobis distance with the shape of the core of the known texts, each of
-    which counts once however common it is. The second is the mean similarity to the nearest known
-    texts, where one counts as nothing that is far from most itself: a group of foreign texts does
-    not make itself usual.
+    which counts once however common it is. The second is the mean similarity to the nearest of
+    those known texts that are not far from most themselves: a group of foreign texts does not make
+    itself usual.
 
     Args:
         texts: The m distinct texts of n rows.
-        neighbours: Their nearest known texts.
         known: (n,) the rows of history.
     """
     rows = len(texts.of_row)
@@ -80,7 +79,7 @@ def text_view(texts: Texts, neighbours: Neighbours, known: NDArray[np.bool_]) ->
     if shape is None:
         return absent(rows, "no two texts differ" if len(texts) else "no texts")
     far = p_values(shape.distances(texts.vectors), seen)
-    found = {"far from the core": far, "few near": p_values(_lonely(far, neighbours), seen)}
+    found = {"far from the core": far, "few near": p_values(_lonely(texts, seen & (far > USUAL)), seen)}
     found = {name: np.append(tails, np.nan)[texts.of_row] for name, tails in found.items()}
     # A text of seven rows is seven times as usual as its place says, and that place can be no
     # farther out than seven rows are: `NONE` is far from all narratives, but nothing to look into.
@@ -97,11 +96,11 @@ def texts_of(texts: Texts, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found
 
 
-def _lonely(far: NDArray[np.float64], neighbours: Neighbours) -> NDArray[np.float64]:
-    usual = np.append(far > USUAL, False)[neighbours.places]
-    similar = np.where(usual, np.nan_to_num(neighbours.similar), 0)
-    there = (neighbours.places >= 0).sum(axis=1)
-    return significant(1 - similar.sum(axis=1, dtype=np.float64) / np.maximum(there, 1))
+def _lonely(texts: Texts, usual: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(m,) the mean distance, 1 - cosine, to the nearest usual texts; 1 where there is none."""
+    similar = neighbours_of(texts, usual).similar.astype(np.float64)
+    there = (~np.isnan(similar)).sum(axis=1)
+    return significant(1 - np.nansum(similar, axis=1) / np.maximum(there, 1))
 
 
 def _alike(texts: Texts, known: NDArray[np.bool_]) -> NDArray[np.int64]:

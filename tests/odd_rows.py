@@ -1,0 +1,135 @@
+"""Tables with unusual rows, and what must hold of every result on them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.anomalies.anomaly import Anomalies, anomaly
+from tasks.anomalies.settings import AnomalySettings
+from tasks.contracts import ANOMALIES, BURSTS, REPEATS
+
+Floats = NDArray[np.float32]
+ROWS = 200
+ODD = 77
+KINDS = ("deer", "gull", "bat", "dove")
+
+
+def clean_table(texts: list[str], **columns: Any) -> pl.DataFrame:
+    ids = pl.Series([f"r{i}" for i in range(len(texts))], dtype=pl.String)
+    silent = pl.Series([bool(text.strip()) for text in texts], dtype=pl.Boolean)
+    table = {"row_id": ids, "text": pl.Series(texts, dtype=pl.String), "has_text": silent}
+    table["partition"] = pl.Series(["all"] * len(texts), dtype=pl.String)
+    table["event_time"] = pl.Series([None] * len(texts), dtype=pl.Datetime("us", "UTC"))
+    return pl.DataFrame(table | {k.replace("_", ".", 1): v for k, v in columns.items()})
+
+
+def cloud(rows: int, width: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
+
+
+def unit(vectors: Floats) -> Floats:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def checked(
+    clean: pl.DataFrame,
+    vectors: Floats,
+    table: Floats,
+    new: NDArray[np.bool_] | None = None,
+    **chosen: Any,
+) -> Anomalies:
+    """Find anomalies and check what must hold of every result."""
+    names = [f"numbers.f{i}" for i in range(table.shape[1])]
+    result = anomaly(clean, vectors, table, names, AnomalySettings(**chosen), new)
+    ANOMALIES.check(result.rows.to_arrow())
+    REPEATS.check(result.repeats.to_arrow())
+    BURSTS.check(result.bursts.to_arrow())
+    json.dumps(result.summary, allow_nan=False)
+    rows = result.rows
+    assert rows["row_id"].to_list() == clean["row_id"].to_list()
+    assert sorted(rows["rank"].to_list()) == list(range(1, clean.height + 1))
+    told = rows["reason"].is_not_null()
+    assert told.filter(rows["flagged"]).all()
+    assert (told == (rows["rank"] <= told.sum())).all()
+    assert (told == rows["near"].is_not_null()).all()
+    assert rows["flagged"].sum() == result.summary["flagged"]
+    for column in ("score", "p_value", "text_score", "table_score", "match_score", "time_score"):
+        assert rows[column].drop_nulls().is_between(0, 1).all()
+    first = rows.sort("rank").head(result.summary["flagged"])
+    assert first["flagged"].all()
+    assert first["score"].is_sorted(descending=True)
+    return result
+
+
+def odd_table() -> tuple[pl.DataFrame, Floats, Floats]:
+    """Rows of one kind but for the text of row 77 and the table of row 78."""
+    texts = [
+        f"bird struck the nose at gate {'abcdefgh'[i % 8] * (i // 8 + 2)}" for i in range(ROWS)
+    ]
+    vectors, table = cloud(ROWS, 6), cloud(ROWS, 4)
+    vectors[:, 0] += 20
+    vectors[ODD] = [1, 0, 0, 0, 0, 20]
+    table[ODD + 1] = 20
+    heights = [100.0 + i for i in range(ROWS)]
+    heights[ODD + 1] = 30_000
+    return clean_table(texts, number_height=heights), unit(vectors), table
+
+
+def later(junk: int, rows: int = 40) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
+    """A table whose last partition has so many rows, the first `junk` of which say the same."""
+    clean, vectors, table = odd_table()
+    places = np.arange(ROWS)
+    new, spam = places >= 160, (places >= 160) & (places < 160 + junk)
+    texts = [f"buy pills {i}" if spam[i] else text for i, text in enumerate(clean["text"])]
+    vectors[spam] = [0, 0, 1, 0, 0, 0]
+    parts = pl.Series(np.where(new, "b", "a"))
+    clean = clean.with_columns(text=pl.Series(texts), partition=parts)
+    kept = 160 + rows
+    return clean[:kept], vectors[:kept], table[:kept], new[:kept]
+
+
+def several(rows: int = 1400) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.bool_]]:
+    """Rows of seven older partitions of a hundred and of newer ones, of four kinds."""
+    draw = np.random.default_rng(3)
+    kinds = draw.integers(0, 4, rows)
+    texts = [f"gate {'abcdefgh'[i % 8] * (i % 9 + 2)}{KINDS[k]}{i}" for i, k in enumerate(kinds)]
+    parts = pl.Series([f"{i // 100:02}" for i in range(rows)])
+    vectors = draw.normal(size=(rows, 8))
+    vectors[:, 0] += 6
+    table = np.eye(4, dtype=np.float32)[kinds]
+    clean = clean_table(texts, category_kind=[KINDS[k] for k in kinds])
+    time = pl.Series([datetime(2024, 1, 1, tzinfo=UTC)] * rows, dtype=pl.Datetime("us", "UTC"))
+    new = np.arange(rows) >= rows - 100
+    return (
+        clean.with_columns(partition=parts, event_time=time),
+        unit(vectors.astype(np.float32)),
+        table,
+        new,
+    )
+
+
+def spammed(spam: NDArray[np.bool_]) -> tuple[pl.DataFrame, Floats, Floats]:
+    """Usual rows and those of one foreign template."""
+    rows = len(spam)
+    draw = np.random.default_rng(1)
+    vectors = draw.normal(size=(rows, 16))
+    vectors[:, 0] += 6
+    vectors[spam] = 0.02 * vectors[spam]
+    vectors[spam, 5] += 1
+    letters = ["".join(draw.choice(list("abcdefgh"), 7)) for _ in range(rows)]
+    texts = [
+        f"buy cheap pills here {w} now" if s else w for w, s in zip(letters, spam, strict=True)
+    ]
+    numbers = draw.normal(size=(rows, 4))
+    columns = {f"number_x{i}": numbers[:, i] for i in range(4)}
+    return (
+        clean_table(texts, **columns),
+        unit(vectors.astype(np.float32)),
+        numbers.astype(np.float32),
+    )
