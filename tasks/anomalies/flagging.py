@@ -40,7 +40,7 @@ EXPLAINED, NEW = 50, 10
 """Rows that have a reason at least, and new ones among them, be they flagged or not."""
 NEAR = 3
 """Usual rows that are named beside a flagged one."""
-RARE = 0.001
+RARE = 0.01
 """What is flagged by itself is at least so rare: one of four new rows may well be 1 in 40."""
 CLEAR = 0.01
 """A view's own evidence is told of a row that is in this share of the rows or less."""

@@ -15,7 +15,8 @@ BODY = (0.3, 1 - 0.14**0.5, 0.8)
 """Quantiles that the tail is fitted to. Each step leaves the same share of the rows before it, and
 above the last there is room for anomalies, which would otherwise shape their own tail."""
 HEAVIER = 0.15
-"""What is added to the tail's shape, as three quantiles tell it only roughly."""
+"""What is added to the tail's shape, as three quantiles tell it only roughly. With less, more of
+heavy-tailed chance is flagged; with this much, little of what lies near a light tail."""
 ROUNDS, STRANGERS = 2, 0.1
 """How often the tail is fitted anew without what stands out of it, in which at most this share are
 expected to be chance."""

@@ -79,7 +79,8 @@ def text_view(texts: Texts, known: NDArray[np.bool_]) -> View:
     if shape is None:
         return absent(rows, "no two texts differ" if len(texts) else "no texts")
     far = p_values(shape.distances(texts.vectors), seen)
-    found = {"far from the core": far, "few near": p_values(_lonely(texts, seen & (far > USUAL)), seen)}
+    lonely = p_values(_lonely(texts, seen & (far > USUAL)), seen)
+    found = {"far from the core": far, "few near": lonely}
     found = {name: np.append(tails, np.nan)[texts.of_row] for name, tails in found.items()}
     # A text of seven rows is seven times as usual as its place says, and that place can be no
     # farther out than seven rows are: `NONE` is far from all narratives, but nothing to look into.
