@@ -75,7 +75,7 @@ def assign(
     removed: list[pl.DataFrame] = []
     for file in files:
         check_columns(columns, file.frame.columns, f"file {file.source!r}")
-        removed.append(_malformed(file.source, file.malformed))
+        removed.append(malformed_rows(file.source, file.malformed))
         for partition, frame in _cut(file, columns, by, removed):
             pieces.setdefault(partition, []).append(frame)
     partitions = [
@@ -97,11 +97,12 @@ def row_json(frame: pl.DataFrame) -> pl.Series:
     return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
-def _malformed(source: str, records: list[Malformed]) -> pl.DataFrame:
+def malformed_rows(source: str, records: list[Malformed], first: int = 0) -> pl.DataFrame:
+    """Records that are no rows, as removed ones; the first of them has the number `first`."""
     return removed_rows(
         [
             (f"{source}#{i}", "collect", m.rule, m.reason, json.dumps(m.record, ensure_ascii=False))
-            for i, m in enumerate(records)
+            for i, m in enumerate(records, start=first)
         ]
     )
 
@@ -110,26 +111,51 @@ def _cut(
     file: FileRows, columns: Columns, by: PartitionSettings, removed: list[pl.DataFrame]
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """The file's rows by partition; rows without a readable time go to `removed`."""
-    own = file.frame.rename({name: own_name(name) for name in file.frame.columns})
-    if columns.time is None:
-        times = pl.Series(_TIME, [None] * own.height, dtype=UTC_TIME)
-        keys = pl.Series([ALL] * own.height, dtype=pl.String)
-    else:
-        values = file.frame.get_column(columns.time.column)
-        times = parse_times(values, columns.time, by.timezone).alias(_TIME)
-        keys = partition_keys(times, by)
-        removed.append(_unreadable(file.source, own, values, keys))
-    hashes = pl.Series(_HASH, _hashes(own), dtype=pl.String)
-    frame = own.with_columns(times, hashes, partition=keys, source=pl.lit(file.source))
-    known = frame.filter(pl.col("partition").is_not_null())
+    placed, lost = place(file, columns, by)
+    removed.append(lost)
+    known = placed.drop_nulls("partition")
     for (key,), part in known.partition_by("partition", maintain_order=True, as_dict=True).items():
         yield str(key), part
 
 
-def _unreadable(source: str, own: pl.DataFrame, values: pl.Series, keys: pl.Series) -> pl.DataFrame:
+def place(
+    file: FileRows, columns: Columns, by: PartitionSettings, first: int = 0
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A file's rows with their partition, null where the time cannot be read, and these as removed.
+
+    Args:
+        file: The rows.
+        columns: Roles of the columns.
+        by: How the table is cut.
+        first: The number that the first row has in its file.
+    """
+    own = file.frame.rename({name: own_name(name) for name in file.frame.columns})
+    hashes = pl.Series(_HASH, _hashes(own), dtype=pl.String)
+    if columns.time is None:
+        times = pl.Series(_TIME, [None] * own.height, dtype=UTC_TIME)
+        keys, lost = pl.Series([ALL] * own.height, dtype=pl.String), removed_rows([])
+    else:
+        values = file.frame.get_column(columns.time.column)
+        times = parse_times(values, columns.time, by.timezone).alias(_TIME)
+        keys = partition_keys(times, by)
+        lost = _unreadable(file.source, own, values, keys, first)
+    placed = own.with_columns(times, hashes, partition=keys, source=pl.lit(file.source))
+    return placed, lost
+
+
+def row_hashes(placed: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """What identifies the content of placed rows, and the rows with the source's columns alone."""
+    return placed.get_column(_HASH), placed.drop("partition", "source", _TIME, _HASH)
+
+
+def _unreadable(
+    source: str, own: pl.DataFrame, values: pl.Series, keys: pl.Series, first: int
+) -> pl.DataFrame:
     lost = keys.is_null()
     bad = zip(lost.arg_true(), values.filter(lost), row_json(own.filter(lost)), strict=True)
-    return removed_rows([(f"{source}:{i}", "collect", *_why(value), row) for i, value, row in bad])
+    return removed_rows(
+        [(f"{source}:{first + i}", "collect", *_why(value), row) for i, value, row in bad]
+    )
 
 
 def _why(value: object) -> tuple[str, str]:
@@ -145,7 +171,7 @@ def _identify(
     repeated_id: str,
     forgotten: frozenset[str],
 ) -> Assigned:
-    own = frame.drop("partition", "source", _TIME, _HASH)
+    _, own = row_hashes(frame)
     nth = pl.int_range(pl.len()).over(_HASH).cast(pl.String)
     ids = frame.select(pl.col(_HASH) + "-" + nth).to_series()
     if columns.id is not None:
