@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from tasks.anomalies.anomaly import Anomalies, anomaly
 from tasks.anomalies.settings import AnomalySettings
 from tasks.contracts import ANOMALIES, BURSTS, REPEATS
+from tasks.fuse.features import fit_features
+from tasks.fuse.settings import FuseSettings
 
 Floats = NDArray[np.float32]
 ROWS = 200
@@ -112,6 +114,50 @@ def several(rows: int = 1400) -> tuple[pl.DataFrame, Floats, Floats, NDArray[np.
         table,
         new,
     )
+
+
+def mixed(
+    rows: int = 700, fresh: int = 100
+) -> tuple[pl.DataFrame, Floats, Floats, list[str], NDArray[np.bool_]]:
+    """Rows of ten partitions with texts, numbers and categories, some of each missing.
+
+    A tenth of the texts comes twice or more, some words are rare, and among the new rows, the last
+    ones, a kind swells and a few contradict their text.
+    """
+    draw = np.random.default_rng(4)
+    new = np.arange(rows) >= rows - fresh
+    kinds = np.where(new & (draw.random(rows) < 0.6), 1, draw.integers(0, 4, rows))
+    sizes = 10.0**kinds * draw.uniform(1, 2, rows)
+    letters = ["".join(draw.choice(list("abcdefgh"), 6)) for _ in range(rows)]
+    texts = [
+        f"struck a {KINDS[k]} at gate {w} of {'the east' if i % 3 else 'a western'} field"
+        for i, (k, w) in enumerate(zip(kinds, letters, strict=True))
+    ]
+    for row in np.flatnonzero(draw.random(rows) < 0.1).tolist():
+        texts[row] = "" if row % 4 == 0 else f"NONE {row}" if row % 4 == 1 else texts[row % 50]
+    vectors = 0.3 * draw.normal(size=(rows, 8))
+    vectors[np.arange(rows), kinds] += 2
+    # A text has one vector, and none has none.
+    vectors = vectors[[texts.index(text) for text in texts]]
+    vectors[[not text for text in texts]] = 0
+    swap = new & (draw.random(rows) < 0.1)
+    told = np.where(swap, (kinds + 2) % 4, kinds)
+    columns = {
+        "category_kind": [KINDS[k] if i % 11 else None for i, k in enumerate(told)],
+        "category_gate": [letter[0] if i % 90 else f"odd {i}" for i, letter in enumerate(letters)],
+        "number_size": [float(s) if i % 13 else None for i, s in enumerate(sizes)],
+        "number_count": np.round(draw.gamma(2, 3, rows)),
+    }
+    clean = clean_table(texts, **columns)
+    parts = np.minimum(np.arange(rows) * 9 // (rows - fresh), 8) + new
+    time = pl.Series([datetime(2024, 1, 1, tzinfo=UTC)] * rows, dtype=pl.Datetime("us", "UTC"))
+    clean = clean.with_columns(partition=pl.Series([f"{i:02}" for i in parts]), event_time=time)
+    found = np.nan_to_num(vectors / np.maximum(np.linalg.norm(vectors, axis=1), 1e-9)[:, None])
+    unified = found.astype(np.float32)
+    blocks = fit_features(clean, unified, FuseSettings()).blocks
+    chosen = [block for name, block in blocks.items() if name != "text"]
+    names = [name for block in chosen for name in block.names]
+    return clean, unified, np.hstack([block.matrix for block in chosen]), names, new
 
 
 def spammed(spam: NDArray[np.bool_]) -> tuple[pl.DataFrame, Floats, Floats]:

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.anomalies.bursts import Bursts, find_bursts
 from tasks.anomalies.flagging import RARE, Grounds, Told, in_order, tell_of
-from tasks.anomalies.match import ENOUGH, Match, match
-from tasks.anomalies.neighbours import neighbours_of
-from tasks.anomalies.repeats import find_repeats
-from tasks.anomalies.tails import joined, p_values
-from tasks.anomalies.views import Table, View, absent, table_view, text_view, texts_of
-from tasks.texts.distinct import distinct_texts
+from tasks.anomalies.looking import STEPS, known_rows, look, together
+from tasks.anomalies.views import VIEWS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,11 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.anomalies.settings import AnomalySettings
+    from tasks.anomalies.views import View
 
-HISTORY = 100
-"""Rows of history from which on new rows are held against them alone."""
-VIEWS = ("text", "table", "match", "time")
-_STEPS = 5
 _COLUMNS: dict[str, Any] = {
     "row_id": pl.String,
     "rank": pl.Int64,
@@ -85,7 +77,8 @@ def anomaly(
     what history holds; `joined` makes them one. Rows are flagged so that about
     `settings.false_alarms` of them are expected to be usual ones, if the tails are as assumed
     (`p_values`). New rows neither teach nor change what is found of the others; but the features
-    of the table may have been fitted on all rows.
+    of the table may have been fitted on all rows. `detectors.fit_detectors` keeps what they are
+    judged by, for further rows.
 
     Args:
         clean: The clean table of n rows, oldest partition first.
@@ -94,65 +87,27 @@ def anomaly(
         table_names: Their c names, `<block>.<column>` or `<block>.<column> = <level>`.
         settings: How many rows are flagged.
         new: (n,) the rows to hold against the others; all rows are held against all where it is
-            None or leaves fewer than `HISTORY`.
+            None or leaves fewer than `looking.HISTORY`.
         progress: Called with the steps done and the steps there are.
     """
     tell = progress or _silent
     fresh = np.zeros(clean.height, bool) if new is None else new
-    known = ~fresh if (~fresh).sum() >= HISTORY else np.ones(clean.height, bool)
-    finite = np.nan_to_num(table, nan=0.0, posinf=0.0, neginf=0.0)
-    columns = Table(clean, finite, table_names)
-    grounds = _look(columns, np.nan_to_num(vectors), known, tell)
-    used = {name: view for name, view in grounds.views.items() if view.used}
+    known = known_rows(clean.height, new)
+    found = look(Table.of(clean, table, table_names), vectors, known, tell)
+    grounds, used = found.grounds, found.used
     if not used:
         notes = "; ".join(grounds.views[name].note for name in ("text", "table"))
         reason = "there are no rows" if not clean.height else "nothing tells the rows apart"
         return _skipped(grounds, fresh, f"{reason}: {notes}")
-    tails = np.nan_to_num(joined([view.tails for view in used.values()]), nan=1.0)
+    tails = together(grounds.views, clean.height)
     told = tell_of(grounds, tails, fresh, settings)
-    tell(_STEPS, _STEPS)
+    tell(STEPS, STEPS)
     rows = _rows(grounds, fresh, tails, told)
     summary = _summary(grounds, used, rows, settings)
     return Anomalies(rows, grounds.repeats.groups, grounds.bursts.found, summary)
 
 
 def _silent(done: int, total: int) -> None: ...
-
-
-def _look(
-    table: Table,
-    vectors: NDArray[np.float32],
-    known: NDArray[np.bool_],
-    tell: Callable[[int, int], None],
-) -> Grounds:
-    texts = distinct_texts(table.clean, vectors)
-    neighbours = neighbours_of(texts, texts_of(texts, known))
-    views = {"text": text_view(texts, known)}
-    tell(1, _STEPS)
-    views["table"] = table_view(table, known)
-    tell(2, _STEPS)
-    paired = match(texts, table, known)
-    views["match"] = _match_view(paired, known)
-    tell(3, _STEPS)
-    bursts = find_bursts(table.clean, known)
-    views["time"] = _time_view(bursts)
-    repeats = find_repeats(table.clean, texts, neighbours)
-    tell(4, _STEPS)
-    return Grounds(table, texts, neighbours, known, views, paired, bursts, repeats)
-
-
-def _match_view(paired: Match | None, known: NDArray[np.bool_]) -> View:
-    if paired is None:
-        return absent(
-            len(known), f"fewer than {ENOUGH} rows with text and table, or hardly any differ"
-        )
-    return View(p_values(paired.scores, known))
-
-
-def _time_view(bursts: Bursts) -> View:
-    """A view wherever bursts can be judged: were it one only where there are some, a burst of new
-    rows would change the p-values of all."""
-    return View(bursts.tails, bursts.note)
 
 
 def _rows(

@@ -50,12 +50,14 @@ class Bursts:
     Attributes:
         found: A row per burst as `contracts.BURSTS` says, by partition, the rarest first.
         of_row: (n,) the burst that each row is in, the rarest of several, or -1.
+        rarity: (n,) the p-value of that burst, infinite where there is none.
         tails: (n,) the share of the rows in bursts as rare, NaN where no partition has a history.
         note: `used`, or why there is nothing.
     """
 
     found: pl.DataFrame
     of_row: NDArray[np.int64]
+    rarity: Floats
     tails: Floats
     note: str
 
@@ -120,8 +122,9 @@ def find_bursts(clean: pl.DataFrame, known: NDArray[np.bool_]) -> Bursts:
 
 
 def _none(rows: int, note: str) -> Bursts:
-    nothing = np.full(rows, np.nan)
-    return Bursts(pl.DataFrame(schema=_COLUMNS), np.full(rows, -1, np.int64), nothing, note)
+    tails, rarity = np.full(rows, np.nan), np.full(rows, np.inf)
+    found = pl.DataFrame(schema=_COLUMNS)
+    return Bursts(found, np.full(rows, -1, np.int64), rarity, tails, note)
 
 
 def _count(
@@ -251,14 +254,24 @@ def _placed(
         rows = counts.codes == counts.levels.index(record["level"])
         rows &= (of_row == place[record["partition"]]) & (record["p_value"] < rarity)
         burst[rows], rarity[rows] = number, record["p_value"]
-    return Bursts(found, burst, _shares(rarity, known), "used")
+    return Bursts(found, burst, rarity, _shares(rarity, known), "used")
 
 
 def _shares(rarity: Floats, known: NDArray[np.bool_]) -> Floats:
     """The share of the rows in bursts as rare; of a known row among the known ones alone."""
     tails = np.ones(len(rarity))
     for rows, among in ((known, known), (~known, np.ones(len(known), bool))):
-        ordered = np.sort(rarity[among])
-        share = np.searchsorted(ordered, rarity[rows], "right") / max(len(ordered), 1)
-        tails[rows] = np.where(np.isinf(rarity[rows]), 1, np.maximum(share, LEAST))
+        tails[rows] = share_in(rarity[rows], np.sort(rarity[among]), int(among.sum()))
     return tails
+
+
+def share_in(rarity: Floats, ordered: Floats, rows: int) -> Floats:
+    """The share of so many rows that are in bursts as rare, at least `LEAST`; 1 for no burst.
+
+    Args:
+        rarity: (n,) the p-values of bursts, infinite for none.
+        ordered: Those of the rows in bursts, ascending.
+        rows: How many rows there are, in bursts or not.
+    """
+    share = np.searchsorted(ordered, rarity, "right") / max(rows, 1)
+    return np.where(np.isinf(rarity), 1, np.maximum(share, LEAST))

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.anomalies.evidence import Evidence
-from tasks.anomalies.reasons import explain, figure, unlike, unusual_words
+from tasks.anomalies.findings import Findings
+from tasks.anomalies.reasons import unusual_words
 from tasks.anomalies.tails import rejected
-from tasks.anomalies.usual import Usual, usual
+from tasks.anomalies.usual import usual
 from tasks.anomalies.views import USUAL
-from tasks.contracts import NUMBER
-from tasks.quoting import quote
 from tasks.texts.words import essence
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from tasks.anomalies.neighbours import Neighbours
     from tasks.anomalies.repeats import Repeats
     from tasks.anomalies.settings import AnomalySettings
-    from tasks.anomalies.unlike import Shape
     from tasks.anomalies.views import Table, View
     from tasks.texts.distinct import Texts
 
@@ -42,8 +39,6 @@ NEAR = 3
 """Usual rows that are named beside a flagged one."""
 RARE = 0.01
 """What is flagged by itself is at least so rare: one of four new rows may well be 1 in 40."""
-CLEAR = 0.01
-"""A view's own evidence is told of a row that is in this share of the rows or less."""
 
 
 def candidates(
@@ -105,47 +100,27 @@ class Grounds:
     repeats: Repeats
 
     @cached_property
-    def usual(self) -> Usual:
-        return usual(self.table.clean, self.known)
-
-    @cached_property
     def shares(self) -> dict[str, NDArray[np.float64]]:
         """By view, the share of the known rows (n,) that are less unusual than each row."""
-        return {name: view.shares(self.known) for name, view in self.views.items()}
+        return {name: view.shares(view.ordered(self.known)) for name, view in self.views.items()}
 
     @cached_property
-    def shape(self) -> Shape | None:
-        return self.table.shape(self.known)
+    def _findings(self) -> Findings:
+        return Findings(
+            usual(self.table.clean, self.known),
+            self.table,
+            self.views,
+            self.shares,
+            self.match,
+            self.bursts,
+            self.table.shape(self.known),
+        )
 
     def reason(self, row: int) -> str:
         """Why a row is unusual, in a sentence."""
-        clear = {name: bool(view.tails[row] <= CLEAR) for name, view in self.views.items()}
-        text = float(self.shares["text"][row])
-        evidence = Evidence(
-            text=None if math.isnan(text) else text,
-            chance=float(self.views["text"].tails[row]),
-            match=self.match.mismatch(row) if self.match and clear["match"] else None,
-            burst=self.bursts.evidence(row),
-        )
+        found = self._findings
         place = int(self.texts.of_row[row])
-        rare = unusual_words(self.usual, self.texts, self.neighbours, place)
-        return explain(self.usual, row, evidence, rare) or self._as_a_whole(row)
-
-    def _as_a_whole(self, row: int) -> str:
-        """For a row none of whose values is rare: the text, or how its features meet."""
-        text, table = (self.views[name].tails[row] for name in ("text", "table"))
-        if self.shape is None or text < table:
-            share = float(self.shares["text"][row])
-            return f"No value is rare; the text as a whole is {unlike(share)}."
-        named = self.shape.features(self.table.features[row], self.table.names)
-        features = ", ".join(self._valued(row, name.partition(".")[2] or name) for name in named)
-        return f"No value is rare; unusual is how these go together: {features}."
-
-    def _valued(self, row: int, feature: str) -> str:
-        """A feature's name, with the row's number where it is a column of numbers."""
-        clean = self.table.clean
-        value = clean[NUMBER + feature][row] if NUMBER + feature in clean.columns else None
-        return quote(feature) if value is None else f"{quote(feature)} {figure(value)}"
+        return found.reason(row, unusual_words(found.usual, self.texts, self.neighbours, place))
 
     def near(self, row: int, tails: NDArray[np.float64]) -> list[int]:
         """The nearest rows by the text that are not unusual, at most `NEAR`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
+from tasks.anomalies.stored import Stored
 from tasks.fuse.deal import deal
 from tasks.fuse.parts import Rows
 from tasks.fuse.terms import Terms
@@ -35,7 +37,7 @@ def splits_of(texts: Texts, taught: NDArray[np.bool_], teach: NDArray[np.int64])
     Args:
         texts: The distinct texts of n rows.
         taught: (n,) the known rows with a text, which are judged by a model of the other folds.
-        teach: The places of those that teach; all others with a text are judged by all of these.
+        teach: The places of those that teach.
     """
     said = np.unique(texts.of_row[taught])
     of_text = np.full(len(texts) + 1, -1, np.int64)
@@ -44,9 +46,52 @@ def splits_of(texts: Texts, taught: NDArray[np.bool_], teach: NDArray[np.int64])
     fold = of_text[texts.of_row]
     for number in range(FOLDS):
         yield teach[fold[teach] != number], np.flatnonzero(taught & (fold == number))
-    new = (texts.of_row >= 0) & ~taught
-    if new.any():
-        yield teach, np.flatnonzero(new)
+
+
+@dataclass(frozen=True)
+class Reader(Stored):
+    """Reads texts as their vectors beside the main directions of their terms.
+
+    Attributes:
+        terms: The terms.
+        directions: (t, k) their main directions; None where there are too few terms for that.
+    """
+
+    terms: Terms
+    directions: NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, texts: Texts, teach: NDArray[np.int64]) -> Reader:
+        """Terms and their directions come from the texts of the rows that teach."""
+        from sklearn.decomposition import TruncatedSVD
+
+        terms = Terms(TERMS)
+        rows = np.unique(texts.of_row[teach])
+        learnt = terms.fit_transform(_rows([texts.texts[row] for row in rows.tolist()]))
+        if min(learnt.shape) <= DIRECTIONS:
+            return cls(terms, None)
+        model = TruncatedSVD(DIRECTIONS, n_iter=2, random_state=SEED).fit(learnt)
+        return cls(terms, np.ascontiguousarray(model.components_.T))
+
+    def read(self, texts: Texts) -> Read:
+        """The features of some texts."""
+        if self.directions is None:
+            return Read(texts, np.empty((len(texts), 0), np.float32))
+        found = np.empty((len(texts), self.directions.shape[1]), np.float32)
+        for block in blocks(np.arange(len(texts))):
+            terms = self.terms.transform(_rows(texts.texts[block[0] : block[-1] + 1]))
+            # In float64, as the last bits of float32 depend on how many texts there are.
+            found[block] = terms.astype(np.float64) @ self._wide
+        return Read(texts, found)
+
+    @cached_property
+    def _wide(self) -> NDArray[np.float64]:
+        return np.asarray(self.directions, np.float64)
+
+
+def _rows(texts: list[str]) -> Rows:
+    frame = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})
+    return Rows(frame, np.empty((len(texts), 0), np.float32))
 
 
 @dataclass(frozen=True)
@@ -55,23 +100,6 @@ class Read:
 
     texts: Texts
     directions: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, texts: Texts, teach: NDArray[np.int64]) -> Read:
-        """Terms and their directions come from the texts of the rows that teach."""
-        from sklearn.decomposition import TruncatedSVD
-
-        rows = Rows(pl.DataFrame({"text": texts.texts}), texts.vectors)
-        terms = Terms(TERMS)
-        learnt = terms.fit_transform(rows.take(np.unique(texts.of_row[teach])))
-        if min(learnt.shape) <= DIRECTIONS:
-            return cls(texts, np.empty((len(texts), 0), np.float32))
-        model = TruncatedSVD(DIRECTIONS, n_iter=2, random_state=SEED).fit(learnt)
-        found = np.empty((len(texts), DIRECTIONS), np.float32)
-        for block in blocks(np.arange(len(texts))):
-            # In float64, as the last bits of float32 depend on how many texts there are.
-            found[block] = model.transform(terms.transform(rows.take(block)).astype(np.float64))
-        return cls(texts, found)
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(r, f) the features of some rows."""
@@ -85,28 +113,36 @@ def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield rows[start : start + _BLOCK]
 
 
-def foretell(
-    read: Read, features: NDArray[np.float32], mean: NDArray[np.float64], splits: list[Split]
-) -> NDArray[np.float32]:
-    """Foretell the table's features from the texts, by ridge regression in each split.
+@dataclass(frozen=True)
+class Foreteller:
+    """Foretells the table's features from the texts.
 
-    Args:
-        read: The features of the rows' texts.
-        features: (n, c) the table's.
+    Attributes:
+        ridge: A fitted ridge regression of the features less their mean.
         mean: (c,) what is taken as their middle.
-        splits: Who teaches and who is judged.
-
-    Returns:
-        (n, c) the features as the texts foretell them, 0 without a text.
     """
-    from sklearn.linear_model import Ridge
 
-    found = np.zeros(features.shape, np.float32)
-    for teach, judge in splits:
+    ridge: Any
+    mean: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        read: Read,
+        features: NDArray[np.float32],
+        mean: NDArray[np.float64],
+        teach: NDArray[np.int64],
+    ) -> Foreteller:
+        """Fit to the rows that teach; `features` are (n, c)."""
+        from sklearn.linear_model import Ridge
+
         known = read(teach)
         penalty = RIDGE * len(teach) * float(known.var(axis=0).mean())
         model = Ridge(alpha=max(penalty, 1e-9), solver="cholesky")
-        model.fit(known, features[teach] - mean)
-        for block in blocks(judge):
-            found[block] = model.predict(read(block)).reshape(len(block), -1) + mean
-    return found
+        return cls(model.fit(known, features[teach] - mean), mean)
+
+    def foretell(self, read: Read, rows: NDArray[np.int64], found: NDArray[np.float32]) -> None:
+        """Foretell the features of some rows into their places in `found` (n, c)."""
+        for block in blocks(rows):
+            told = self.ridge.predict(read(block)).reshape(len(block), -1)
+            found[block] = told + self.mean

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from tasks.anomalies.evidence import Astray, Mismatch
-from tasks.anomalies.foretell import SEED, Read, Split, blocks, foretell, splits_of
-from tasks.anomalies.tails import significant
+from tasks.anomalies.expected import Expected
+from tasks.anomalies.foretell import SEED, Foreteller, Reader, Split, blocks, splits_of
+from tasks.anomalies.tails import FittedTail, significant
+from tasks.anomalies.views import View
 from tasks.contracts import CATEGORY, NUMBER
-from tasks.fuse.categories import MISSING, RARE
 from tasks.sampling import evenly
 from tasks.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tasks.anomalies.evidence import Astray, Mismatch
     from tasks.anomalies.views import Table
     from tasks.texts.distinct import Texts
 
@@ -28,12 +27,44 @@ ENOUGH, DISTINCT = 200, 50
 against each other."""
 MOST_TAUGHT = 50_000
 """Rows that teach; of more, so many that are evenly spread."""
-LIKELY, TIMES = 0.5, 5
-"""A value is suggested that is at least so probable, and so much more so than the one there is."""
-STRANGE = 0.95
-"""A number is told whose distance from the suggested one this share of the rows does not have."""
-CERTAIN = 0.99
-"""The most that is said to be probable: what is foretold is a regression's guess."""
+
+
+@dataclass(frozen=True)
+class MatchDetector:
+    """What the known rows taught of how text and table go together.
+
+    Attributes:
+        reader: Reads the texts.
+        foreteller: Foretells the features, taught by all known rows.
+        columns: The features (t,) of each of the k columns, by its name with its prefix.
+        scale: (k,) what a column's surprise is divided by.
+        weights: (k,) how much a column's surprise counts.
+        tail: How rare a score is.
+        expected: What is told of a row is taken from this.
+    """
+
+    reader: Reader
+    foreteller: Foreteller
+    columns: dict[str, list[int]]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    tail: FittedTail
+    expected: Expected
+
+    def match(self, texts: Texts, table: Table) -> Match:
+        """Hold n new rows against what their texts foretell."""
+        with one_thread():
+            rows = np.flatnonzero(texts.of_row >= 0)
+            foretold = np.zeros(table.features.shape, np.float32)
+            self.foreteller.foretell(self.reader.read(texts), rows, foretold)
+            told = _Told(table.features, foretold, self.foreteller.mean, self.columns)
+            blame = np.full((len(foretold), len(self.columns)), np.nan)
+            blame[rows] = self.blame(told.surprise(rows, rows))
+        return Match.of(self, table, blame, foretold)
+
+    def blame(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(r, k) what each column adds to the odds that a row's text belongs to another row."""
+        return surprise / self.scale * self.weights
 
 
 @dataclass(frozen=True)
@@ -41,100 +72,46 @@ class Match:
     """How badly text and table of n rows go together.
 
     Attributes:
+        detector: By what that is judged.
         table: The columns besides the text.
         scores: (n,) the logarithm of the odds that the row's text belongs to another row; NaN
             without a text.
         blame: (n, k) what each of the k columns adds to it.
-        columns: (k,) their names with their prefix, and the features (t,) that each has.
         foretold: (n, c) the features as the text foretells them.
-        known: (n,) the rows that taught.
     """
 
+    detector: MatchDetector
     table: Table
     scores: NDArray[np.float64]
     blame: NDArray[np.float64]
-    columns: dict[str, list[int]]
     foretold: NDArray[np.float32]
-    known: NDArray[np.bool_]
-    _units: dict[str, float] = field(default_factory=dict)
-    _places: dict[str, tuple[NDArray[np.float32], NDArray[np.float64]]] = field(
-        default_factory=dict
-    )
+
+    @classmethod
+    def of(
+        cls,
+        detector: MatchDetector,
+        table: Table,
+        blame: NDArray[np.float64],
+        foretold: NDArray[np.float32],
+    ) -> Match:
+        """`blame` is NaN for a row without text."""
+        scores = significant(blame.sum(axis=1))
+        return cls(detector, table, scores, np.nan_to_num(blame), foretold)
+
+    def view(self, known: NDArray[np.bool_]) -> View:
+        """How rare the scores are; the known rows (n,) count as seen."""
+        return View(self.detector.tail.p_values(self.scores, known))
 
     def mismatch(self, row: int) -> Mismatch | Astray | None:
         """The column that contradicts a row's text most, or None where none does clearly."""
-        names = list(self.columns)
+        names, expected = list(self.detector.columns), self.detector.expected
+        told = self.foretold[row], self.table.features[row]
         for place in np.argsort(-self.blame[row], kind="stable").tolist():
             if self.blame[row, place] <= 0:
                 return None
-            kind = self._number if names[place].startswith(NUMBER) else self._category
-            if (found := kind(names[place], row)) is not None:
+            if (found := expected.against(names[place], self.table.clean, row, *told)) is not None:
                 return found
         return None
-
-    def _category(self, column: str, row: int) -> Mismatch | None:
-        features = self.columns[column]
-        names = [self.table.names[i].partition(" = ")[2] for i in features]
-        odds = np.maximum(self.foretold[row, features] / self._unit(column), 0)
-        shares = odds / max(float(odds.sum()), 1e-9)
-        best, own = int(shares.argmax()), int(self.table.features[row, features].argmax())
-        if shares[best] < max(LIKELY, TIMES * shares[own]) or names[best] in (MISSING, RARE):
-            return None
-        probability = min(round(float(shares[best]), 3), CERTAIN)
-        return Mismatch(_told(column), self._value(column, row), names[best], probability)
-
-    def _unit(self, column: str) -> float:
-        """What a level's feature is where it is not 0."""
-        if column not in self._units:
-            parts = (self.table.features[self.known, i].max() for i in self.columns[column])
-            self._units[column] = max(*map(float, parts), 1e-9)
-        return self._units[column]
-
-    def _value(self, column: str, row: int) -> str:
-        value = self.table.clean[column][row] if column in self.table.clean.columns else None
-        return "" if value is None else str(value)
-
-    def _number(self, column: str, row: int) -> Astray | None:
-        value = self._value(column, row)
-        missed = self._misses.get(column, ())
-        if not value or not len(missed):
-            return None
-        feature = self.columns[column][0]
-        foretold = float(self.foretold[row, feature])
-        # Of two float32 as in `_misses`, so that a known row is found among them.
-        gap = float(abs(self.foretold[row, feature] - self.table.features[row, feature]))
-        closer = int(np.searchsorted(missed, gap))
-        if closer < STRANGE * len(missed):
-            return None
-        suggested = self._back(column, foretold)
-        return Astray(_told(column), float(value), suggested, closer / len(missed), len(missed))
-
-    @cached_property
-    def _misses(self) -> dict[str, NDArray[np.float64]]:
-        """How far the known rows' numbers are from what their texts foretell, ascending."""
-        rows = self.known & ~np.isnan(self.scores)
-        found = {}
-        for column, features in self.columns.items():
-            if column in self.table.clean.columns:
-                filled = rows & self.table.clean[column].is_not_null().to_numpy()
-                place = features[0]
-                gaps = self.foretold[filled, place] - self.table.features[filled, place]
-                found[column] = np.sort(np.abs(gaps.astype(np.float64)))
-        return found
-
-    def _back(self, column: str, place: float) -> float:
-        """The number whose feature is at a place, by those that the known rows have."""
-        if column not in self._places:
-            values = self.table.clean[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            there = np.flatnonzero(self.known & np.isfinite(values))
-            there = there[np.argsort(values[there], kind="stable")]
-            features = self.table.features[there, self.columns[column][0]]
-            self._places[column] = features, values[there]
-        return float(np.interp(place, *self._places[column]))
-
-
-def _told(column: str) -> str:
-    return column.partition(".")[2]
 
 
 def match(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
@@ -166,14 +143,32 @@ def match(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
     if not np.ptp(table.features[teach], axis=0).any():
         return None
     with one_thread():
-        splits = list(splits_of(texts, taught, teach))
-        mean = table.features[teach].mean(axis=0, dtype=np.float64)
-        foretold = foretell(Read.of(texts, teach), table.features, mean, splits)
-        columns = _columns(table)
-        blame = _blame(_Told(table.features, foretold, mean, columns), splits, teach)
+        return _matched(texts, table, known, teach)
+
+
+def _matched(
+    texts: Texts, table: Table, known: NDArray[np.bool_], teach: NDArray[np.int64]
+) -> Match:
+    spoken = texts.of_row >= 0
+    splits = list(splits_of(texts, known & spoken, teach))
+    mean = table.features[teach].mean(axis=0, dtype=np.float64)
+    reader, columns = Reader.of(texts, teach), _columns(table)
+    read, foretold = reader.read(texts), np.zeros(table.features.shape, np.float32)
+    for fold, judge in splits:
+        Foreteller.of(read, table.features, mean, fold).foretell(read, judge, foretold)
+    whole = Foreteller.of(read, table.features, mean, teach)
+    new = np.flatnonzero(spoken & ~known)
+    whole.foretell(read, new, foretold)
+    blame, scale, weights = _blame(
+        _Told(table.features, foretold, mean, columns), [*splits, (teach, new)], teach
+    )
     blame[~spoken] = np.nan
-    scores = significant(blame.sum(axis=1))
-    return Match(table, scores, np.nan_to_num(blame), columns, foretold, known)
+    expected = Expected.of(table, foretold, columns, known, spoken)
+    nothing = FittedTail.of(np.empty(0))
+    detector = MatchDetector(reader, whole, columns, scale, weights, nothing, expected)
+    scores = Match.of(detector, table, blame, foretold).scores
+    detector = replace(detector, tail=FittedTail.of(scores[known & spoken]))
+    return Match.of(detector, table, blame, foretold)
 
 
 def _columns(table: Table) -> dict[str, list[int]]:
@@ -207,8 +202,10 @@ class _Told:
         return found
 
 
-def _blame(told: _Told, splits: list[Split], teach: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n, k) what each column adds to the odds that a row's text belongs to another row."""
+def _blame(
+    told: _Told, splits: list[Split], teach: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(n, k) the blame of each column, and the last split's scale (k,) and weights (k,)."""
     from sklearn.linear_model import LogisticRegression
 
     every = np.arange(len(told.features))
@@ -216,10 +213,11 @@ def _blame(told: _Told, splits: list[Split], teach: NDArray[np.int64]) -> NDArra
     other[teach] = np.random.default_rng(SEED).permutation(teach)
     true = told.surprise(every, every)
     scale = np.maximum(true[teach].std(axis=0), 1e-9)
-    found = np.zeros_like(true)
+    found, weights = np.zeros_like(true), np.zeros(len(scale))
     for its, judge in splits:
         rows = np.vstack([true[its], told.surprise(its, other[its])]) / scale
         truth = np.repeat([0, 1], len(its))
         model: Any = LogisticRegression(max_iter=500).fit(rows, truth)
-        found[judge] = true[judge] / scale * np.maximum(model.coef_[0], 0)
-    return found
+        weights = np.maximum(model.coef_[0], 0)
+        found[judge] = true[judge] / scale * weights
+    return found, scale, weights

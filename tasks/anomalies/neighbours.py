@@ -44,17 +44,45 @@ def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Ne
         known: (m,) which of them may be neighbours, such as those of history.
         count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
     """
+    among = referred(known)
+    own = np.full(len(texts), -1, np.int64)
+    own[among] = np.arange(len(among))
+    found = nearest_others(texts.vectors, texts.vectors[among], own, count)
+    # Of no references -1 is taken too.
+    return Neighbours(np.append(among, -1)[found.places], found.similar)
+
+
+def referred(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of at most `MOST_KNOWN` known texts, evenly spread."""
     among = np.flatnonzero(known)
-    among = among[evenly(len(among), MOST_KNOWN)]
-    found, cosines = nearest(texts.vectors, texts.vectors[among], count + 1)
-    found = among[found]
-    own = found == np.arange(len(texts))[:, None]
+    return among[evenly(len(among), MOST_KNOWN)]
+
+
+def nearest_others(
+    vectors: NDArray[np.float32],
+    references: NDArray[np.float32],
+    own: NDArray[np.int64],
+    count: int = 10,
+) -> Neighbours:
+    """Find the references nearest to each text, a text itself not among them.
+
+    Args:
+        vectors: (m, d) unit vectors of the texts.
+        references: (r, d) unit vectors of the references.
+        own: (m,) each text's place among the references, -1 for none.
+        count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
+
+    Returns:
+        Their places among the r references.
+    """
+    found, cosines = nearest(vectors, references, count + 1)
+    itself = found == own[:, None]
     # The text itself moves to the end, where one too many was sought.
-    order = np.argsort(own, axis=1, kind="stable")
-    found = np.take_along_axis(np.where(own, -1, found), order, axis=1)
-    cosines = np.take_along_axis(np.where(own, np.float32(np.nan), cosines), order, axis=1)
-    places = np.full((len(texts), count), -1, np.int64)
-    similar = np.full((len(texts), count), np.nan, np.float32)
+    order = np.argsort(itself, axis=1, kind="stable")
+    found = np.take_along_axis(np.where(itself, -1, found), order, axis=1)
+    cosines = np.take_along_axis(np.where(itself, np.float32(np.nan), cosines), order, axis=1)
+    places = np.full((len(vectors), count), -1, np.int64)
+    similar = np.full((len(vectors), count), np.nan, np.float32)
     width = min(count, found.shape[1])
     places[:, :width], similar[:, :width] = found[:, :width], cosines[:, :width]
     return Neighbours(places, similar)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.anomalies.evidence import Astray, Mismatch
+from tasks.anomalies.rare import not_near, rare_words
 from tasks.anomalies.usual import tail
 from tasks.quoting import percent, quote
 from tasks.texts.words import words
@@ -25,17 +25,9 @@ if TYPE_CHECKING:
 
 LONGEST = 360
 """Characters of a reason."""
-MOST_CLAUSES, MOST_WORDS = 4, 3
+MOST_CLAUSES = 4
 RARE = 0.01
 """A number, a category or an empty value in at most this share of the rows is worth telling."""
-RARE_WORD, TEXTS = 0.001, 100
-"""A word in at most this share of the texts is rare, if there are at least so many texts."""
-ESTABLISHED = 3
-"""Rows from which on a word is one of the subject's rather than misspelt or a name."""
-FEW_NEAR = 1
-"""A word that more of the nearest texts have is usual for their kind, however rare overall."""
-SAME_WORD = 0.85
-"""Words spelt so much alike are one, misspelt or inflected (`difflib`'s ratio)."""
 UNLIKE = 0.01
 """A text is called unlike the others that is at most so probable."""
 ENOUGH = 100
@@ -100,20 +92,22 @@ def _none(usual: Usual, row: int) -> str:
 
 
 def _number(usual: Usual, column: Numbers, row: int) -> Iterator[_Clause]:
-    value = float(column.values[row])
-    if math.isnan(value) or not len(column.ordered):
-        yield from _empty(usual, column.name, len(column.ordered), row)
+    value, past = float(column.values[row]), column.past
+    if math.isnan(value) or not len(past.ordered):
+        yield from _empty(usual, past.name, len(past.ordered), row)
         return
     rows = _rows(usual, row)
-    places = [(tail(value, column.ordered), rows)]
+    places = [(tail(value, past.ordered), rows)]
     for other in usual.categories:
-        among = usual.among(column, other, int(other.codes[row]))
-        if other.codes[row] >= 0 and len(among) >= ENOUGH:
-            places.append((tail(value, among), f"{rows} with {_told(other, row)}"))
+        code = int(other.codes[row])
+        if code >= 0 and other.past.count(code) >= ENOUGH:
+            among = usual.past.among(past, other.past, code)
+            if len(among) >= ENOUGH:
+                places.append((tail(value, among), f"{rows} with {_told(other, row)}"))
     chances = [place.rest * (MUCH if i else 1) for i, (place, _) in enumerate(places)]
     place, group = places[int(np.argmin(chances))]
     if place.rest <= RARE or _far(value, place):
-        yield _Clause(place.rest, _placed(column.name, value, place, group))
+        yield _Clause(place.rest, _placed(past.name, value, place, group))
 
 
 def _far(value: float, place: Tail) -> bool:
@@ -131,43 +125,45 @@ def _placed(name: str, value: float, place: Tail, group: str) -> str:
 
 
 def _empty(usual: Usual, name: str, filled: int, row: int) -> Iterator[_Clause]:
-    empty = usual.rows - filled
+    rows = usual.past.rows
+    empty = rows - filled
     others = empty - int(usual.known[row])
-    if filled and (not others or empty <= RARE * usual.rows):
-        among = f"{few(empty / usual.rows)} of {_rows(usual, row)}"
+    if filled and (not others or empty <= RARE * rows):
+        among = f"{few(empty / rows)} of {_rows(usual, row)}"
         told = among if others else _none(usual, row)
-        yield _Clause(max(empty, 1) / usual.rows, f"{quote(name)} is empty, as in {told}")
+        yield _Clause(max(empty, 1) / rows, f"{quote(name)} is empty, as in {told}")
 
 
 def _category(usual: Usual, column: Categories, row: int) -> Iterator[_Clause]:
-    code = int(column.codes[row])
+    code, past, rows = int(column.codes[row]), column.past, usual.past.rows
     if code < 0:
-        yield from _empty(usual, column.name, int(column.counts.sum()), row)
+        yield from _empty(usual, past.name, past.filled, row)
         return
-    others = int(column.counts[code]) - int(usual.known[row])
-    chance = column.as_rare(others + 1)
-    if usual.rows and others <= max(0, RARE * usual.rows - 1) and chance <= 5 * RARE:
-        among = f"{few(int(column.counts[code]) / usual.rows)} of {_rows(usual, row)}"
+    others = past.count(code) - int(usual.known[row])
+    chance = past.as_rare(others + 1)
+    if rows and others <= max(0, RARE * rows - 1) and chance <= 5 * RARE:
+        among = f"{few(past.count(code) / rows)} of {_rows(usual, row)}"
         told = among if others else _none(usual, row)
-        yield _Clause(max(chance, 1 / usual.rows), f"{_told(column, row)} occurs in {told}")
+        yield _Clause(max(chance, 1 / rows), f"{_told(column, row)} occurs in {told}")
 
 
 def _pair(usual: Usual, column: Categories, other: Categories, row: int) -> Iterator[_Clause]:
     """Two values that are both frequent and yet hardly ever come together."""
     code, its = int(column.codes[row]), int(other.codes[row])
-    if code < 0 or its < 0 or not usual.rows:
+    if code < 0 or its < 0 or not usual.past.rows:
         return
-    expected = int(column.counts[code]) * int(other.counts[its]) / usual.rows
+    expected = column.past.count(code) * other.past.count(its) / usual.past.rows
     if expected < EXPECTED:
         return
-    others = usual.together(column, other, code, its) - int(usual.known[row])
+    together = usual.past.together(column.past, other.past, code, its)
+    others = together - int(usual.known[row])
     if (others + 1) * APART <= expected:
-        together = f"{_told(column, row)} with {_told(other, row)}"
+        both = f"{_told(column, row)} with {_told(other, row)}"
         rows = f"{others} other {'row' if others == 1 else 'rows'}" if others else "no other row"
         rows = rows if usual.known[row] else rows.replace("other", "earlier")
         yield _Clause(
             (others + 1) / expected / APART,
-            f"{together} occurs in {rows} where chance would give {figure(round(expected))}",
+            f"{both} occurs in {rows} where chance would give {figure(round(expected))}",
         )
 
 
@@ -233,47 +229,15 @@ def unusual_words(usual: Usual, texts: Texts, neighbours: Neighbours, text: int)
     Returns:
         At most `MOST_WORDS` words, the rarest of those first that at least `ESTABLISHED` rows have.
     """
-    rare = _rare_words(usual, int(texts.first[text])) if text >= 0 else []
-    if not rare:
+    if text < 0:
         return []
-    near = [set(words(texts.texts[place])) for place in neighbours.of(text)]
-    found: list[str] = []
-    for word in rare:
-        if sum(_has(word, its) for its in near) <= FEW_NEAR:
-            found.append(word)
-        if len(found) == MOST_WORDS:
-            break
-    return found
-
-
-def _has(word: str, others: set[str]) -> bool:
-    """Whether a word is among others, or one spelt nearly like it."""
-    if word in others:
-        return True
-    like = [its for its in others if its[0] == word[0] and abs(len(its) - len(word)) <= 2]
-    return bool(get_close_matches(word, sorted(like), 1, SAME_WORD))
-
-
-def _rare_words(usual: Usual, row: int) -> list[str]:
-    """A row's rare words, rarest first; those below `ESTABLISHED` last, the misspelt and names."""
-    if usual.texts_read < TEXTS:
-        return []
-    most = max(1, RARE_WORD * usual.texts_read)
-    own = int(not usual.known[row])
-    counts = {word: usual.word_rows[word] + own for word in words(str(usual.texts[row]))}
-    rare = [word for word, count in counts.items() if count <= most and _telling(word)]
-    return sorted(
-        rare, key=lambda word: (max(0, ESTABLISHED - counts[word]), counts[word], -len(word), word)
-    )
-
-
-def _telling(word: str) -> bool:
-    """Whether a word is long enough to say something, and no number of a flight or a part."""
-    return len(word) > 3 and not any(character.isdigit() for character in word)
+    first = int(texts.first[text])
+    rare = rare_words(usual.past, str(usual.texts[first]), new=not usual.known[first])
+    return not_near(rare, (words(texts.texts[place]) for place in neighbours.of(text)))
 
 
 def _told(column: Categories, row: int) -> str:
-    return f"{quote(column.name)} '{quote(column.values[column.codes[row]])}'"
+    return f"{quote(column.past.name)} '{quote(column.levels[column.codes[row]])}'"
 
 
 def few(share: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,59 +30,92 @@ _LEAST = 1e-15
 _DIGITS = 6
 
 
-def p_values(
-    scores: NDArray[np.float64], known: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
-    """For each score how probable one as high is, were the row like most of the known ones.
+@dataclass(frozen=True)
+class Pareto:
+    """The share of the scores above each: a generalised Pareto tail from a score on.
+
+    Attributes:
+        low: The score that the tail is measured from.
+        high: Up to this score nothing is said of the share; infinite where the tail has no shape.
+        unit: What a distance from `low` is multiplied with.
+        shape: The tail's shape, above 0.
+    """
+
+    low: float
+    high: float
+    unit: float
+    shape: float
+
+    @classmethod
+    def of(cls, ordered: NDArray[np.float64]) -> Pareto:
+        """The tail of scores in ascending order."""
+        low, middle, high = np.quantile(ordered, BODY)
+        if not low < middle < high:
+            return cls(0.0, float("inf"), 0.0, 1.0)
+        step = np.log((1 - BODY[0]) / (1 - BODY[2]))
+        shape = 2 * np.log((high - middle) / (middle - low)) / step + HEAVIER
+        # Never 0, of which the formula has only a limit.
+        shape = float(np.clip(shape, 1e-6, HEAVIEST))
+        unit = np.expm1(shape * step) / (high - low)
+        return cls(float(low), float(high), float(unit), shape)
+
+    def above(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The tail's share above each score, 1 up to `high`."""
+        found = np.ones(len(scores))
+        beyond = scores > self.high
+        further = scores[beyond] - self.low
+        found[beyond] = (1 - BODY[0]) * (1 + self.unit * further) ** (-1 / self.shape)
+        return found
+
+
+@dataclass(frozen=True)
+class FittedTail:
+    """How probable scores as high are, were their rows like most of the known ones.
 
     It is the share of the known rows that are as high, a known row itself among them and a new
     one counted to them (a conformal p-value), or what the tail gives beyond the 80 % quantile
     where that is less: a generalised Pareto tail through three quantiles (Pickands 1975), never
     lighter than an exponential one.
 
-    Args:
-        scores: (n,) scores, NaN for none.
-        known: (n,) the rows to compare with; all where it is None.
-
-    Returns:
-        (n,) numbers above 0 and up to 1, NaN for none.
+    Attributes:
+        ordered: (k,) the known scores, ascending.
+        tail: The tail's share, None where there are fewer than `ENOUGH`.
     """
-    there = ~np.isnan(scores)
-    known = there if known is None else known & there
-    ordered = np.sort(scores[known])
-    counted = _counted(scores, ordered, known)
-    found = counted
-    for _ in range(1 + ROUNDS if len(ordered) >= ENOUGH else 0):
-        found = np.fmin(counted, _tail(scores, ordered))
-        strange = rejected(found[known], STRANGERS)
-        if not strange.any() or strange.mean() > MOST_STRANGERS:
-            break
-        ordered = np.sort(scores[known][~strange])
-    return np.clip(found, _LEAST, 1)
 
+    ordered: NDArray[np.float64]
+    tail: Pareto | None
 
-def _counted(
-    scores: NDArray[np.float64], ordered: NDArray[np.float64], known: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    new = ~known
-    as_high = len(ordered) - np.searchsorted(ordered, scores, "left") + new
-    return np.where(np.isnan(scores), np.nan, as_high / np.maximum(len(ordered) + new, 1))
-
-
-def _tail(scores: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The tail's share above each score; 1 below the tail, and where it has no shape."""
-    low, middle, high = np.quantile(ordered, BODY)
-    found = np.ones(len(scores))
-    if not low < middle < high:
+    @classmethod
+    def of(cls, scores: NDArray[np.float64]) -> FittedTail:
+        """Fit to known scores (k,), none of them NaN."""
+        kept = ordered = np.sort(scores)
+        found = cls(ordered, None)
+        for _ in range(1 + ROUNDS if len(ordered) >= ENOUGH else 0):
+            found = cls(ordered, Pareto.of(kept))
+            strange = rejected(found.p_values(ordered, np.ones(len(ordered), bool)), STRANGERS)
+            if not strange.any() or strange.mean() > MOST_STRANGERS:
+                break
+            kept = ordered[~strange]
         return found
-    step = np.log((1 - BODY[0]) / (1 - BODY[2]))
-    shape = 2 * np.log((high - middle) / (middle - low)) / step + HEAVIER
-    # Never 0, of which the formula has only a limit.
-    shape = float(np.clip(shape, 1e-6, HEAVIEST))
-    unit = np.expm1(shape * step) / (high - low)
-    beyond = scores > high
-    found[beyond] = (1 - BODY[0]) * (1 + unit * (scores[beyond] - low)) ** (-1 / shape)
-    return found
+
+    def p_values(
+        self, scores: NDArray[np.float64], known: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Numbers above 0 and up to 1 for scores (n,), NaN for NaN.
+
+        Args:
+            scores: The scores.
+            known: Which of them (n,) are among those seen.
+        """
+        found = self._counted(scores, ~known)
+        if self.tail is not None:
+            found = np.minimum(found, self.tail.above(scores))
+        return np.clip(found, _LEAST, 1)
+
+    def _counted(self, scores: NDArray[np.float64], new: NDArray[np.bool_]) -> NDArray[np.float64]:
+        size = len(self.ordered)
+        as_high = size - np.searchsorted(self.ordered, scores, "left") + new
+        return np.where(np.isnan(scores), np.nan, as_high / np.maximum(size + new, 1))
 
 
 def joined(tails: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -102,26 +102,38 @@ def _nearest(rows: NDArray[np.float32], distances: NDArray[np.float64]) -> NDArr
     return rows[distances <= np.quantile(distances, 1 - TRIMMED)]
 
 
-def apart(rows: NDArray[np.float32], known: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
-    """How far each row is from its `count`-th nearest known one (Ramaswamy et al. 2000).
+@dataclass(frozen=True)
+class Apart:
+    """How far rows are from their `count`-th nearest reference (Ramaswamy et al. 2000).
 
-    Args:
-        rows: (n, d) features.
-        known: (n,) the rows to be near to, of which at most `REFERENCES` are looked at.
-        count: Which one; the last where there are fewer.
-
-    Returns:
-        (n,) Euclidean distances to 6 significant digits.
+    Attributes:
+        references: (r, d) rows to be near to.
+        count: Which one counts; the last where there are fewer.
     """
-    from sklearn.neighbors import NearestNeighbors
 
+    references: NDArray[np.float32]
+    count: int
+
+    def distances(
+        self, rows: NDArray[np.float32], itself: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Euclidean distances of (n, d) rows, (n,), to 6 significant digits.
+
+        Args:
+            rows: The rows.
+            itself: (n,) those that are references, each its own nearest one.
+        """
+        from sklearn.neighbors import NearestNeighbors
+
+        asked = min(self.count + 1, len(self.references))
+        with one_thread():
+            model = NearestNeighbors(n_neighbors=asked, algorithm="brute").fit(self.references)
+            distances, _ = model.kneighbors(rows)
+        place = np.minimum(np.where(itself, self.count, self.count - 1), asked - 1)
+        return significant(distances[np.arange(len(rows)), place].astype(np.float64))
+
+
+def referred(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of at most `REFERENCES` known rows, evenly spread."""
     among = np.flatnonzero(known)
-    among = among[evenly(len(among), REFERENCES)]
-    asked = min(count + 1, len(among))
-    with one_thread():
-        model = NearestNeighbors(n_neighbors=asked, algorithm="brute").fit(rows[among])
-        distances, _ = model.kneighbors(rows)
-    # A known row is its own nearest one.
-    itself = np.isin(np.arange(len(rows)), among)
-    place = np.minimum(np.where(itself, count, count - 1), asked - 1)
-    return significant(distances[np.arange(len(rows)), place].astype(np.float64))
+    return among[evenly(len(among), REFERENCES)]

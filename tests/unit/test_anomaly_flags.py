@@ -22,7 +22,7 @@ from odd_rows import (
 from tasks.anomalies.anomaly import anomaly
 from tasks.anomalies.flagging import Alike, candidates
 from tasks.anomalies.settings import AnomalySettings
-from tasks.anomalies.views import text_view
+from tasks.anomalies.spoken import text_view
 from tasks.texts.distinct import distinct_texts
 
 
@@ -134,7 +134,7 @@ def test_beside_spam_or_without_it_hardly_a_usual_row_is_flagged(share: int) -> 
 def test_usual_texts_get_small_p_values_no_oftener_than_they_say(share: int) -> None:
     spam = np.arange(1600) % share == 3 if share else np.zeros(1600, bool)
     clean, vectors, _ = spammed(spam)
-    view = text_view(distinct_texts(clean, vectors), np.ones(1600, bool))
+    view = text_view(distinct_texts(clean, vectors), np.ones(1600, bool)).view
     for tails in (view.tails, *view.detectors.values()):
         found = tails[~spam]
         assert (found <= 0.1).mean() <= 0.15

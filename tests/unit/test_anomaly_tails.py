@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.anomalies.tails import joined, p_values, rejected, significant
+from tasks.anomalies.tails import FittedTail, joined, rejected, significant
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
@@ -23,6 +23,12 @@ NOISE: dict[str, Draw] = {
     "uniform": lambda draw, n: draw.uniform(size=n),
     "few levels": lambda draw, n: draw.integers(0, 4, n).astype(float),
 }
+
+
+def p_values(scores: Floats, known: NDArray[np.bool_] | None = None) -> Floats:
+    there = ~np.isnan(scores)
+    seen = there if known is None else known & there
+    return FittedTail.of(scores[seen]).p_values(scores, seen)
 
 
 @pytest.mark.parametrize("kind", NOISE)
@@ -87,6 +93,13 @@ def test_benjamini_and_hochberg_let_all_up_to_the_last_crossing_stand() -> None:
 
 
 scores = st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=120)
+
+
+def test_what_has_no_score_has_no_p_value_beside_a_tail_either() -> None:
+    array = np.append(np.random.default_rng(0).normal(size=500), np.nan)
+    found = p_values(array)
+    assert np.isnan(found[-1])
+    assert not np.isnan(found[:-1]).any()
 
 
 @given(scores)

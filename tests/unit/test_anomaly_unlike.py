@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.anomalies.unlike import Shape, apart
+from tasks.anomalies.unlike import Apart, Shape
 
 
 def cloud(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
@@ -59,5 +59,5 @@ def test_a_core_of_nothing_or_of_rows_that_are_the_same_has_no_shape() -> None:
 def test_apart_is_the_distance_to_another_known_row() -> None:
     rows = np.array([[0.0], [1.0], [3.0], [9.0]], np.float32)
     known = np.array([True, True, True, False])
-    assert apart(rows, known, 1).tolist() == [1, 1, 2, 6]
-    assert apart(rows, known, 7).tolist() == [3, 2, 3, 9]
+    assert Apart(rows[known], 1).distances(rows, known).tolist() == [1, 1, 2, 6]
+    assert Apart(rows[known], 7).distances(rows, known).tolist() == [3, 2, 3, 9]
