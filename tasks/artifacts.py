@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.errors import ArtifactError, ContractError
 from tasks.keys import digest, file_digest
+from tasks.piecewise import Main, Pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from tasks.contracts import Contract
@@ -205,7 +208,7 @@ class Draft:
         self.job = job
         self.ref: ArtifactRef | None = None
         self._rows: Rows | None = None
-        self._main: pa.Table | None = None
+        self._main: Main | None = None
         self._started = time.monotonic()
         job.folder.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=job.folder.parent))
@@ -216,11 +219,23 @@ class Draft:
         contract.check(table)
         pq.write_table(table, self._folder / f"{name}.parquet", compression="zstd")
         if name == MAIN:
-            self._main = table
+            self._main = Main(table.schema, table.num_rows)
+
+    @contextmanager
+    def piecewise(self, name: str, contract: Contract) -> Iterator[Pieces]:
+        """Write one Parquet file piece by piece, none of which stays in memory."""
+        with Pieces(self._folder / f"{name}.parquet", contract) as pieces:
+            yield pieces
+        if name == MAIN:
+            self._main = pieces.main
 
     def text(self, name: str, content: str) -> None:
         """Write one text file."""
         (self._folder / name).write_text(content, encoding="utf-8")
+
+    def bytes(self, name: str, content: bytes) -> None:
+        """Write one file of bytes."""
+        (self._folder / name).write_bytes(content)
 
     def json(self, name: str, value: dict[str, Any]) -> None:
         """Write one JSON file; NaN is refused, because JSON has none."""
@@ -298,7 +313,7 @@ class Draft:
             partition=self.job.partition,
             recipe=asdict(self.job.recipe),
             rows=self._rows,
-            main_rows=self._main.num_rows,
+            main_rows=self._main.rows,
             columns={f.name: str(f.type) for f in self._main.schema},
             files={f.name: _stored(f) for f in files},
             inputs=list(self.job.inputs),

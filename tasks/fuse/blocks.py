@@ -7,6 +7,7 @@ Every block is scaled so that its rows scatter around their mean with a mean squ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """A fitted part, the names of its features and the scale that balances it."""
+    """A fitted part and the scale that balances it."""
 
     name: BlockName
     part: Part
-    features: tuple[str, ...]
-    """`<block>.<feature>`, one per column of the matrix."""
     scale: float
     """Divide a feature by it to get the part's own value back; never 0."""
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """`<block>.<feature>`, one per column of the matrix."""
+        return tuple(f"{self.name}.{feature}" for feature in self.part.get_feature_names_out())
 
     def transform(self, rows: Rows) -> Matrix:
         """The balanced float32 features (n, d) of any rows with the same columns."""
@@ -83,9 +87,8 @@ def _fit(
 ) -> tuple[Block, Matrix]:
     name, weight = weighed
     raw = part.fit_transform(rows, target)
-    features = tuple(f"{name}.{feature}" for feature in part.get_feature_names_out())
     scale = _scale(spread(raw), weight)
-    return Block(name, part, features, scale), _scaled(raw, scale)
+    return Block(name, part, scale), _scaled(raw, scale)
 
 
 def _part(name: BlockName, settings: FuseSettings) -> Part:

@@ -63,12 +63,13 @@ def fit_features(
     weights: dict[BlockName, float] = {name: getattr(settings.weights, name) for name in DENSE}
     fitted = fit_blocks(Rows(clean, vectors), weights, settings)
     blocks: dict[str, FeatureBlock] = {
-        block.name: FeatureBlock(_dense(matrix), block.features, block.scale)
+        block.name: FeatureBlock(dense(matrix), block.features, block.scale)
         for block, matrix in fitted
     }
     return Features(clean.height, blocks)
 
 
-def _dense(matrix: object) -> NDArray[np.float32]:
+def dense(matrix: object) -> NDArray[np.float32]:
+    """A block's matrix (n, d), sparse or not, as a dense one."""
     array = matrix.toarray() if hasattr(matrix, "toarray") else matrix
     return np.ascontiguousarray(array, dtype=np.float32)

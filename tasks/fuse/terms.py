@@ -34,7 +34,10 @@ class Terms(Part):
         texts = rows.texts
         # In a large table a term of one row teaches nothing; in a small one it may be all there is.
         least = 2 if len(texts) >= 100 else 1
-        halves = {WORD: _words(least, self.most), CHARS: Sequences(2 * least - 1, self.most)}
+        halves: dict[str, Words | Sequences] = {
+            WORD: Words(least, self.most),
+            CHARS: Sequences(2 * least - 1, self.most),
+        }
         found = {prefix: _fitted(half, texts) for prefix, half in halves.items()}
         self.halves = {prefix: halves[prefix] for prefix, counts in found.items() if counts.nnz}
         return _side_by_side([found[prefix] for prefix in self.halves], len(texts))
@@ -58,6 +61,50 @@ class Terms(Part):
         ]
 
 
+class Words:
+    """TF-IDF of words and word pairs."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least, self.most = least, most
+
+    def fit_transform(self, texts: list[str]) -> Matrix:
+        """Choose the most frequent words and pairs and weigh them by how rare they are.
+
+        Raises:
+            ValueError: No word is left, in scikit-learn's words.
+        """
+        self.vectorizer = self._vectorizer(min_df=self.least, max_features=self.most)
+        return self.vectorizer.fit_transform(texts)
+
+    def transform(self, texts: list[str]) -> Matrix:
+        """TF-IDF as CSR (n, words and pairs)."""
+        return self.vectorizer.transform(texts)
+
+    def get_feature_names_out(self) -> Sequence[str]:
+        """The words and pairs."""
+        names: Sequence[str] = self.vectorizer.get_feature_names_out()
+        return names
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The words and how rare they are, from which scikit-learn's object is made again."""
+        names = list(self.get_feature_names_out())
+        rarity = self.vectorizer.idf_
+        return {"least": self.least, "most": self.most, "terms": names, "rarity": rarity}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what `__getstate__` gave."""
+        self.least, self.most = state["least"], state["most"]
+        self.vectorizer = self._vectorizer(vocabulary=state["terms"])
+        self.vectorizer.idf_ = state["rarity"]
+
+    def _vectorizer(self, **how: Any) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(
+            token_pattern=WORDS, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32, **how
+        )
+
+
 class Sequences:
     """TF-IDF of character sequences within words, what scikit-learn calls `char_wb`.
 
@@ -74,8 +121,6 @@ class Sequences:
         Raises:
             ValueError: No sequence is left, in scikit-learn's words.
         """
-        from sklearn.feature_extraction.text import TfidfTransformer
-
         words, used = _distinct_words(texts)
         counter = self._counter()
         spelt = counter.fit_transform(words)
@@ -83,7 +128,7 @@ class Sequences:
         chosen = np.argsort(-totals, kind="stable")[: self.most]
         chosen = np.sort(chosen[totals[chosen] >= self.least])
         self.counter = self._counter(counter.get_feature_names_out()[chosen])
-        self.weigher = TfidfTransformer(sublinear_tf=True)
+        self.weigher = self._weigher()
         return self.weigher.fit_transform(used @ spelt[:, chosen])
 
     def transform(self, texts: list[str]) -> Matrix:
@@ -94,12 +139,31 @@ class Sequences:
             words, used = _distinct_words(texts)
         except ValueError:  # no words at all
             return sparse.csr_matrix((len(texts), len(self.counter.vocabulary)), dtype=np.float32)
+        # Otherwise sums go by the order in which words occur in the other texts.
+        used.sort_indices()
         return self.weigher.transform(used @ self.counter.transform(words))
 
     def get_feature_names_out(self) -> Sequence[str]:
         """The sequences."""
         names: Sequence[str] = self.counter.get_feature_names_out()
         return names
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The sequences and how rare they are, from which scikit-learn's objects are made again."""
+        names = list(self.get_feature_names_out())
+        rarity = self.weigher.idf_
+        return {"least": self.least, "most": self.most, "terms": names, "rarity": rarity}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what `__getstate__` gave."""
+        self.least, self.most = state["least"], state["most"]
+        self.counter, self.weigher = self._counter(state["terms"]), self._weigher()
+        self.weigher.idf_ = state["rarity"]
+
+    def _weigher(self) -> Any:
+        from sklearn.feature_extraction.text import TfidfTransformer
+
+        return TfidfTransformer(sublinear_tf=True)
 
     def _counter(self, vocabulary: Any = None) -> Any:
         from sklearn.feature_extraction.text import CountVectorizer
@@ -120,19 +184,6 @@ def _distinct_words(texts: list[str]) -> tuple[list[str], Matrix]:
     counter = CountVectorizer(token_pattern=SPACED, dtype=np.float32)
     used = counter.fit_transform(texts)
     return [word[:WORD_LENGTH] for word in counter.get_feature_names_out()], used
-
-
-def _words(least: int, most: int) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(
-        token_pattern=WORDS,
-        ngram_range=(1, 2),
-        min_df=least,
-        max_features=most,
-        sublinear_tf=True,
-        dtype=np.float32,
-    )
 
 
 def _fitted(half: Any, texts: list[str]) -> Matrix:

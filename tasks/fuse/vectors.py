@@ -11,6 +11,7 @@ from tasks.fuse.directions import Floats32, label_axes, main_axes
 from tasks.fuse.goals import goals
 from tasks.fuse.parts import Matrix, Part, Rows
 from tasks.fuse.settings import FuseSettings
+from tasks.fuse.steady import steadily
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,9 @@ class Vectors(Part):
         if self.axes is None:
             return vectors[:, : self.width]
         written = np.any(vectors, axis=1, keepdims=True)
-        return np.where(written, vectors @ self.axes - self.origin, np.float32(0))
+        axes, origin = self.axes, self.origin
+        placed = steadily(lambda part: part @ axes - origin, vectors)
+        return np.where(written, placed, np.float32(0))
 
     def get_feature_names_out(self) -> list[str]:
         """The dimensions' numbers, after `pca` or `pls` if they are directions."""

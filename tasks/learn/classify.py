@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from tasks.contracts import PROBABILITY
 from tasks.fuse.deal import folds_of
 from tasks.fuse.parts import Rows
 from tasks.learn.choose import choose
-from tasks.learn.decide import decided
 from tasks.learn.doubts.doubts import doubts, no_doubts
 from tasks.learn.fitting import Progress, Teacher
 from tasks.learn.learnt import Learnt, conclude, fits_to_conclude
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.fuse.settings import FuseSettings
+    from tasks.learn.classifier import Chosen
     from tasks.learn.settings import ClassifySettings
 
 Encode: TypeAlias = Callable[[list[str]], "NDArray[np.float32]"]
@@ -41,6 +40,8 @@ class Classification:
     """By the contract `doubts`: rows whose label is doubtful, the most doubtful first."""
     summary: dict[str, Any]
     """JSON-ready, always with the same keys; `skipped` holds a reason or None."""
+    choice: Chosen | None
+    """What `refit` needs to fit the model again; None if skipped."""
 
 
 @one_thread()
@@ -71,51 +72,30 @@ def classify(
     """
     problem = pose(Rows(clean, vectors, timezone), settings, timezone, number)
     if isinstance(problem, str):
-        return Classification(_no_predictions(), no_doubts(), {**EMPTY, "skipped": problem})
+        return Classification(_no_predictions(), no_doubts(), {**EMPTY, "skipped": problem}, None)
     teacher = Teacher(problem, settings, fusing, progress)
     fold = folds_of(problem.train, clean[problem.split.train], settings.folds, settings.seed)
     choice = choose(teacher, fold, fits_to_conclude(problem, settings))
     learnt = conclude(teacher, choice, fold)
     doubtful, audit = doubts(learnt)
     summary = {**EMPTY, **summary_of(learnt, teacher, encode), "doubts": audit}
-    return Classification(_predictions(learnt), doubtful, summary)
+    return Classification(_predictions(learnt), doubtful, summary, learnt.chosen)
 
 
 def _predictions(learnt: Learnt) -> pl.DataFrame:
-    problem, foretold = learnt.problem, learnt.foretold
+    problem = learnt.problem
     split = np.full(len(problem.rows), "train", dtype=object)
     for name in ("test", "unlabelled", "unused"):
         split[getattr(problem.split, name)] = name
     clean = problem.rows.clean
-    columns: dict[str, Any] = {
-        "row_id": clean["row_id"],
-        "split": pl.Series(split, dtype=pl.String),
-        "label": clean["label"],
-    }
-    if problem.target.is_number:
-        said = [repr(float(value)) for value in foretold[:, 0]]
-        nothing = pl.Series([None] * len(said), dtype=pl.Float64)
-        return pl.DataFrame({**columns, "prediction": said, "probability": nothing})
-    called = decided(foretold, problem.names, problem.positive, learnt.cut, learnt.settings.abstain)
-    return pl.DataFrame(
+    known = pl.DataFrame(
         {
-            **columns,
-            "prediction": pl.Series(called, dtype=pl.String),
-            "probability": _of_called(learnt, called),
-            **{PROBABILITY + name: foretold[:, k] for k, name in enumerate(problem.names)},
+            "row_id": clean["row_id"],
+            "split": pl.Series(split, dtype=pl.String),
+            "label": clean["label"],
         }
     )
-
-
-def _of_called(learnt: Learnt, called: list[str | None]) -> NDArray[np.float64]:
-    """The probability of what each row is called (n,); where it is undecided, the likeliest's."""
-    places = {name: k for k, name in enumerate(learnt.problem.names)}
-    likeliest = learnt.foretold.argmax(axis=1)
-    codes = [
-        places[name] if name is not None else int(k)
-        for name, k in zip(called, likeliest, strict=True)
-    ]
-    return np.asarray(learnt.foretold[np.arange(len(codes)), codes])
+    return known.hstack(learnt.classifier.predictions(learnt.foretold))
 
 
 def _no_predictions() -> pl.DataFrame:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from tasks.fuse.steady import steadily
 from tasks.fuse.target import Unit, unit_of
 from tasks.learn.calibrate import Calibrator, fit_calibrator
 from tasks.learn.learners.lesson import estimated
@@ -49,7 +51,8 @@ class Mean:
 
     def apply(self, found: Sequence[Floats]) -> Floats:
         """The mean (n, outputs)."""
-        return np.asarray(np.average(found, axis=0, weights=self.weights))
+        weighted = [weight * one for weight, one in zip(self.weights, found, strict=True)]
+        return np.asarray(_sum(weighted) / np.sum(self.weights))
 
     def shares(self) -> list[float]:
         """The weights."""
@@ -65,7 +68,7 @@ class CalibratedMean:
     def apply(self, found: Sequence[Floats]) -> Floats:
         """The mean (n, outputs)."""
         pairs = zip(self.calibrators, found, strict=True)
-        return np.asarray(np.mean([calibrator.apply(one) for calibrator, one in pairs], axis=0))
+        return _sum([calibrator.apply(one) for calibrator, one in pairs]) / len(found)
 
     def shares(self) -> list[float]:
         """The same for each."""
@@ -83,7 +86,8 @@ class Meta:
     def apply(self, found: Sequence[Floats]) -> Floats:
         """What the linear model foretells (n, outputs)."""
         features = _features(found, self.outputs, self.unit)
-        return self.unit.back(estimated(self.estimator, features, self.outputs))
+        numbers = steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
+        return self.unit.back(numbers)
 
     def shares(self) -> list[float]:
         """Each model's part of the absolute coefficients."""
@@ -165,6 +169,11 @@ def combined_out_of_fold(
             combiner = fit([one[learnt] for one in found], known)
             result[held] = combiner.apply([one[held] for one in found])
     return result
+
+
+def _sum(found: Sequence[Floats]) -> Floats:
+    """The sum, in this order; NumPy's own order is another one for a single row."""
+    return reduce(np.add, found)
 
 
 def _width(outputs: int) -> int:

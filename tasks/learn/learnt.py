@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.learn.calibrate import calibrated_out_of_fold, choose_kind, fit_calibrator
 from tasks.learn.candidates import baseline
+from tasks.learn.classifier import Chosen, Classifier
 from tasks.learn.decide import Threshold, threshold
 from tasks.learn.model import Model
 
@@ -57,6 +58,19 @@ class Learnt:
     def cut(self) -> float | None:
         """From which probability on a row is called positive; None for the likelier class."""
         return None if self.threshold is None else self.threshold.value
+
+    @property
+    def chosen(self) -> Chosen:
+        """What was chosen, without what was fitted on all training rows."""
+        model = self.model
+        return Chosen(model.specs, model.combiner, model.calibrator, self.cut)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The chosen model as what predicts rows."""
+        problem, abstain = self.problem, self.settings.abstain
+        number = problem.target.is_number
+        return Classifier(self.model, problem.names, problem.positive, self.cut, abstain, number)
 
 
 def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:

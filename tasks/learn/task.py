@@ -13,6 +13,7 @@ from tasks.contracts import DOUBTS, PREDICTIONS
 from tasks.keys import Stage, recipe
 from tasks.learn.classify import classify
 from tasks.learn.corrections.apply import correct_labels
+from tasks.models.pack import pack
 from tasks.task import execute, stage_task
 from tasks.window import read_window, window_inputs
 from tasks.windowed import WindowRefs, finish, teller
@@ -30,10 +31,11 @@ CLASSIFY = Stage(
         "tasks.learn.classify",
         "tasks.learn.corrections.apply",
         "tasks.embed.anew",
+        "tasks.models.pack",
         "tasks.window",
         "tasks.windowed",
     ),
-    ("numpy", "polars", "scikit-learn", "scipy", "shap", "torch"),
+    ("numpy", "polars", "safetensors", "scikit-learn", "scipy", "shap", "skops", "torch"),
 )
 
 
@@ -86,6 +88,8 @@ def classify_window(
         )
         draft.table(MAIN, result.predictions, PREDICTIONS)
         draft.table("doubts", result.doubts, DOUBTS)
+        for suffix, content in pack(result.choice).items():
+            draft.bytes(f"choice.{suffix}", content)
         summary = {**result.summary, "corrections": corrected.counts}
         finish(draft, rows.clean.height, result.predictions.height, summary)
 

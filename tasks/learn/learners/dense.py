@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.fuse.steady import steadily
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated
 from tasks.learn.learners.svd import fit_svd
 
@@ -62,7 +63,8 @@ class Neighbours:
     def predict(self, _: Rows, matrices: Matrices) -> Floats:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
         blocks = self.form.blocks({name: matrices[name] for name in self.names})
-        return estimated(self.estimator, np.hstack(list(blocks.values())), self.outputs)
+        features = np.hstack(list(blocks.values()))
+        return steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
 
 
 def fit_neighbours(lesson: Lesson) -> Neighbours | None:

@@ -93,8 +93,22 @@ def side_by_side(matrices: Sequence[Matrix]) -> Matrix:
     if len(matrices) == 1:
         return matrices[0]
     if any(sparse.issparse(matrix) for matrix in matrices):
-        return sparse.hstack(matrices, format="csr", dtype=np.float32)
+        joined = sparse.hstack([_sparse(one) for one in matrices], format="csr", dtype=np.float32)
+        joined.sort_indices()
+        return joined
     return np.hstack(matrices)
+
+
+def _sparse(matrix: Matrix) -> Matrix:
+    """The matrix as CSR, a dense one several times faster than SciPy makes it."""
+    from scipy import sparse
+
+    if sparse.issparse(matrix):
+        return matrix
+    there = matrix != 0
+    columns = np.broadcast_to(np.arange(matrix.shape[1], dtype=np.int32), matrix.shape)
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(there, axis=1))])
+    return sparse.csr_matrix((matrix[there], columns[there], starts), shape=matrix.shape)
 
 
 def estimated(estimator: Any, features: Matrix, outputs: int) -> Floats:

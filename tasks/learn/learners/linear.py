@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.fuse.steady import steadily
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated, side_by_side
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Linear:
     def predict(self, _: Rows, matrices: Matrices) -> Floats:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
         features = side_by_side([matrices[name] for name in self.names])
-        return estimated(self.estimator, features, self.outputs)
+        if not isinstance(features, np.ndarray):
+            return estimated(self.estimator, features, self.outputs)
+        return steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
 
     def coefficients(self) -> Floats | None:
         """Coefficients (outputs, features), 0 for a class not seen; None if it has none."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
+from tasks.fuse.steady import in_pieces
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -31,8 +33,6 @@ CLIP = 10.0
 """No standardised feature is farther than this from its mean."""
 TINY = 1e-6
 """What deviates less than this, relative to its mean, is constant but for rounding."""
-CHUNK = 2048
-"""Rows that are predicted at once, which bounds the memory."""
 MEAN, DEVIATION, WEIGHTS = "scaling.mean", "scaling.deviation", "weights."
 
 
@@ -150,6 +150,10 @@ class Network(Generic[A]):
     weights: Arrays
     device: str = "cpu"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it, on the device that every machine has."""
+        return {**vars(self), "device": "cpu"}
+
     def predict(self, blocks: Blocks) -> Floats:
         """Probabilities (n, classes) of sum 1, or numbers (n, 1) in the target's own scale.
 
@@ -164,25 +168,20 @@ class Network(Generic[A]):
         """What a method of the architecture with the arguments of `run` makes of n rows (n, …)."""
         import torch
 
+        used = {name: blocks[name] for name in self.scaling.widths}
+        rows = min(len(block) for block in used.values())
         with one_torch_thread(), torch.no_grad():
             weights = {name: self._tensor(value) for name, value in self.weights.items()}
             parts = [
                 method(weights, self._tensor(inputs), self._tensor(present), _keep)
-                for inputs, present in self._chunks(blocks)
+                for inputs, present in map(self.scaling.apply, in_pieces(used, rows))
             ]
-            return np.asarray(torch.cat(parts).cpu().numpy(), np.float64)
+            return np.asarray(torch.cat(parts)[:rows].cpu().numpy(), np.float64)
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         import torch
 
         return torch.tensor(array, device=self.device)
-
-    def _chunks(self, blocks: Blocks) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        used = {name: blocks[name] for name in self.scaling.widths}
-        rows = min(len(block) for block in used.values())
-        for start in range(0, max(rows, 1), CHUNK):
-            part = {name: block[start : start + CHUNK] for name, block in used.items()}
-            yield self.scaling.apply(part)
 
     def config(self) -> dict[str, Any]:
         """All but the arrays, JSON-ready."""
