@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tasks.report.facts import facts, present
 from tasks.report.findings import figures, findings
+from tasks.report.in_use import in_use
 from tasks.report.intake import intake
 from tasks.report.label import label
 from tasks.report.model import Appendix, ReportInputs, ReportModel
@@ -38,6 +39,7 @@ def assemble(inputs: ReportInputs, settings: ReportSettings) -> ReportModel:
         findings=findings(inputs, rows),
         intake=intake(inputs, settings),
         label=label(inputs, rows),
+        in_use=in_use(inputs),
         map=text_map(inputs, rows, settings),
         topics=topics(inputs, rows, settings),
         anomalies=anomalies(inputs, rows, settings),

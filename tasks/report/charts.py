@@ -33,7 +33,7 @@ def bars(series: Series, labels: Sequence[str]) -> Markup:
     columns = [
         _column(plot, place, len(labels), value or 0) for place, value in enumerate(series.values)
     ]
-    hints = _hints(plot, labels, [count(v or 0) for v in series.values])
+    hints = tips(plot, labels, [count(v or 0) for v in series.values])
     marks = el("g", *columns, class_=f"c{series.colour}")
     axes = y_axis(plot, share=False), x_axis(plot, labels)
     return picture(f"{series.name} over time", plot.width, plot.height, *axes, marks, hints)
@@ -63,10 +63,10 @@ def means(series: Series, labels: Sequence[str]) -> Markup:
         for values in (series.values, series.low, series.high)
     ]
     moved = replace(series, values=shares[0], low=shares[1], high=shares[2])
-    return _over_time(plot, moved, labels, _upright(plot, scale), hints)
+    return _over_time(plot, moved, labels, upright(plot, scale), hints)
 
 
-def _upright(plot: Plot, scale: Scale) -> Markup:
+def upright(plot: Plot, scale: Scale) -> Markup:
     """The ticks of an axis of any scale, with lines across."""
     ends = {"x1": plot.left, "x2": plot.width - plot.right}
     parts = []
@@ -93,7 +93,7 @@ def _over_time(
     axes = axis, x_axis(plot, labels, most=3)
     marks = el("g", *parts, class_=f"c{series.colour}")
     title = f"{series.name} over time"
-    return picture(title, plot.width, plot.height, *axes, marks, _hints(plot, labels, hints))
+    return picture(title, plot.width, plot.height, *axes, marks, tips(plot, labels, hints))
 
 
 def _ring(x: float, y: float, radius: float) -> Markup:
@@ -121,7 +121,7 @@ def _band(plot: Plot, series: Series, centres: Sequence[float], run: Sequence[in
     return el("path", class_="band", d=path(outline) + "Z")
 
 
-def _hints(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
+def tips(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
     """Unseen columns over the whole height that name their value when pointed at."""
     columns = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):

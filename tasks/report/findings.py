@@ -27,6 +27,7 @@ from tasks.report.metrics import (
 )
 from tasks.report.model import Figure, ReportInputs, Summary
 from tasks.report.rates import rate
+from tasks.report.since import ID, attention
 from tasks.report.themes import has_themes, ranked_themes
 from tasks.report.topic_cards import bursts_of
 from tasks.report.unusual import new_flagged
@@ -73,7 +74,7 @@ def findings(inputs: ReportInputs, rows: pl.DataFrame) -> list[str]:
     """Five lines: rows, label, topics, unusual rows, the partition of this run."""
     return [
         _rows_line(inputs),
-        _label_line(inputs.classification),
+        _label_line(inputs.classification) + _in_use(inputs),
         _topics_line(inputs),
         _anomaly_line(inputs, rows),
         _partition_line(inputs, rows),
@@ -162,6 +163,13 @@ def _label_line(summary: Summary | None) -> str:
         if leak
         else (f"Label: {_score(summary)}")
     )
+
+
+def _in_use(inputs: ReportInputs) -> str:
+    """What the model in use needs looking at for, if anything."""
+    said = attention(inputs)
+    model = cut((inputs.watching or {}).get("model") or "", ID)
+    return f" In use is {model}: {'; '.join(said)}." if said else ""
 
 
 def _score(summary: Summary) -> str:

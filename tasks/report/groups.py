@@ -15,6 +15,7 @@ from tasks.report.words import (
     number,
     percent,
     plural,
+    points,
     sentence,
     signed_amount,
 )
@@ -27,24 +28,16 @@ if TYPE_CHECKING:
 COLUMNS, LEVELS, FLAGS = 10, 30, 12
 
 
-def _points(value: float | None) -> str:
-    """A difference of two shares, in percentage points."""
-    if value is None:
-        return percent(value)
-    said = f"{100 * value:+.1f}".replace("-", "−")
-    return "0.0" if said in {"+0.0", "−0.0"} else said
-
-
 _BINARY: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "base_rate": ("positive", percent),
     "recall": ("recall", percent),
     "false_positive_rate": ("false alarms", percent),
-    "calibration_gap": ("calibration gap, points", _points),
+    "calibration_gap": ("calibration gap, points", points),
     "average_precision": ("average precision", number),
 }
 _MANY: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "accuracy": ("told right", percent),
-    "calibration_gap": ("calibration gap, points", _points),
+    "calibration_gap": ("calibration gap, points", points),
     "average_precision": ("average precision", number),
 }
 _NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {

@@ -35,6 +35,7 @@ def render_markdown(model: ReportModel) -> str:
         _figures(model),
         _part("Rows by stage", _stages(model)),
         _part("The label", *_label(model)),
+        _part("The model in use", *_in_use(model)) if model.in_use else "",
         _part("Topics", *_topics(model)),
         _part("Unusual rows", *_anomalies(model)),
     ]
@@ -84,6 +85,18 @@ def _label(model: ReportModel) -> list[str]:
         _tried(section.choice) if section.choice else "",
         f"Doubtful labels: {escape(section.doubts.lead)}" if section.doubts else "",
     ]
+
+
+def _in_use(model: ReportModel) -> list[str]:
+    section = model.in_use
+    if section is None or isinstance(section, Skipped):
+        return [_lead(section)] if section else []
+    lines = [section.lead]
+    if section.compared:
+        lines.append(section.compared.lead)
+    if section.due:
+        lines.append(section.due.lead)
+    return ["\n".join(f"- {escape(line)}" for line in dict.fromkeys(lines))]
 
 
 def _warned(warned: Warned) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+    from tasks.report.model_in_use import InUse
     from tasks.report.model_label import Label
     from tasks.report.model_topics import Topics
     from tasks.report.model_unusual import Anomalies
@@ -75,6 +76,11 @@ class ReportInputs:
     repeats: pl.DataFrame | None = None
     bursts: pl.DataFrame | None = None
     anomaly: Summary | None = None
+    watch: pl.DataFrame | None = None
+    watching: Summary | None = None
+    """What `watch` is of, and whether a new model is due."""
+    challenge: Summary | None = None
+    """A new model against the one in use."""
     settings: Summary = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -245,6 +251,7 @@ class ReportModel:
     findings: list[str]
     intake: Intake
     label: Label | Skipped
+    in_use: InUse | Skipped | None
     map: TextMap | Skipped
     topics: Topics | Skipped
     anomalies: Anomalies | Skipped

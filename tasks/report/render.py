@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.report import charts, quality_charts, reason_charts, words
+from tasks.report import charts, in_use_charts, quality_charts, reason_charts, words
 from tasks.report.model import ReportModel, Skipped, TextMap
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -98,7 +98,7 @@ def _environment() -> Environment:
         plural=words.plural,
         capital=_capital,
     )
-    for module in (charts, quality_charts, reason_charts):
+    for module in (charts, in_use_charts, quality_charts, reason_charts):
         environment.globals.update({name: getattr(module, name) for name in module.__all__})
     return environment
 

@@ -12,20 +12,26 @@ def results(
     raw: pl.DataFrame,
     clean: pl.DataFrame,
     predictions: pl.DataFrame,
-    clusters: pl.DataFrame,
     topics: pl.DataFrame,
     anomalies: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One row per row of the window, in its order, by the contract `results`.
+    """One row per cleaned row, in their order, by the contract `results`.
 
     A source's own column that has the name of one of ours gets an underscore behind it.
+
+    Args:
+        raw: The source's own columns, by the contract `raw`.
+        clean: The cleaned rows.
+        predictions: By the contract `predictions`.
+        topics: `row_id` and `topic`, the name of it.
+        anomalies: By the contract `anomalies`, or as a model scores new rows.
     """
     own = raw.drop("source")
     ours = frozenset(RESULTS.columns) - {"row_id", "partition"}
     own = own.rename({n: own_name(n, ours) for n in own.columns})
     mined = [
         predictions.select("row_id", "prediction", "probability", "split"),
-        _topic_names(clusters, topics),
+        topics,
         anomalies.select(
             "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
         ),
@@ -42,7 +48,8 @@ def results(
     )
 
 
-def _topic_names(clusters: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
+def topics_of_rows(clusters: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
+    """The name of each row's topic, as `row_id` and `topic`."""
     names = topics.select("topic", topic_name="name")
     rows = clusters.select("row_id", "topic").join(
         names, on="topic", how="left", maintain_order="left"

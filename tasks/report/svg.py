@@ -96,11 +96,18 @@ def x_axis(plot: Plot, labels: Sequence[str], most: int = 4) -> Markup:
     shown = min(most, len(labels))
     for place in sorted({round(i * last / max(shown - 1, 1)) for i in range(shown)}):
         start, each = plot.band(place, len(labels))
-        anchor = "start" if place == 0 else "end" if place == last else "middle"
+        anchor = _anchor(place, last)
         x = {"start": start, "middle": start + each / 2, "end": start + each}[anchor]
         name = labels[place].split(" to ")[-1 if place == last else 0]
         parts.append(el("text", name, x=x, y=plot.height - 6, text_anchor=anchor))
     return Markup("").join(parts)
+
+
+def _anchor(place: int, last: int) -> str:
+    """A name at either end stays within the plot."""
+    if not last:
+        return "middle"
+    return "start" if place == 0 else "end" if place == last else "middle"
 
 
 def _tick(value: float) -> str:

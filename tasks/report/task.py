@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +32,11 @@ from tasks.contracts import (
 from tasks.keys import KEY_LENGTH, Stage, digest, recipe
 from tasks.learn.corrections.apply import correct_labels
 from tasks.report.assemble import assemble
+from tasks.report.gather import embeddings, models
 from tasks.report.markdown import five_lines, render_markdown
 from tasks.report.model import ReportInputs, StageRow
 from tasks.report.render import render_html, templates_digest
-from tasks.report.results import results
+from tasks.report.results import results, topics_of_rows
 from tasks.task import execute, stage_task
 from tasks.window import read_window
 from tasks.windowed import SUMMARY
@@ -54,6 +54,7 @@ STAGE = Stage(
     (
         "tasks.learn.corrections.apply",
         "tasks.report.assemble",
+        "tasks.report.gather",
         "tasks.markup",
         "tasks.report.markdown",
         "tasks.report.render",
@@ -96,8 +97,21 @@ class About:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """What a report shows of models: how the ones in use did, and a comparison with a new one."""
+
+    watch: ArtifactRef | None = None
+    challenge: ArtifactRef | None = None
+
+    @property
+    def refs(self) -> list[ArtifactRef]:
+        """Those that there are."""
+        return [ref for ref in (self.watch, self.challenge) if ref is not None]
+
+
+@dataclass(frozen=True)
 class Made:
-    """All artifacts that one run reports on."""
+    """All artifacts that one run reports on; `topics` is the registry after its window."""
 
     listing: Listing
     raw: tuple[ArtifactRef, ...]
@@ -106,6 +120,8 @@ class Made:
     classes: ArtifactRef
     clusters: ArtifactRef
     anomalies: ArtifactRef
+    topics: ArtifactRef
+    models: InUse = InUse()
 
     def stages(self) -> dict[str, tuple[ArtifactRef, ...]]:
         """The artifacts of each stage, in the order of the stages."""
@@ -122,7 +138,8 @@ class Made:
     def refs(self) -> list[ArtifactRef]:
         """All of them, the inventory first where it is stored."""
         listed = [self.listing.inventory] if self.listing.inventory else []
-        return [*listed, *(ref for refs in self.stages().values() for ref in refs)]
+        mined = [ref for refs in self.stages().values() for ref in refs]
+        return [*listed, *mined, *self.models.refs]
 
     @property
     def unassigned(self) -> pl.DataFrame:
@@ -137,7 +154,7 @@ def report_job(root: Path, made: Made, about: About, settings: ReportSettings) -
     refs = [ref for refs in made.stages().values() for ref in refs]
     # Of the inventory only the records without a partition are shown: a partition that came
     # later must not make an older report stale.
-    inputs = (made.listing.unassigned, *(ref.sha256 for ref in refs))
+    inputs = (made.listing.unassigned, *(ref.sha256 for ref in [*refs, *made.models.refs]))
     values = {
         "about": vars(about),
         "report": settings.model_dump(mode="json"),
@@ -207,7 +224,7 @@ def _inputs(made: Made, about: About) -> ReportInputs:
         rejected=pl.concat([read_frame(ref, REJECTED, "rejected") for ref in removed]),
         unassigned=made.unassigned,
         clean=correct_labels(window.clean, made.window.corrections).rows,
-        embeddings=_embeddings(made.window.embedded),
+        embeddings=embeddings(made.window.embedded),
         predictions=read_frame(made.classes, PREDICTIONS),
         classification=read_json(made.classes, SUMMARY),
         doubts=read_frame(made.classes, DOUBTS, "doubts"),
@@ -222,6 +239,7 @@ def _inputs(made: Made, about: About) -> ReportInputs:
         repeats=read_frame(made.anomalies, REPEATS, "repeats"),
         bursts=read_frame(made.anomalies, BURSTS, "bursts"),
         anomaly=read_json(made.anomalies, SUMMARY),
+        **models(made.models.watch, made.models.challenge),
         settings=about.settings,
         versions=_versions(made.refs()),
         keys=_keys(made),
@@ -253,21 +271,11 @@ def _results(made: Made, inputs: ReportInputs) -> pl.DataFrame:
         raw,
         inputs.clean,
         read_frame(made.classes, PREDICTIONS),
-        read_frame(made.clusters, CLUSTERS),
-        read_frame(made.clusters, TOPICS, "topics"),
+        topics_of_rows(
+            read_frame(made.clusters, CLUSTERS), read_frame(made.clusters, TOPICS, "topics")
+        ),
         read_frame(made.anomalies, ANOMALIES),
     )
-
-
-def _embeddings(refs: Iterable[ArtifactRef]) -> dict[str, Any]:
-    """The partitions' summaries as one; texts are distinct within their partition."""
-    summaries = [read_json(ref, SUMMARY) for ref in refs]
-    counts = ("distinct_texts", "tokens", "long_texts")
-    sums = {name: sum(summary[name] for summary in summaries) for name in counts}
-    foreign: Counter[str] = Counter()
-    for summary in summaries:
-        foreign.update(summary["foreign_texts"])
-    return {**summaries[0], **sums, "foreign_texts": dict(sorted(foreign.items()))}
 
 
 def _versions(refs: Iterable[ArtifactRef]) -> Mapping[str, str]:

@@ -56,6 +56,14 @@ def signed(value: float | None, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if known(value) else NONE
 
 
+def points(share: float | None) -> str:
+    """A difference of two shares, in percentage points, with its sign unless it is none."""
+    if not known(share):
+        return NONE
+    said = f"{100 * share:+.1f}".replace("-", "−")
+    return "0.0" if said in {"+0.0", "−0.0"} else said
+
+
 def amount(value: float | None, digits: int = 4, fixed: bool = False) -> str:
     """A number of any size and unit by its leading digits: 12,345, 0.00123, 1.2e−09.
 

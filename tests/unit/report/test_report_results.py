@@ -8,7 +8,7 @@ import polars as pl
 
 from tasks.contracts import RESULTS
 from tasks.report.model import ReportInputs
-from tasks.report.results import results
+from tasks.report.results import results, topics_of_rows
 
 Make = Callable[..., ReportInputs]
 
@@ -19,7 +19,9 @@ def test_results_say_how_unusual_each_row_is_whether_it_is_flagged_and_why(make:
     mined = (inputs.predictions, inputs.clusters, inputs.topics, inputs.anomalies)
     predictions, clusters, topics, anomalies = (t for t in mined if t is not None)
     # Of the last row nothing is known.
-    table = results(raw, inputs.clean, predictions, clusters, topics, anomalies.head(79))
+    table = results(
+        raw, inputs.clean, predictions, topics_of_rows(clusters, topics), anomalies.head(79)
+    )
     RESULTS.check(table.to_arrow())
     assert table["row_id"].to_list() == inputs.clean["row_id"].to_list()
     assert table["anomaly_flagged"].to_list() == [True] * 3 + [False] * 76 + [None]

@@ -1,0 +1,258 @@
+"""The section on the models in use: how they did since, what came of a new one, what is due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.report.test_report_html import html_of
+from unit.report.watched import (
+    NEW,
+    NOW,
+    OLD,
+    challenge,
+    numbers,
+    part,
+    section_of,
+    table,
+    unlabelled,
+    watched,
+)
+
+from tasks.artifacts import MAIN, Draft, Job
+from tasks.contracts import WATCH
+from tasks.report.assemble import assemble
+from tasks.report.gather import models
+from tasks.report.markdown import five_lines, render_markdown
+from tasks.report.model import ReportInputs, ReportModel, Skipped
+from tasks.report.settings import ReportSettings
+from tasks.report.since import Since
+
+Make = Callable[..., ReportInputs]
+
+
+def report(inputs: ReportInputs) -> ReportModel:
+    """The model of a report."""
+    return assemble(inputs, ReportSettings())
+
+
+def test_a_run_without_models_in_use_has_neither_section_nor_link(make: Make) -> None:
+    assert report(make()).in_use is None
+    assert "in-use" not in html_of(make()).split("</style>")[1]
+    assert "model in use" not in render_markdown(report(make()))
+
+
+def test_the_section_stands_between_the_label_and_the_map_and_has_a_link(make: Make) -> None:
+    html = html_of(make(**watched(part("1990-05"))))
+    places = [html.index(f'<section id="{name}"') for name in ("label", "in-use", "map")]
+    assert places == sorted(places)
+    assert '<a href="#in-use">The model in use</a>' in html
+
+
+def test_a_model_that_foretells_no_label_is_a_sentence(make: Make) -> None:
+    section = report(make(**watched(label=None))).in_use
+    assert isinstance(section, Skipped)
+    assert section.lead == f"{NOW} foretells no label, so nothing tells how well it does."
+    assert section.lead in html_of(make(**watched(label=None)))
+
+
+def test_the_lead_sets_the_partitions_since_beside_the_test_rows(make: Make) -> None:
+    rows = part("1990-04", OLD, (0.1, 0.0, 0.2)), part("1990-05"), unlabelled("1990-06")
+    assert section_of(make(**watched(*rows))).lead == (
+        f"Since it was trained for 1990-04, {NOW} foretold 2 later partitions, 1 with labels, "
+        "with an average precision of 0.700 (0.600 to 0.800), against 0.700 (0.650 to 0.750) on "
+        "its own test rows: no clear difference."
+    )
+
+
+def test_several_partitions_are_averaged_by_their_labelled_rows(make: Make) -> None:
+    rows = (
+        part("1990-05", metric=(0.8, 0.7, 0.9), labelled=300),
+        part("1990-06", metric=(0.4, 0.3, 0.5), labelled=100),
+    )
+    low, high = (0.7 + sign * math.hypot(0.75 * 0.1, 0.25 * 0.1) for sign in (-1, 1))
+    told = f"a mean average precision of 0.700 ({low:.3f} to {high:.3f}),"
+    assert told in section_of(make(**watched(*rows))).lead
+
+
+def test_errors_of_numbers_are_put_together_by_their_squares(make_numbers: Make) -> None:
+    rows = (
+        part("1990-05", metric=(3.0, 2.0, 4.0), loss=(9.0, 8.0, 10.0)),
+        part("1990-06", metric=(1.0, 0.5, 2.0), loss=(1.0, 0.0, 2.0)),
+    )
+    lead = section_of(replace(make_numbers(), **numbers(*rows))).lead
+    low, high = (math.sqrt(5 + sign * math.hypot(0.5, 0.5)) for sign in (-1, 1))
+    assert f"an RMSE of {math.sqrt(5):.3f} ({low:.3f} to {high:.3f})," in lead
+    assert lead.endswith("5.000 (4.000 to 6.000) on its own test rows: clearly better.")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(2, 5000), st.floats(0.2, 0.8), st.floats(0, 0.2), st.floats(0, 0.2)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_mean_of_partitions_lies_among_them_and_is_no_less_sure(
+    parts: list[tuple[int, float, float, float]],
+) -> None:
+    rows = [
+        part(f"1990-{place:02d}", metric=(value, value - below, value + above), labelled=n)
+        for place, (n, value, below, above) in enumerate(parts)
+    ]
+    inputs = watched(*rows)
+    found = Since(inputs["watching"], inputs["watch"]).reached
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    values = [value for _, value, _, _ in parts]
+    assert min(values) - 1e-9 <= found.value <= max(values) + 1e-9
+    assert found.value - found.low <= max(below for _, _, below, _ in parts) + 1e-9
+    assert found.high - found.value <= max(above for _, _, _, above in parts) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ((0.6, 0.55, 0.65), "clearly worse"),
+        ((0.64, 0.55, 0.7), "no clear difference"),
+        ((0.85, 0.8, 0.9), "clearly better"),
+    ],
+)
+def test_a_difference_is_clear_beyond_both_intervals(
+    make: Make, metric: tuple[float, float, float], said: str
+) -> None:
+    section = section_of(make(**watched(part("1990-05", metric=metric))))
+    assert section.lead.endswith(f"on its own test rows: {said}.")
+
+
+def test_of_labels_that_are_not_known_or_too_few_the_lead_says_that(make: Make) -> None:
+    none = (None, None, None)
+    unknown = section_of(make(**watched(unlabelled("1990-05"), unlabelled("1990-06"))))
+    assert unknown.lead.endswith("2 later partitions (240 rows), of which no label is known yet.")
+    few = section_of(make(**watched(part("1990-05", metric=none, labelled=3))))
+    assert few.lead.endswith("; 3 labelled rows in them are not enough for an average precision.")
+
+
+def test_findings_are_silent_while_all_is_well(make: Make) -> None:
+    usual = five_lines(report(make()))
+    assert five_lines(report(make(**watched(part("1990-05"))))) == usual
+    followed = watched(part("1990-05"), due=True, reasons=["1 partition came"])
+    assert five_lines(report(make(**followed, challenge=challenge()))) == usual
+
+
+def test_findings_tell_of_a_model_that_needs_a_look_and_are_still_five(make: Make) -> None:
+    bad = part("1990-05", metric=(0.4, 0.3, 0.5), gap=(0.05, 0.02, 0.08))
+    lines = five_lines(report(make(**watched(bad, due=True))))
+    assert len(lines) == 5
+    assert lines[1].endswith(
+        f" In use is {NOW}: its average precision since it was trained, 0.400 (0.300 to 0.500), is "
+        "clearly worse than on its own test rows, 0.700 (0.650 to 0.750); what it foretells is too "
+        "high on average: +5.0 points (+2.0 to +8.0); it is due to be trained anew."
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        ((-0.05, -0.08, -0.02), ["what it foretells is too low on average: −5.0 points"]),
+        ((0.05, -0.01, 0.11), []),
+        ((0.005, 0.004, 0.006), []),
+        ((0.05, None, None), []),
+    ],
+)
+def test_a_gap_is_worth_a_look_if_it_is_sure_and_not_tiny(
+    make: Make, gap: tuple[float, float | None, float | None], said: list[str]
+) -> None:
+    section = section_of(make(**watched(part("1990-05", gap=gap))))
+    assert [one.split(" (")[0] for one in section.attention] == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, f"{NEW} is not worse than {NOW}: it takes its place."),
+        ({"interval": [-0.03, -0.01]}, f"{NEW} is better than {NOW}: it takes its place."),
+        ({"not_worse": False}, f"{NEW} was not shown to be as good as {NOW}, which stays in use."),
+        (
+            {"not_worse": False, "interval": [0.01, 0.03]},
+            f"{NEW} is worse than {NOW}, which stays in use.",
+        ),
+        (
+            {"champion": OLD},
+            f"{NEW} is not worse than {OLD}: the later one of the two is used.",
+        ),
+        (
+            {"not_worse": False, "why_not": "only 3 rows"},
+            f"{NEW} could not be held against {NOW}, which stays in use: only 3 rows.",
+        ),
+    ],
+)
+def test_what_became_of_a_new_model_is_said_in_plain_words(
+    make: Make, changed: dict[str, Any], said: str
+) -> None:
+    inputs = make(**watched(part("1990-05")), challenge=challenge(**changed))
+    compared = section_of(inputs).compared
+    assert compared is not None
+    assert compared.lead == said
+    assert bool(compared.lines) == ("why_not" not in changed)
+    assert said in render_markdown(report(inputs)).replace("\\", "")
+
+
+def test_where_a_person_promotes_the_report_says_so(make: Make) -> None:
+    section = section_of(make(challenge=challenge(), settings={"models": {"promote": "hand"}}))
+    assert section.lead == (
+        f"{NEW} is not worse than {NOW}: a person decides which one is used (models.promote is "
+        "hand)."
+    )
+    assert section.judged == []
+    assert section.due is None
+
+
+def test_the_comparison_holds_losses_difference_margin_and_p(make: Make) -> None:
+    compared = section_of(make(challenge=challenge())).compared
+    assert compared is not None
+    assert [(line.value, line.bounds) for line in compared.lines] == [
+        ("0.4000", ""),
+        ("0.3900", ""),
+        ("−0.0100", "−0.0300 to +0.0100"),
+        ("+0.00800", ""),
+        ("0.04", ""),
+    ]
+    assert compared.rows == "on 2,310 rows that neither has learnt from"
+
+
+@pytest.mark.parametrize(
+    ("due", "beside", "said"),
+    [
+        (False, None, "It is not due to be trained anew."),
+        (True, None, "It is due to be trained anew."),
+        (True, challenge(), f"It was due to be trained anew, and {NEW} was trained."),
+        (True, challenge(champion=OLD), "It is due to be trained anew."),
+    ],
+)
+def test_whether_a_new_model_is_due_comes_with_its_reasons(
+    make: Make, due: bool, beside: dict[str, Any] | None, said: str
+) -> None:
+    reasons = ["1 partition came since", "its loss is 0.5"]
+    inputs = make(**watched(part("1990-05"), due=due, reasons=reasons), challenge=beside)
+    found = section_of(inputs).due
+    assert found is not None
+    assert (found.lead, found.reasons) == (said, ["1 partition came since.", "Its loss is 0.5."])
+
+
+def test_the_artifacts_give_what_the_report_reads(make_job: Callable[..., Job]) -> None:
+    with Draft(make_job("watch", "1990-05")) as draft:
+        draft.table(MAIN, table([part("1990-05")]), WATCH)
+        draft.json("summary.json", {"model": NOW})
+        draft.count(120, 120, 0)
+    found = models(draft.finished(), None)
+    assert found["watch"]["model"].to_list() == [NOW]
+    assert found["watching"] == {"model": NOW}
+    assert found["challenge"] is None
+    assert set(models(None, None).values()) == {None}

@@ -1,0 +1,125 @@
+"""The charts of the models in use, and what is printed of very many, odd or hostile ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from unit.report.hostile import HOSTILE
+from unit.report.test_report_html import assert_harmless, html_of
+from unit.report.test_report_markdown import kinds
+from unit.report.watched import (
+    NOW,
+    OLD,
+    TESTED,
+    challenge,
+    numbers,
+    part,
+    section_of,
+    unlabelled,
+    watched,
+)
+
+from tasks.report.assemble import assemble
+from tasks.report.in_use_charts import watched_gap, watched_metric
+from tasks.report.markdown import render_markdown
+from tasks.report.model import ReportInputs
+from tasks.report.settings import ReportSettings
+
+Make = Callable[..., ReportInputs]
+
+
+def markdown_of(inputs: ReportInputs) -> str:
+    """The summary as Markdown."""
+    return render_markdown(assemble(inputs, ReportSettings()))
+
+
+def drawn(svg: str, tag: str, kind: str = "") -> list[ElementTree.Element]:
+    """The elements of a chart, of one class if it is named."""
+    found = ElementTree.fromstring(svg).iter(tag)
+    return [element for element in found if not kind or element.get("class") == kind]
+
+
+def months(count: int) -> list[str]:
+    """So many months from 1990 on."""
+    return [f"{1990 + place // 12}-{place % 12 + 1:02d}" for place in range(count)]
+
+
+def test_partitions_without_labels_are_gaps_and_those_without_rows_too(make: Make) -> None:
+    rows = part("1990-01"), unlabelled("1990-02"), part("1990-04")
+    section = section_of(make(**watched(*rows), gaps=["1989-01", "1990-03"]))
+    for svg in (watched_metric(section), watched_gap(section)):
+        assert len(drawn(svg, "circle")) == len(drawn(svg, "line", "whisker")) == 2
+    told = [title.text for title in drawn(watched_metric(section), "title")]
+    assert told == [
+        f"1990-01: 0.700 (0.600 to 0.800) on 100 labelled rows, by {NOW}",
+        f"1990-02: no labels, foretold by {NOW}",
+        "1990-03: no rows",
+        f"1990-04: 0.700 (0.600 to 0.800) on 100 labelled rows, by {NOW}",
+    ]
+    assert [one.partition for one in section.recent] == ["1990-04", "1990-02", "1990-01"]
+
+
+def test_where_another_model_took_over_there_is_a_mark_and_its_name(make: Make) -> None:
+    rows = part("1990-01", OLD), part("1990-02", OLD), part("1990-05"), part("1990-06")
+    section = section_of(make(**watched(*rows)))
+    svg = watched_metric(section)
+    assert len(drawn(svg, "line", "turn")) == 1
+    groups = [g.get("class") for g in drawn(svg, "g") if g.get("class") != "hints"]
+    assert groups == ["earlier", "earlier", "c0", "c0"]
+    assert f"by {NOW}, which took over" in (drawn(svg, "title")[2].text or "")
+    assert [(stint.model, stint.span, stint.current) for stint in section.stints] == [
+        (NOW, "1990-05 to 1990-06", True),
+        (OLD, "1990-01 to 1990-02", False),
+    ]
+
+
+def test_the_dashed_line_is_at_the_test_rows_and_the_other_one_at_none(make: Make) -> None:
+    rows = part("1990-05", metric=(0.7, 0.6, 0.8), gap=(0.0, -0.1, 0.1))
+    section = section_of(make(**watched(rows)))
+    for svg, kind in ((watched_metric(section), "chance"), (watched_gap(section), "zero")):
+        (line,), (dot,) = drawn(svg, "line", kind), drawn(svg, "circle")
+        assert float(line.get("y1", "0")) == pytest.approx(float(dot.get("cy", "1")))
+
+
+def test_one_uncertain_partition_does_not_flatten_the_others(make: Make) -> None:
+    steady = [part(month, gap=(0.01, 0.0, 0.02)) for month in months(9)]
+    wild = part("1991-01", gap=(0.01, -5.0, 5.0), labelled=2)
+    svg = watched_gap(section_of(make(**watched(*steady, wild))))
+    whiskers = [
+        (float(w.get("y1", "")), float(w.get("y2", ""))) for w in drawn(svg, "line", "whisker")
+    ]
+    assert all(8 <= y <= 165 for ends in whiskers for y in ends)
+    assert whiskers[0][0] - whiskers[0][1] > 15
+
+
+def test_three_hundred_partitions_and_models_are_cut_to_what_can_be_read(make: Make) -> None:
+    rows = [part(month, f"{month}-aaaaaa") for month in months(300)]
+    section = section_of(make(**watched(*rows, model=rows[-1]["model"])))
+    assert (len(section.judged), section.earlier) == (120, 180)
+    assert (len(section.stints), section.more_stints) == (4, 296)
+    assert [one.partition for one in section.recent] == months(300)[: -12 - 1 : -1]
+    assert "180 earlier partitions are not shown." in html_of(
+        make(**watched(*rows, model=rows[-1]["model"]))
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 1e200, -1e200, 5e-324])
+def test_numbers_of_any_size_are_printed(make_numbers: Make, value: float) -> None:
+    three = (value, value, value)
+    rows = [part(month, metric=three, gap=three, loss=three) for month in months(3)]
+    assert html_of(replace(make_numbers(), **numbers(*rows))).endswith("</html>")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_data_say_of_models_is_shown_and_does_nothing(make: Make, text: str) -> None:
+    label = {"number": False, "positive": text, "metrics": TESTED}
+    shown = watched(part(text, text), model=text, trained_for=text, label=label, reasons=[text])
+    told = challenge(champion=text, challenger=text, loss=text)
+    usual = kinds(markdown_of(make(**watched(part("1990-05")), challenge=told)))
+    for beside in (told, told | {"why_not": text}):
+        inputs = make(**shown, challenge=beside)
+        assert_harmless(html_of(inputs))
+        assert kinds(markdown_of(inputs)) <= usual | {"text_special"}
