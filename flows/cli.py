@@ -57,8 +57,9 @@ def main() -> None:
 @main.command()
 @click.argument("pipeline", type=_FILE)
 @click.option("--partition", default="latest", help="A partition such as 1996-05, or latest.")
+@click.option("--retrain", is_flag=True, help="Train a new model, due or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def run(pipeline: Path, partition: str, as_json: bool) -> None:
+def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
     """Mine one partition of PIPELINE and the window up to it."""
     from flows.config import load_pipeline
 
@@ -78,7 +79,7 @@ def run(pipeline: Path, partition: str, as_json: bool) -> None:
         with shown_on_terminal():
             from flows.pipeline import mine
 
-            outcome = mine(pipeline, partition)
+            outcome = mine(pipeline, partition, "now" if retrain else "due")
     outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     click.echo(outcome.as_json() if as_json else outcome.as_text())
 
@@ -167,6 +168,70 @@ def check(pipeline: Path) -> None:
 
     for line in check_pipeline(pipeline):
         click.echo(line)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.argument("file", type=_FILE)
+@click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file for the results.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> None:
+    """Score the new rows in FILE with the model of PIPELINE that is in use.
+
+    The results stand below the pipeline's root, with the rejected rows beside them: each row with
+    its prediction, probability, topic, anomaly score and reason. Nothing is written unless the
+    whole file can be read.
+    """
+    from flows.predict_command import predict_file
+    from flows.scoring import scored_json, scored_lines
+    from flows.terminal import shown_on_terminal
+
+    with shown_on_terminal():
+        scored = predict_file(pipeline, file, output)
+    _tell(scored_lines(scored), scored_json(scored), as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.argument("ids", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
+    """List the models of PIPELINE; with one of IDS show it, with two compare them."""
+    from flows.config import load_pipeline
+    from flows.models_command import compared, listed, shown
+
+    if len(ids) > 2:
+        raise click.UsageError("name one model to show it, or two to compare them")
+    loaded = load_pipeline(pipeline)
+    show = (listed, shown, compared)[len(ids)]
+    table, lines, value = show(loaded, *ids)
+    if table is not None and not as_json:
+        _print(table)
+    _tell(lines, value, as_json)
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.argument("model")
+@click.option("--why", default="by hand", help="A sentence for those who look later.")
+def promote(pipeline: Path, model: str, why: str) -> None:
+    """Take MODEL into use: it scores new rows of PIPELINE from now on."""
+    from flows.choose_model import choose_model
+    from flows.config import load_pipeline
+
+    click.echo(choose_model(load_pipeline(pipeline), model, why))
+
+
+@main.command()
+@click.argument("pipeline", type=_FILE)
+@click.option("--why", default="by hand", help="A sentence for those who look later.")
+def rollback(pipeline: Path, why: str) -> None:
+    """Take the model of PIPELINE that was in use before back into use."""
+    from flows.choose_model import choose_model
+    from flows.config import load_pipeline
+    from tasks.models.registry import PREVIOUS
+
+    click.echo(choose_model(load_pipeline(pipeline), PREVIOUS, why))
 
 
 @main.command()

@@ -20,6 +20,7 @@ from tasks.embed.settings import EmbedSettings
 from tasks.errors import SettingsError
 from tasks.fuse.settings import FuseSettings
 from tasks.learn.settings import ClassifySettings
+from tasks.models.settings import ModelSettings
 from tasks.partitions import PartitionSettings
 from tasks.quality import QualitySettings
 from tasks.report.settings import ReportSettings
@@ -63,6 +64,7 @@ class Pipeline(Settings):
     classify: ClassifySettings = ClassifySettings()
     cluster: ClusterSettings = ClusterSettings()
     anomaly: AnomalySettings = AnomalySettings()
+    models: ModelSettings = ModelSettings()
     report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")

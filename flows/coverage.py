@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from flows.chain import registry_found
+from flows.in_use import in_use_found
 from flows.jobs import Jobs
 from flows.plan import Plan, narrowed
 from flows.prepare import Prepared
@@ -130,7 +131,8 @@ class Coverage:
             "cluster": find(jobs.cluster(registry)) if registry else None,
             "anomaly": find(jobs.anomaly(features)) if features else None,
         }
-        return {**found, "topics": registry, "report": self._report(plan, window, jobs, found)}
+        found["topics"] = registry
+        return {**found, "report": self._report(plan, window, jobs, found)}
 
     def _plan(self, partition: str) -> Plan | None:
         """The plan of a run; None while its window is not prepared."""
@@ -148,12 +150,14 @@ class Coverage:
     def _report(
         self, plan: Plan, window: WindowRefs, jobs: Jobs, found: dict[str, ArtifactRef | None]
     ) -> ArtifactRef | None:
-        features, classes, clusters, anomalies = found.values()
-        if not (features and classes and clusters and anomalies):
+        features, classes, clusters, anomalies, topics = found.values()
+        if not (features and classes and clusters and anomalies and topics):
             return None
-        raw = tuple(plan.window.values())
-        made = Made(plan.listing, raw, window, features, classes, clusters, anomalies)
-        return find(jobs.report(made))
+        models = in_use_found(plan, self._prepared, window)
+        if models is None:
+            return None
+        raw, mined = tuple(plan.window.values()), (features, classes, clusters, anomalies, topics)
+        return find(jobs.report(Made(plan.listing, raw, window, *mined, models)))
 
     def _state(self, stage: str, partition: str, ref: ArtifactRef | None) -> State:
         if ref is not None:

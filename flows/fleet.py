@@ -90,7 +90,7 @@ class _Fleet:
         while waiting or self._active:
             while waiting and len(self._active) < backfill.max_parallel and backfill.may_go_on():
                 row = waiting.pop(0)
-                self._begin(row, "mine", {"partition": row.partition})
+                self._begin(row, "mine", {"partition": row.partition, "train": "never"})
             if not backfill.may_go_on():
                 waiting = []
             if self._active:

@@ -50,7 +50,7 @@ def _mine(row: Row, loaded: Loaded, listing: Listing, prepared: Prepared, board:
     board.changed(row)
     started = time.monotonic()
     try:
-        outcome = mine_partition(make_plan(loaded, listing, row.partition), prepared)
+        outcome = mine_partition(make_plan(loaded, listing, row.partition), prepared, "never")
     except Exception as error:  # whatever it is, the other partitions go on
         row.state, row.error = Standing.FAILED, str(error)
     else:

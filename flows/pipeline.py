@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from flows.alerts import alert
 from flows.attempt import check_gates, recording_failure
 from flows.chain import registry_of
 from flows.config import load_pipeline
+from flows.in_use import Train, use_models
 from flows.jobs import Jobs
 from flows.outcome import Outcome, describe
 from flows.plan import Plan, make_plan, narrowed, resolve_early, run_name
@@ -40,25 +42,28 @@ if TYPE_CHECKING:
     on_failure=[alert],
     on_crashed=[alert],
 )
-def mine(pipeline: Path, partition: str = "latest") -> Outcome:
+def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Outcome:
     """Mine one partition of a table, and the window of partitions up to it.
 
     Every earlier partition that is not prepared yet is collected, cleaned and embedded first, and
-    the registry of topics is brought up to the one that is mined; what is complete is reused. A
-    partition without rows completes without a report.
+    the registry of topics is brought up to the one that is mined; what is complete is reused. The
+    model in use scores the partition, and a new one may take its place. A partition without rows
+    completes without a report.
 
     Args:
         pipeline: The pipeline.yaml of the table.
         partition: A partition such as 1996-05, or latest, or scheduled.
+        train: due: train a new model where `models.retrain` says so; now: in any case; never: a
+            backfill, which leaves the model in use as it is.
     """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
         with recording_failure(loaded.root, resolve_early(partition, loaded.pipeline)):
             listing = read_listing(loaded.root, collect(loaded.source()))
-        return mine_partition(make_plan(loaded, listing, partition), Prepared(loaded))
+        return mine_partition(make_plan(loaded, listing, partition), Prepared(loaded), train)
 
 
-def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
+def mine_partition(plan: Plan, prepared: Prepared, train: Train) -> Outcome:
     """Prepare and mine the window of a plan, report on it, and note whether that failed."""
     with recording_failure(plan.root, plan.target):
         if plan.window:
@@ -66,7 +71,10 @@ def mine_partition(plan: Plan, prepared: Prepared) -> Outcome:
             plan = narrowed(plan, prepared)
             prepared.prepare(plan.history, plan.target)
             registry = registry_of(plan, prepared)
-            outcome = report(plan, mine_window(plan, prepared.window(plan), registry))
+            made = mine_window(plan, prepared.window(plan), registry)
+            use = use_models(plan, prepared, made, train)
+            outcome = report(plan, replace(made, models=use.shown))
+            use.settle(plan.loaded)
         else:
             check_gates(plan, None)
             outcome = Outcome(pipeline=plan.settings.name, partition=plan.partition, report=None)
@@ -88,6 +96,7 @@ def mine_window(plan: Plan, window: WindowRefs, registry: ArtifactRef) -> Made:
         ),
         clusters=cluster_window(jobs.cluster(registry), window, registry),
         anomalies=anomaly_window(jobs.anomaly(features), window, features, settings.anomaly),
+        topics=registry,
     )
 
 

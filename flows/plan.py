@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from tasks.columns import LabelRule
 
 
-# What says where and when, and not what: it changes no result.
+# What says where and when, and not what: it changes no result. What of models changes one is in
+# the keys of their own stages.
 _NOT_SHOWN: dict[str, Any] = {
     "root": True,
     "gaps": True,
@@ -47,6 +48,7 @@ _NOT_SHOWN: dict[str, Any] = {
     },
     "cluster": {"naming": {*NamingSettings.model_fields} - {"model", "api"}},
     "partition": {"lag": True},
+    "models": {"keep": True, "margin": True, "retrain": True},
 }
 
 

@@ -40,12 +40,16 @@ class Prepared:
         cleaned: Cleaned partitions by their key.
         embedded: Embedded partitions by their key.
         registries: Registries of topics by their partition and the content of the one before.
+        models: Trained models by their id, None for one that cannot score today's rows.
+        scored: What models said of partitions, by partition and the model's content.
     """
 
     loaded: Loaded
     cleaned: dict[str, ArtifactRef] = field(default_factory=dict)
     embedded: dict[str, ArtifactRef] = field(default_factory=dict)
     registries: dict[tuple[str, str], ArtifactRef] = field(default_factory=dict)
+    models: dict[str, ArtifactRef | None] = field(default_factory=dict)
+    scored: dict[tuple[str, str], ArtifactRef] = field(default_factory=dict)
     _settled: Settled | None = field(default=None, init=False)
 
     def prepare(self, raw: dict[str, ArtifactRef], target: str | None = None) -> None:

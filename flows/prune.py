@@ -11,6 +11,7 @@ from flows.alerts import alert
 from flows.config import Loaded, load_pipeline
 from flows.whereabouts import note_process
 from tasks.locks import exclusive
+from tasks.models.records import read_registry
 from tasks.upkeep import prune as upkeep
 
 
@@ -18,7 +19,8 @@ from tasks.upkeep import prune as upkeep
 def prune(pipeline: Path, dry_run: bool = True) -> None:
     """Remove the artifacts that no last complete run of a partition was made of.
 
-    What is younger than the pipeline's `retention` stays, as does the embedding store.
+    What is younger than the pipeline's `retention` stays, as do the embedding store and the models
+    that `models.keep` says.
 
     Args:
         pipeline: The pipeline.yaml of the table.
@@ -36,8 +38,14 @@ def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.Prune:
         ArtifactError: A run is going on, or a record of a last run cannot be read.
     """
     if dry_run:
-        return upkeep.plan_prune(loaded.root, loaded.pipeline.retention, datetime.now(UTC))
+        return _plan(loaded)
     with exclusive(loaded.root):
-        plan = upkeep.plan_prune(loaded.root, loaded.pipeline.retention, datetime.now(UTC))
+        plan = _plan(loaded)
         upkeep.prune(plan)
     return plan
+
+
+def _plan(loaded: Loaded) -> upkeep.Prune:
+    settings = loaded.pipeline
+    models = read_registry(loaded.root).kept(settings.models.keep)
+    return upkeep.plan_prune(loaded.root, settings.retention, datetime.now(UTC), models)

@@ -346,6 +346,27 @@ BURSTS = Contract(
         "p_value": _float(),
     },
 )
+# The labelled rows that a model has learnt from.
+TRAINED = Contract("trained", {"row_id": _string()})
+# The losses of the model in use and of a new one, on rows that neither has learnt from.
+CHALLENGE = Contract(
+    "challenge", {"row_id": _string(), "champion": _float(), "challenger": _float()}
+)
+# The models in use on partitions that came after them; what has no labels has no metric.
+WATCH = Contract(
+    "watch",
+    {
+        "partition": _string(),
+        "model": _string(),
+        "rows": _INTEGER,
+        "labelled": _INTEGER,
+        **{
+            name + end: _float(nullable=True)
+            for name in ("metric", "loss", "gap")
+            for end in ("", "_low", "_high")
+        },
+    },
+)
 RESULTS = Contract(
     "results",
     {

@@ -60,6 +60,18 @@ def exclusive(root: Path) -> Iterator[None]:
 
 
 @contextmanager
+def one_by_one(folder: Path) -> Iterator[None]:
+    """Hold a folder alone for a moment, to change a file in it; waits for whoever has it.
+
+    Raises:
+        SettingsError: Nothing can be written there.
+    """
+    with _opened(folder) as file:
+        _flock(file, fcntl.LOCK_EX, folder)
+        yield
+
+
+@contextmanager
 def device_lock(device: str, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold a GPU alone; a CPU needs nothing.
 

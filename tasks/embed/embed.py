@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tasks.contracts import TEXT
 from tasks.embed.fill import Engine, fill
 from tasks.embed.space import note_use
 from tasks.embed.store import keys_of
@@ -17,6 +18,7 @@ from tasks.vectors import unit
 
 if TYPE_CHECKING:
     from tasks.embed.encoder import Tell
+    from tasks.embed.settings import EmbedSettings
     from tasks.embed.store import Found
 
 # A store that loses again and again what was just written is on a disk that fails.
@@ -74,6 +76,14 @@ def embed(columns: dict[str, pl.Series], engine: Engine, tell: Tell) -> Embedded
         long=int((found.tokens > facts.max_tokens).sum()) if facts.max_tokens else 0,
         foreign=dict(sorted(languages.items())) if engine.languages else {},
     )
+
+
+def columns_of(rows: pl.DataFrame, settings: EmbedSettings) -> dict[str, pl.Series]:
+    """The texts to embed: the joined ones, or those of each column by its name."""
+    if settings.columns == "joined":
+        return {"text": rows["text"]}
+    names = [name for name in rows.columns if name.startswith(TEXT)]
+    return {name.removeprefix(TEXT): rows[name] for name in names}
 
 
 def _stored(texts: list[str], engine: Engine, tell: Tell) -> tuple[Found, int]:

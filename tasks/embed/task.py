@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,17 +11,13 @@ from tasks import vectors
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
 from tasks.asking.keys import key_of
 from tasks.asking.task import secret_block
-from tasks.contracts import CLEAN, EMBEDDINGS, TEXT
+from tasks.contracts import CLEAN, EMBEDDINGS
 from tasks.embed.answers import SECTION
 from tasks.embed.device import resolve_device
-from tasks.embed.embed import Embedded, embed
+from tasks.embed.embed import Embedded, columns_of, embed
+from tasks.embed.engine import engine_of, languages_of
 from tasks.embed.files import SPACES, ModelFiles
-from tasks.embed.fill import Engine
-from tasks.embed.languages import model_languages
-from tasks.embed.load import load_encoder
-from tasks.embed.place import space_folder
 from tasks.embed.precision import precision_of
-from tasks.embed.store import EmbeddingStore
 from tasks.keys import Stage, recipe
 from tasks.locks import device_lock
 from tasks.task import execute, stage_task
@@ -30,9 +25,8 @@ from tasks.task import execute, stage_task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import polars as pl
-
-    from tasks.embed.encoder import Encoder, Tell
+    from tasks.embed.encoder import Tell
+    from tasks.embed.fill import Engine
     from tasks.embed.settings import EmbedSettings, EndpointSettings
     from tasks.embed.space import Facts
 
@@ -56,7 +50,7 @@ def embed_job(
         "precision": precision_of(root, settings, model),
         "columns": settings.columns,
         "weights": settings.weights,
-        "languages": _languages(settings, model),
+        "languages": languages_of(settings, model),
     }
     made_of = recipe(STAGES[model.kind], (cleaned.sha256,), values, model.fingerprint)
     return Job(root, NAME, partition, made_of, (cleaned.name,))
@@ -70,12 +64,12 @@ def embed_partition(
 
     def work(draft: Draft) -> None:
         rows = read_frame(cleaned, CLEAN)
-        engine = _engine(job, settings, model)
+        engine = engine_of(job.root, settings, model, lambda: _api_key(settings.endpoint))
         if model.folder is None or model.kind == "static":
-            result = embed(_columns(rows, settings), engine, tell)
+            result = embed(columns_of(rows, settings), engine, tell)
         else:
             with device_lock(resolve_device(settings.device), get_run_logger().info):
-                result = embed(_columns(rows, settings), engine, tell)
+                result = embed(columns_of(rows, settings), engine, tell)
         _warn(result, engine, job.partition)
         facts = engine.facts()
         draft.table(MAIN, _table(rows["row_id"].to_list(), result, facts), EMBEDDINGS)
@@ -85,36 +79,6 @@ def embed_partition(
     return execute(job, work)
 
 
-def _engine(job: Job, settings: EmbedSettings, model: ModelFiles) -> Engine:
-    precision = precision_of(job.root, settings, model)
-    folder = space_folder(job.root, settings, model)
-
-    def load() -> Encoder:
-        return load_encoder(model, settings, precision, _api_key(settings.endpoint))
-
-    return Engine(
-        load=load,
-        store=_open_store(folder, settings.storage),
-        folder=folder,
-        settings=settings,
-        precision=precision,
-        languages=tuple(_languages(settings, model)),
-    )
-
-
-@lru_cache(maxsize=1)
-def _open_store(folder: Path, dtype: str) -> EmbeddingStore:
-    """The open store of this process, so that a run over many partitions reads it once."""
-    return EmbeddingStore(folder, dtype)
-
-
-def _languages(settings: EmbedSettings, model: ModelFiles) -> list[str]:
-    """What the encoder reads, where something or somebody says so."""
-    if settings.languages is not None or model.folder is None:
-        return list(settings.languages or [])
-    return model_languages(model.folder) or []
-
-
 def _api_key(endpoint: EndpointSettings | None) -> str | None:
     """The key of an endpoint.
 
@@ -122,14 +86,6 @@ def _api_key(endpoint: EndpointSettings | None) -> str | None:
         ModelError: It is not where the settings say, or cannot be sent.
     """
     return None if endpoint is None else key_of(endpoint, SECTION, secret_block(endpoint))
-
-
-def _columns(rows: pl.DataFrame, settings: EmbedSettings) -> dict[str, pl.Series]:
-    """The texts to embed: the joined ones, or those of each column by its name."""
-    if settings.columns == "joined":
-        return {"text": rows["text"]}
-    names = [name for name in rows.columns if name.startswith(TEXT)]
-    return {name.removeprefix(TEXT): rows[name] for name in names}
 
 
 def _warn(result: Embedded, engine: Engine, partition: str) -> None:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREPARED = ("inventory", "collect", "clean", "embed")
-MINED = ("topics", "fuse", "classify", "cluster", "anomaly", "report")
+MODEL = "model"
+MINED = (
+    "topics", "fuse", "classify", "cluster", "anomaly", MODEL, "score", "challenge", "watch",
+    "report", "predict",
+)  # fmt: skip
 """Stages over a window, each after those that it reads."""
 STAGES = (*PREPARED, *MINED)
 RECORDS, STORE, HTML, NEWEST = "latest", "store", "report.html", "latest.html"

@@ -15,6 +15,7 @@ from tasks.contracts import INVENTORY
 from tasks.errors import ArtifactError
 from tasks.upkeep.places import (
     ASIDE,
+    MODEL,
     STAGES,
     discard,
     drop_empty_partitions,
@@ -28,7 +29,7 @@ from tasks.upkeep.places import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -82,16 +83,18 @@ class Prune:
         return {**asdict(self), "root": str(self.root)}
 
 
-def plan_prune(root: Path, keep: timedelta, now: datetime) -> Prune:
+def plan_prune(root: Path, keep: timedelta, now: datetime, models: Collection[str] = ()) -> Prune:
     """Find what can go; nothing is changed.
 
     What a latest report is made of stays, and the newest inventory with the raw rows that it
-    lists, and what was made within `keep`, and whatever these were made of.
+    lists, and the models that are kept, and what was made within `keep`, and whatever these were
+    made of. A model is not kept for what it once scored.
 
     Args:
         root: Folder of the pipeline's artifacts.
         keep: Artifacts made within this time stay.
         now: The present moment, with its zone.
+        models: The models that stay, as `model/partition/key`.
 
     Raises:
         ArtifactError: A record of a latest run, or its report, cannot be read: what it needs
@@ -100,7 +103,9 @@ def plan_prune(root: Path, keep: timedelta, now: datetime) -> Prune:
     found = folders(root)
     whole = manifests(found)
     recent = {name for name, made in whole.items() if now - made.created_at <= keep}
-    stays = _needed({*_reports(root, whole), *_newest_inventory(root, whole), *recent}, whole)
+    stays = _needed(
+        {*_reports(root, whole), *_newest_inventory(root, whole), *recent, *models}, whole
+    )
     old = [name for name in reversed(whole) if name not in stays]  # results before their inputs
     half = [path for name, path in found.items() if name not in whole and _is_old(path, now)]
     left = [path for path in leftovers(root) if ASIDE in path.name or _is_old(path, now)]
@@ -167,7 +172,8 @@ def _needed(start: Iterable[str], whole: dict[str, Manifest]) -> set[str]:
         if name in whole and name not in needed:
             needed.add(name)
             made = whole[name]
-            todo += map(name_of, made.inputs)
+            # What a model once scored needs it no more; those that stay are among the first.
+            todo += [n for n in map(name_of, made.inputs) if not n.startswith(f"{MODEL}/")]
             todo += twins[made.stage, made.partition, made.sha256]
     return needed
 

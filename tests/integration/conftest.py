@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from modelled import LEARNING, MODELS, MONTHS
 from served import prefect_home
 from support import Table, tickets, write_csv
 
@@ -42,3 +44,21 @@ def mine(server: str) -> Callable[..., Any]:
     from flows.pipeline import mine
 
     return mine
+
+
+@pytest.fixture(scope="session")
+def mined(tmp_path_factory: pytest.TempPathFactory, mine: Callable[..., Any]) -> Table:
+    """Tickets of five months, of which the last three were mined month by month; not to change."""
+    made = Table(tmp_path_factory.mktemp("models"))
+    write_csv(made.folder / "tickets.csv", tickets(500, months=5))
+    made.set(classify=LEARNING, models=MODELS)
+    for month in MONTHS:
+        mine(made.pipeline, month)
+    return made
+
+
+@pytest.fixture
+def used(mined: Table, tmp_path: Path) -> Table:
+    """A copy of it, to change."""
+    shutil.copytree(mined.folder, tmp_path / "copy")
+    return Table(tmp_path / "copy")

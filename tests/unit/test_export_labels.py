@@ -216,7 +216,7 @@ def keys(small: SmallRoot, partition: str = "2024-02") -> dict[str, str]:
     features = small.made("fuse", partition, window.cleaned, FEATURES.empty(), FEATURES)
     learnt = ref_of(small.root / names(small.root, "classify")[0])
     assert learnt is not None
-    made = Made(plan.listing, tuple(plan.window.values()), window, features, learnt, learnt, learnt)
+    made = Made(plan.listing, tuple(plan.window.values()), window, features, *4 * [learnt])
     raw, cleaned = plan.window[partition], prepared.cleaned[partition]
     found = {
         "clean": clean_job(small.root, partition, raw, settings.columns, settings.clean, "UTC"),

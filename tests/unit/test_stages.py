@@ -18,19 +18,22 @@ AROUND = {
     "tasks.collect.source",
     # Which encoder computes, where and how precisely; keys hold its kind, files and precision.
     "tasks.embed.device",
+    "tasks.embed.engine",
     "tasks.embed.files",
     "tasks.embed.load",
     "tasks.embed.place",
     "tasks.embed.precision",
     "tasks.keys",
     "tasks.locks",
+    # Its key takes the source of all tasks.
+    "tasks.models.predict",
     "tasks.progress",
     "tasks.task",
 }
 
 
 @pytest.mark.parametrize(
-    "name", ["collect", "clean", "embed", "fuse", "topics", "anomalies", "report"]
+    "name", ["collect", "clean", "embed", "fuse", "topics", "anomalies", "models", "report"]
 )
 def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> None:
     task = import_module(f"tasks.{name}.task")

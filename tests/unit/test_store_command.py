@@ -52,11 +52,11 @@ def shown(loaded: Loaded) -> list[list[str]]:
 def test_the_space_is_the_one_that_the_task_fills(
     make_job: MakeJob, model_files: ModelFiles
 ) -> None:
-    from tasks.embed.task import _engine
+    from tasks.embed.engine import engine_of
 
     job, settings = make_job("embed"), EmbedSettings(storage="float32")
     folder = space_folder(job.root, settings, model_files)
-    assert _engine(job, settings, model_files).folder == folder
+    assert engine_of(job.root, settings, model_files, str).folder == folder
     assert folder.parent == job.root / "store"
 
 

@@ -1,0 +1,60 @@
+"""`fusemine predict`: scoring a file in this process, without a Prefect server."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from flows.config import load_pipeline
+from flows.export import check_output, write_table
+from flows.scoring import request_of
+from tasks.artifacts import Draft, find, read_frame
+from tasks.asking.keys import key_of
+from tasks.contracts import RESULTS
+from tasks.embed.answers import SECTION
+from tasks.locks import shared
+from tasks.models.predict import predict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.config import Loaded
+    from tasks.artifacts import ArtifactRef
+
+
+def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef:
+    """Score a file with the model in use.
+
+    Args:
+        pipeline: The pipeline.yaml.
+        file: The new rows, in a form that the pipeline's source could have.
+        output: A .csv or .parquet file to write the results to as well.
+
+    Raises:
+        SettingsError: There is no model, or the output is named wrongly.
+        SourceError: The file cannot be used.
+        ModelError: The model or the encoder cannot be used.
+    """
+    check_output(output)
+    loaded = load_pipeline(pipeline)
+    with shared(loaded.root):
+        request = request_of(loaded, file)
+        job = request.job()
+        scored = find(job)
+        if scored is None:
+            with Draft(job) as draft:
+                predict(draft, request, lambda: _api_key(loaded))
+            scored = draft.finished()
+    if output is not None:
+        write_table(read_frame(scored, RESULTS), output, sys.stdout.buffer)
+    return scored
+
+
+def _api_key(loaded: Loaded) -> str | None:
+    """The key of an endpoint, where there is one."""
+    endpoint = loaded.pipeline.embed.endpoint
+    if endpoint is None:
+        return None
+    from tasks.asking.task import secret_block
+
+    return key_of(endpoint, SECTION, secret_block(endpoint))

@@ -1,0 +1,26 @@
+"""Taking a model into use by hand, or the one before it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from flows.alerts import alert
+from flows.choose_model import choose_model
+from flows.config import load_pipeline
+from flows.whereabouts import note_process
+
+
+@flow(name="promote", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+def promote(pipeline: Path, model: str = "previous", why: str = "by hand") -> str:
+    """Take a model into use: it scores new rows from now on.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        model: The id of a model; previous for the one that was in use before (a rollback).
+        why: A sentence for those who look later.
+    """
+    told = choose_model(load_pipeline(pipeline), model, why)
+    get_run_logger().info(told)
+    return told

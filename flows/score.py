@@ -1,0 +1,41 @@
+"""Scoring a file of new rows with the model in use, from the UI or by another program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.alerts import alert
+from flows.config import load_pipeline
+from flows.progress import shown_in_ui
+from flows.reach import shown
+from flows.scoring import request_of, scored_lines
+from flows.whereabouts import note_process
+from tasks.locks import shared
+from tasks.markup import escape
+from tasks.models.task import predict_file
+
+
+@flow(name="score", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+def score(pipeline: Path, file: Path) -> str:
+    """Score the rows of a file with the model in use; returns the folder of the results.
+
+    Nothing is written unless the whole file can be read. Rows that cannot be used are in
+    `rejected.parquet` beside the results, each with its reason.
+
+    Args:
+        pipeline: The pipeline.yaml of the table.
+        file: The new rows, in a form that the pipeline's source could have.
+    """
+    loaded = load_pipeline(pipeline)
+    with shown_in_ui(), shared(loaded.root):
+        request = request_of(loaded, file)
+        scored = predict_file(request.job(), request)
+    lines = scored_lines(scored)
+    for line in lines:
+        get_run_logger().info(line)
+    text = "\n".join(f"- {escape(line)}" for line in lines)
+    shown(lambda: create_markdown_artifact(text, key=f"scored-{loaded.pipeline.name}"))
+    return scored.path

@@ -1,0 +1,191 @@
+"""Scoring a file of new rows with a model, batch by batch."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks import progress
+from tasks.artifacts import MAIN, Job
+from tasks.clean.settings import CleanSettings
+from tasks.collect.forgotten import read_forgotten
+from tasks.collect.read import read_batches, source_name
+from tasks.columns import Columns
+from tasks.contracts import REJECTED, RESULTS
+from tasks.embed.embed import columns_of, embed
+from tasks.embed.engine import engine_of
+from tasks.errors import SourceError
+from tasks.keys import Stage, digest, file_digest, package_hash, recipe
+from tasks.models.intake import Intake, Reading
+from tasks.models.scorer import topic_names
+from tasks.models.stored import load
+from tasks.partitions import PartitionSettings
+from tasks.report.results import results
+from tasks.vectors import unit
+from tasks.windowed import SUMMARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from tasks.artifacts import ArtifactRef, Draft
+    from tasks.collect.settings import SourceSettings
+    from tasks.embed.files import ModelFiles
+    from tasks.embed.fill import Engine
+    from tasks.embed.settings import EmbedSettings
+    from tasks.models.intake import Batch
+    from tasks.models.stored import Stored
+
+PREDICT = Stage(
+    "predict", (), ("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch")
+)
+"""Its key takes the source of all tasks: nearly all of it is used, and parsing it takes longer than
+scoring a row."""
+ROWS = 10_000
+"""Rows that are scored at once."""
+LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Request:
+    """A file that is to be scored.
+
+    Attributes:
+        root: Folder of the pipeline's artifacts.
+        base: Folder of the pipeline.yaml, which the file's name is told from.
+        path: The file.
+        source: How it is read.
+        embed: How texts become vectors; where, rather, as the model decides the rest.
+        encoder: The encoder.
+        model: The model.
+    """
+
+    root: Path
+    base: Path
+    path: Path
+    source: SourceSettings
+    embed: EmbedSettings
+    encoder: ModelFiles
+    model: ArtifactRef
+
+    def job(self) -> Job:
+        """The job of scoring it; what was scored before is found again.
+
+        Raises:
+            SourceError: There is no such file.
+        """
+        if not self.path.is_file():
+            raise SourceError(
+                got=f"no file at {self.path}",
+                expected="a file of rows to score",
+                fix="correct the name",
+            )
+        content, name = file_digest(self.path), source_name(self.path, self.base)
+        forgotten = digest(sorted(read_forgotten(self.root)))
+        inputs = (content, Path(name).name, self.model.sha256, forgotten)
+        read = self.source.model_dump(mode="json", include={"format", "separator", "encoding"})
+        values = {"source": read, "code": package_hash("tasks")}
+        made_of = recipe(PREDICT, inputs, values, self.encoder.fingerprint)
+        place = re.sub(r"[^a-z0-9]+", "-", self.path.name.lower()).strip("-")[:LONGEST] or "rows"
+        return Job(
+            self.root, PREDICT.name, place, made_of, (self.model.name,), sources={name: content}
+        )
+
+
+@dataclass
+class _Told:
+    """What was found of the rows so far."""
+
+    rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    predictions: Counter[str] = field(default_factory=Counter)
+    flagged: int = 0
+
+    def note(self, batch: Batch, table: pl.DataFrame) -> None:
+        self.rows += table.height
+        self.rejected.update(batch.rejected["rule"])
+        self.predictions.update(table["prediction"].drop_nulls())
+        self.flagged += int(table["anomaly_flagged"].sum())
+
+
+def predict(draft: Draft, request: Request, api_key: Callable[[], str | None]) -> None:
+    """Score a file's rows; nothing is kept of it unless all of it can be read.
+
+    Args:
+        draft: Where the results, what was rejected, and a summary are written.
+        request: The file and the model.
+        api_key: Gives the key of an endpoint that wants one.
+
+    Raises:
+        SourceError: The file is not what its name says, or lacks what the model reads.
+        ModelError: The model cannot be used.
+    """
+    stored, told = load(request.model), _Told()
+    intake = Intake(_reading(request, stored))
+    engine = engine_of(request.root, request.embed, request.encoder, api_key)
+    name = source_name(request.path, request.base)
+    with draft.piecewise(MAIN, RESULTS) as rows, draft.piecewise("rejected", REJECTED) as rejected:
+        for file in read_batches(request.path, request.source, request.base, ROWS):
+            batch = intake.take(file)
+            table = _scored(batch, stored, engine, request.embed)
+            rows.write(table)
+            rejected.write(batch.rejected)
+            told.note(batch, table)
+            progress.report("predict", told.rows, told.rows, f"rows of {name}")
+        intake.check(name)
+    number = stored.scorer.classifier is not None and stored.scorer.classifier.number
+    draft.json(SUMMARY, _summary(name, stored, told, intake, number))
+    lost = sum(told.rejected.values())
+    draft.count(told.rows + lost, told.rows, lost)
+
+
+def _reading(request: Request, stored: Stored) -> Reading:
+    values = stored.about["settings"]["reading"]
+    return Reading(
+        columns=Columns.model_validate(values["columns"]),
+        cleaning=CleanSettings.model_validate(values["clean"]),
+        by=PartitionSettings.model_validate(values["partition"]),
+        levels=stored.scorer.levels,
+        forgotten=read_forgotten(request.root),
+    )
+
+
+def _scored(batch: Batch, stored: Stored, engine: Engine, settings: EmbedSettings) -> pl.DataFrame:
+    """A batch's rows by the contract `results`."""
+    clean = batch.clean
+    vectors = _vectors(clean, engine, settings)
+    topics = clean.select("row_id", topic_names(clean, vectors, stored.topics))
+    predictions = stored.scorer.predictions(clean, vectors)
+    anomalies = stored.scorer.anomalies(clean, vectors)
+    return results(batch.raw, clean, predictions, topics, anomalies)
+
+
+def _vectors(clean: pl.DataFrame, engine: Engine, settings: EmbedSettings) -> NDArray[np.float32]:
+    """The texts' vectors as mining reads them from an artifact."""
+    found = embed(columns_of(clean, settings), engine, _silent).matrix
+    return unit(found) if found.dtype == np.float16 else found
+
+
+def _silent(_texts: int, _tokens: int) -> None:
+    """Hear of progress; rows are told of instead."""
+
+
+def _summary(
+    name: str, stored: Stored, told: _Told, intake: Intake, number: bool
+) -> dict[str, Any]:
+    return {
+        "file": name,
+        "model": stored.about["id"],
+        "rows": told.rows,
+        "rejected": dict(sorted(told.rejected.items())),
+        "predictions": {} if number else dict(sorted(told.predictions.items())),
+        "flagged": told.flagged,
+        **intake.notes(),
+    }

@@ -1,0 +1,94 @@
+"""A model: all that is needed to say of new rows what a run says of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.fuse.features import dense
+from tasks.fuse.parts import Rows
+from tasks.texts.distinct import distinct_texts
+from tasks.topics.registry import NO_TEXT_NAME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.anomalies.detectors import Detectors
+    from tasks.fuse.blocks import Block
+    from tasks.learn.classifier import Classifier
+    from tasks.topics.registry import State
+
+NEW = "new"
+"""The split of rows that are neither training nor test rows."""
+_NOTHING: dict[str, Any] = {
+    "prediction": pl.String,
+    "probability": pl.Float64,
+    "score": pl.Float64,
+    "flagged": pl.Boolean,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What a window taught.
+
+    Attributes:
+        classifier: Foretells the label; None if none was learnt.
+        blocks: The table's blocks that the detectors read, as fitted on the window.
+        detectors: Judge how unusual rows are; None if nothing tells rows apart.
+        levels: The levels that each category had, where they are not too many.
+        timezone: The zone of hours and weekdays.
+    """
+
+    classifier: Classifier | None
+    blocks: tuple[Block, ...]
+    detectors: Detectors | None
+    levels: dict[str, list[str]]
+    timezone: str = "UTC"
+
+    def predictions(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
+        """What the label of new rows is foretold to be, by the contract `predictions`.
+
+        Args:
+            clean: The clean table of n rows.
+            vectors: Their texts' unit vectors (n, d), zero where there is no text.
+        """
+        own = clean.select("row_id", pl.lit(NEW).alias("split"), "label")
+        if self.classifier is None:
+            return own.with_columns(_null("prediction"), _null("probability"))
+        foretold = self.classifier.foretell(Rows(clean, vectors, self.timezone))
+        return own.hstack(self.classifier.predictions(foretold))
+
+    def anomalies(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
+        """How unusual new rows are: `row_id`, `score`, `flagged` and `reason`."""
+        if self.detectors is None:
+            return clean.select("row_id", _null("score"), _null("flagged"), _null("reason"))
+        table = table_of(self.blocks, Rows(clean, vectors))
+        found = self.detectors.score(clean, vectors, table)
+        return clean.select("row_id").hstack(found.select("score", "flagged", "reason"))
+
+
+def _null(name: str) -> pl.Expr:
+    return pl.lit(None, _NOTHING[name]).alias(name)
+
+
+def table_of(blocks: tuple[Block, ...], rows: Rows) -> NDArray[np.float32]:
+    """The features of fitted blocks side by side, float32 (n, features)."""
+    empty = np.empty((len(rows), 0), np.float32)
+    return np.hstack([empty, *(dense(block.transform(rows)) for block in blocks)])
+
+
+def topic_names(clean: pl.DataFrame, vectors: NDArray[np.float32], state: State) -> pl.Series:
+    """The name of the topic that each row's text has in a registry of topics; null without any."""
+    texts = distinct_texts(clean, vectors)
+    if state.anchors is None or not len(texts):
+        names: list[str | None] = [None] * len(texts)
+    else:
+        topics = state.anchors.place(texts.vectors).topics.tolist()
+        names = [state.topics[topic].name for topic in topics]
+    of_row = [NO_TEXT_NAME if place < 0 else names[place] for place in texts.of_row.tolist()]
+    return pl.Series("topic", of_row, pl.String)

@@ -1,0 +1,143 @@
+"""A model in an artifact, in files that hold no code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.artifacts import ArtifactRef, read_json, ref_of
+from tasks.errors import ModelError
+from tasks.models.pack import pack, unpack
+from tasks.models.scorer import Scorer
+from tasks.topics.stored import read_state
+
+if TYPE_CHECKING:
+    from tasks.artifacts import Draft
+    from tasks.models.registry import Entry
+    from tasks.topics.registry import State
+
+FORM = 1
+"""Version of the files' form; of another one they cannot be read."""
+ABOUT = "about.json"
+PARTS = ("classifier", "blocks", "detectors", "levels")
+KINDS = ("json", "safetensors", "skops")
+SCIKIT = "scikit-learn"
+"""Its fitted objects are read by the version alone that fitted them."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A model that was read back.
+
+    Attributes:
+        scorer: What scores rows.
+        topics: The registry of topics that it was trained with.
+        about: What was written of it: settings, versions, metrics.
+    """
+
+    scorer: Scorer
+    topics: State
+    about: dict[str, Any]
+
+
+def write_model(draft: Draft, scorer: Scorer, about: dict[str, Any]) -> None:
+    """Write a model's parts and what there is to say of it."""
+    for part in PARTS:
+        for kind, content in pack(getattr(scorer, part)).items():
+            draft.bytes(f"{part}.{kind}", content)
+    versions = {name: version(name) for name in (SCIKIT, "fusemine", "numpy", "polars")}
+    form = {"form": FORM, "timezone": scorer.timezone, "versions": versions}
+    draft.json(ABOUT, {**form, **about})
+
+
+def read_about(ref: ArtifactRef) -> dict[str, Any]:
+    """What was written of a model.
+
+    Raises:
+        ModelError: It is of another form.
+    """
+    about = read_json(ref, ABOUT)
+    if about.get("form") != FORM:
+        raise ModelError(
+            got=f"a model of form {str(about.get('form'))[:20]} at {ref.path}",
+            expected=f"form {FORM}, which this version of fusemine reads",
+            fix="train it anew: fusemine run PIPELINE --retrain",
+        )
+    return about
+
+
+def find_stored(root: Path, entry: Entry) -> ArtifactRef:
+    """The artifact of a model, whose files are as they were written.
+
+    Raises:
+        ModelError: It is gone, cut off or changed.
+    """
+    folder = root / entry.artifact
+    ref = ref_of(folder)
+    if ref is None or ref.sha256 != entry.sha256:
+        what = "changed or cut off" if folder.is_dir() else "gone"
+        raise ModelError(
+            got=f"model {entry.id} is {what}: {folder}",
+            expected=f"the files that were written, of hash {entry.sha256[:12]}",
+            fix="restore them, or choose another model (fusemine models PIPELINE lists them), or "
+            "train one: fusemine run PIPELINE --retrain",
+        )
+    return ref
+
+
+@lru_cache(maxsize=2)
+def load(ref: ArtifactRef) -> Stored:
+    """Read a model; the last two stay loaded.
+
+    Raises:
+        ModelError: It is of another version, or holds something that may not be built.
+        ArtifactError: The topics that it was trained with are gone.
+    """
+    about = read_about(ref)
+    _check_version(ref, about)
+    parts = {part: read_packed(ref, part) for part in PARTS}
+    scorer = Scorer(**parts, timezone=about["timezone"])
+    return Stored(scorer, read_state(_topics(ref, about)), about)
+
+
+def _check_version(ref: ArtifactRef, about: dict[str, Any]) -> None:
+    trained, here = about["versions"][SCIKIT], version(SCIKIT)
+    if trained.split(".")[:2] != here.split(".")[:2]:
+        raise ModelError(
+            got=f"a model at {ref.path} that was trained with scikit-learn {trained}",
+            expected=f"scikit-learn {here}, which is installed here",
+            fix=f"install scikit-learn {trained}, or train it anew: fusemine run PIPELINE "
+            "--retrain",
+        )
+
+
+def read_packed(ref: ArtifactRef, name: str) -> Any:
+    """What was packed into an artifact under a name.
+
+    Raises:
+        ModelError: It holds something that may not be built.
+    """
+    paths = {kind: Path(ref.path) / f"{name}.{kind}" for kind in KINDS}
+    return unpack({kind: path.read_bytes() for kind, path in paths.items() if path.is_file()})
+
+
+def _topics(ref: ArtifactRef, about: dict[str, Any]) -> ArtifactRef | None:
+    """The registry of topics that a model goes with.
+
+    Raises:
+        ModelError: It is gone or changed.
+    """
+    if about["topics"] is None:
+        return None
+    folder = Path(ref.path).parents[2] / about["topics"]["artifact"]
+    found = ref_of(folder)
+    if found is None or found.sha256 != about["topics"]["sha256"]:
+        raise ModelError(
+            got=f"the topics at {folder}, which the model was trained with, are gone or changed",
+            expected="the artifact that the model goes back to",
+            fix="train it anew: fusemine run PIPELINE --retrain",
+        )
+    return found

@@ -1,0 +1,241 @@
+"""The models in use as Prefect tasks: training one, scoring a partition, comparing, watching."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
+from tasks.asking.keys import key_of
+from tasks.asking.task import secret_block
+from tasks.contracts import CHALLENGE, PREDICTIONS, TRAINED, WATCH
+from tasks.embed.answers import SECTION
+from tasks.keys import Stage, recipe
+from tasks.learn.corrections.apply import correct_labels
+from tasks.learn.refit import refit
+from tasks.models.about import TEST, TRAIN, Ingredients, scored_by
+from tasks.models.compare import compare, losses, unseen
+from tasks.models.predict import predict
+from tasks.models.stored import load, read_about, read_packed, write_model
+from tasks.models.train import fit_scorer
+from tasks.models.watch import is_due, watch
+from tasks.task import execute, stage_task
+from tasks.window import read_window, window_inputs
+from tasks.windowed import LIBRARIES, MODULES, WindowRefs, finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.learn.classifier import Classifier
+    from tasks.models.predict import Request
+    from tasks.models.registry import Entry
+    from tasks.models.settings import ModelSettings
+    from tasks.models.watching import Watching
+    from tasks.window import Window, WindowRules
+
+_LIBRARIES = (*LIBRARIES, "skops", "torch")
+MODEL = Stage(
+    "model",
+    (
+        "tasks.models.about",
+        "tasks.models.train",
+        "tasks.models.stored",
+        "tasks.learn.refit",
+        *MODULES,
+    ),
+    (*_LIBRARIES, "safetensors"),
+)
+SCORE = Stage("score", ("tasks.models.scorer", "tasks.models.stored", *MODULES), _LIBRARIES)
+COMPARE = Stage("challenge", ("tasks.models.compare", "tasks.models.scorer", *MODULES), _LIBRARIES)
+WATCHED = Stage("watch", ("tasks.models.watching", *MODULES), LIBRARIES)
+
+
+def model_job(root: Path, partition: str, window: WindowRefs, made: Ingredients) -> Job:
+    """The job of fitting the model of a window.
+
+    Args:
+        root: Folder of the pipeline's artifacts.
+        partition: Last partition of the window.
+        window: What the window is read from.
+        made: What goes into the model besides the window's rows.
+    """
+    refs = [made.classes, made.topics]
+    inputs = window_inputs(window.cleaned, window.embedded, window.rules)
+    values = {"settings": made.settings, "corrections": window.corrections_hash}
+    made_of = recipe(MODEL, (*inputs, *(ref.sha256 for ref in refs)), values, made.encoder)
+    names = (ref.name for ref in [*window.cleaned, *window.embedded, *refs])
+    return Job(root, MODEL.name, partition, made_of, tuple(names))
+
+
+@stage_task("train", "train-{job.partition}")
+def train_model(job: Job, window: WindowRefs, made: Ingredients) -> ArtifactRef:
+    """Fit the model of a window and store it, without searching anew for how to learn."""
+
+    def work(draft: Draft) -> None:
+        rows = read_window(window.cleaned, window.embedded, window.rules)
+        classifier = _classifier(rows, window, made)
+        predictions = read_frame(made.classes, PREDICTIONS)
+        new = None
+        if len(window.cleaned) > 1:
+            new = (rows.clean["partition"] == job.partition).to_numpy()
+        zone = window.rules.timezone
+        scorer = fit_scorer(
+            rows.clean, rows.matrix, classifier, made.anomaly, made.fusing, new, zone
+        )
+        write_model(draft, scorer, made.about(job, classifier, predictions))
+        trained = predictions.filter(pl.col("split") == TRAIN).select("row_id")
+        draft.table(MAIN, trained, TRAINED)
+        draft.count(rows.clean.height, trained.height, rows.clean.height - trained.height)
+
+    return execute(job, work)
+
+
+def _classifier(rows: Window, window: WindowRefs, made: Ingredients) -> Classifier | None:
+    chosen = read_packed(made.classes, "choice")
+    if chosen is None:
+        return None
+    corrected = correct_labels(rows.clean, window.corrections).rows
+    return refit(
+        corrected,
+        rows.matrix,
+        made.classifying,
+        made.fusing,
+        chosen,
+        window.rules.timezone,
+        made.number,
+    )
+
+
+def score_job(
+    root: Path,
+    partition: str,
+    cleaned: ArtifactRef,
+    embedded: ArtifactRef,
+    rules: WindowRules,
+    model: Entry,
+) -> Job:
+    """The job of scoring the rows of one partition with a model that was trained before it."""
+    inputs = (*window_inputs([cleaned], [embedded], rules), model.sha256)
+    names = (cleaned.name, embedded.name, model.artifact)
+    return Job(root, SCORE.name, partition, recipe(SCORE, inputs, {}), names)
+
+
+@stage_task("score", "score-{job.partition}")
+def score_partition(
+    job: Job, cleaned: ArtifactRef, embedded: ArtifactRef, rules: WindowRules, model: ArtifactRef
+) -> ArtifactRef:
+    """Foretell the label of a partition's rows with the model that was in use before it."""
+
+    def work(draft: Draft) -> None:
+        rows = read_window([cleaned], [embedded], rules)
+        found = load(model).scorer.predictions(rows.clean, rows.matrix)
+        draft.table(MAIN, found, PREDICTIONS)
+        finish(draft, cleaned.rows, found.height, scored_by(read_about(model)))
+
+    return execute(job, work)
+
+
+def challenge_job(
+    root: Path,
+    partition: str,
+    window: WindowRefs,
+    classes: ArtifactRef,
+    models: tuple[ArtifactRef, ArtifactRef],
+    settings: ModelSettings,
+) -> Job:
+    """The job of holding a new model, which `classes` is of, against the one in use."""
+    inputs = window_inputs(window.cleaned, window.embedded, window.rules)
+    refs = [classes, *models]
+    values = {"margin": settings.margin, "corrections": window.corrections_hash}
+    made_of = recipe(COMPARE, (*inputs, *(ref.sha256 for ref in refs)), values)
+    names = (ref.name for ref in [*window.cleaned, *window.embedded, *refs])
+    return Job(root, COMPARE.name, partition, made_of, tuple(names))
+
+
+@stage_task("challenge", "challenge-{job.partition}")
+def challenge(
+    job: Job,
+    window: WindowRefs,
+    classes: ArtifactRef,
+    models: tuple[ArtifactRef, ArtifactRef],
+    settings: ModelSettings,
+) -> ArtifactRef:
+    """Compare the model in use with a new one on the new one's test rows that neither has seen.
+
+    Args:
+        job: The job.
+        window: The window of the new model.
+        classes: What the new model foretold of its window.
+        models: The one in use, and the new one.
+        settings: How much worse is not worse.
+    """
+
+    def work(draft: Draft) -> None:
+        champion, challenger = (read_about(model) for model in models)
+        rows = read_window(window.cleaned, window.embedded, window.rules)
+        new = read_frame(classes, PREDICTIONS)
+        tested = (new["split"] == TEST).to_numpy()
+        tested &= unseen(rows.clean, read_frame(models[0], TRAINED))
+        clean, labels = rows.clean.filter(tested), new["label"].filter(tested)
+        old = load(models[0]).scorer.predictions(clean, rows.matrix[tested])
+        number = bool(challenger["label"]["number"])
+        pair = (losses(old, labels, number), losses(new.filter(tested), labels, number))
+        groups = clean["group"] if "group" in clean.columns else None
+        found = compare(*pair, settings.margin, number, groups)
+        table = {"row_id": clean["row_id"], "champion": pair[0], "challenger": pair[1]}
+        draft.table(MAIN, pl.DataFrame(table), CHALLENGE)
+        summary = {"champion": champion["id"], "challenger": challenger["id"], **asdict(found)}
+        finish(draft, rows.clean.height, clean.height, summary)
+
+    return execute(job, work)
+
+
+def watch_job(root: Path, partition: str, window: WindowRefs, watching: Watching) -> Job:
+    """The job of judging the models in use on the partitions that came after them."""
+    values = {
+        "partitions": list(watching.scored),
+        "since": watching.since,
+        "rule": watching.rule.model_dump(mode="json"),
+        "corrections": window.corrections_hash,
+    }
+    refs = [*watching.scored.values(), *watching.cleaned.values()]
+    inputs = (*(ref.sha256 for ref in refs), str(window.rules.end))
+    names = tuple(ref.name for ref in refs)
+    return Job(root, WATCHED.name, partition, recipe(WATCHED, inputs, values), names)
+
+
+@stage_task("watch", "watch-{job.partition}")
+def watch_models(job: Job, window: WindowRefs, watching: Watching) -> ArtifactRef:
+    """Judge the models in use, and say whether the last one is due to be trained anew."""
+
+    def work(draft: Draft) -> None:
+        parts = [watching.part(partition, window) for partition in watching.scored]
+        scored = [part for part in parts if part is not None]
+        found = watch(scored)
+        last = watching.last
+        loss = last["label"]["test_loss"] if last["label"] else None
+        due = is_due(watching.rule, last["model"], loss, watching.since, found)
+        draft.table(MAIN, found.rows, WATCH)
+        summary = {
+            **last,
+            "since": list(watching.since),
+            "due": due.due,
+            "reasons": list(due.reasons),
+        }
+        rows = sum(part.predictions.height for part in scored)
+        finish(draft, rows, rows, summary)
+
+    return execute(job, work)
+
+
+@stage_task("predict", "predict-{job.partition}")
+def predict_file(job: Job, request: Request) -> ArtifactRef:
+    """Score the rows of a file."""
+    return execute(job, lambda draft: predict(draft, request, lambda: _api_key(request)))
+
+
+def _api_key(request: Request) -> str | None:
+    endpoint = request.embed.endpoint
+    return None if endpoint is None else key_of(endpoint, SECTION, secret_block(endpoint))

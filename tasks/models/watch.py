@@ -1,0 +1,233 @@
+"""How the models in use did on the partitions that came after them, and whether that is enough.
+
+Each partition is foretold by the model that was in use before it came, and judged by the labels
+that are known by now: prequential evaluation (Dawid 1984; Gama, Sebastião and Rodrigues 2013).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tasks.contracts import PROBABILITY
+from tasks.learn.judge import class_metrics
+from tasks.learn.judge.number_metrics import measure_numbers
+from tasks.models.compare import losses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.learn.judge.class_metrics import Task
+    from tasks.learn.learners.lesson import Floats
+    from tasks.models.settings import RetrainRule
+
+RESAMPLES, SEED = 200, 0
+FEWEST = 30
+"""With fewer labelled rows since it was trained, nothing is said of a model."""
+WIDE = 1.959964
+"""Standard errors on each side of a mean that a 95 % interval holds."""
+_COLUMNS: dict[str, Any] = {
+    "partition": pl.String,
+    "model": pl.String,
+    "rows": pl.Int64,
+    "labelled": pl.Int64,
+    **dict.fromkeys(
+        [name + end for name in ("metric", "loss", "gap") for end in ("", "_low", "_high")],
+        pl.Float64,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a label is.
+
+    Args:
+        number: Whether it is a number.
+        positive: The class that it is about, where there are two.
+        cut: From which probability on a row is called positive.
+    """
+
+    number: bool
+    positive: str | None = None
+    cut: float | None = None
+
+    @property
+    def metric(self) -> str:
+        """What models are compared by."""
+        return "rmse" if self.number else "average_precision"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A partition, as the model in use before it foretold it.
+
+    Args:
+        partition: Its key.
+        model: The model's id.
+        kind: What the model foretells.
+        predictions: By the contract `predictions`.
+        labels: `row_id` and `label` of its rows, as known by now.
+    """
+
+    partition: str
+    model: str
+    kind: Kind
+    predictions: pl.DataFrame
+    labels: pl.DataFrame
+
+    def known(self) -> tuple[pl.DataFrame, pl.Series]:
+        """The predictions of the rows that have a label, and these."""
+        rows = self.predictions.drop("label").join(
+            self.labels.drop_nulls("label"), on="row_id", maintain_order="left"
+        )
+        return rows.drop("label"), rows["label"]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The partitions one by one, as `contracts.WATCH` says, and the rows' losses and gaps."""
+
+    rows: pl.DataFrame
+    losses: dict[str, Floats]
+    """By partition."""
+    gaps: dict[str, Floats]
+
+
+def watch(scored: Sequence[Scored]) -> Watched:
+    """Judge the models in use, partition by partition.
+
+    `metric` is the average precision, or the RMSE of a number, with a bootstrap interval; `loss`
+    the mean log loss or squared error; `gap` how much too high probabilities (or numbers) are on
+    average: of the positive class, or without one of the likeliest class.
+
+    Args:
+        scored: The partitions, oldest first.
+    """
+    records, lost, gaps = [], {}, {}
+    for part in scored:
+        predictions, labels = part.known()
+        lost[part.partition] = losses(predictions, labels, part.kind.number)
+        gaps[part.partition] = _gaps(predictions, labels, part.kind)
+        means = [*_mean(lost[part.partition]), *_mean(gaps[part.partition])]
+        about = (part.partition, part.model, part.predictions.height, len(labels))
+        records.append((*about, *_metric(predictions, labels, part.kind), *means))
+    return Watched(pl.DataFrame(records, _COLUMNS, orient="row"), lost, gaps)
+
+
+def _mean(values: Floats) -> tuple[float | None, float | None, float | None]:
+    """The mean and its 95 % interval, as far as there are values for them."""
+    if not len(values):
+        return None, None, None
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, None, None
+    far = WIDE * float(values.std(ddof=1)) / np.sqrt(len(values))
+    return mean, mean - far, mean + far
+
+
+def _gaps(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> Floats:
+    """How much too high each row (n,) was foretold."""
+    if kind.number:
+        foretold = predictions["prediction"].cast(pl.Float64) - labels.cast(pl.Float64)
+        return foretold.to_numpy()
+    task, probabilities = _task(predictions, labels, kind)
+    claimed, came = task.foretold(probabilities)
+    return np.asarray(claimed - came)
+
+
+def _metric(
+    predictions: pl.DataFrame, labels: pl.Series, kind: Kind
+) -> tuple[float | None, float | None, float | None]:
+    """The leading metric and its 95 % interval, as far as they are defined."""
+    if not len(labels):
+        return None, None, None
+    if kind.number:
+        truth = labels.cast(pl.Float64).to_numpy()
+        foretold = predictions["prediction"].cast(pl.Float64).to_numpy()
+        found = measure_numbers(truth, {"": foretold}, RESAMPLES, SEED)
+    else:
+        task, probabilities = _task(predictions, labels, kind)
+        found = class_metrics.measure(task, {"": probabilities}, RESAMPLES, SEED)
+    described = class_metrics.described(found[""])
+    low, high = described[f"{kind.metric}_interval"] or (None, None)
+    return described[kind.metric], low, high
+
+
+def _task(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> tuple[Task, Floats]:
+    """The classes that are judged; one that the model does not know has probability 0."""
+    known = [n.removeprefix(PROBABILITY) for n in predictions.columns if n.startswith(PROBABILITY)]
+    names = sorted({*known, *labels})
+    empty = np.zeros(len(labels))
+    columns = [predictions[PROBABILITY + n].to_numpy() if n in known else empty for n in names]
+    truth = labels.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
+    # With a third class the question is no longer one of two.
+    binary = kind.positive is not None and len(names) == 2
+    positive = names.index(kind.positive) if binary and kind.positive is not None else None
+    cut = kind.cut if positive is not None else None
+    return class_metrics.Task(truth, len(names), positive, cut), np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True)
+class Due:
+    """Whether the model in use should be trained anew.
+
+    Args:
+        due: Whether it should.
+        reasons: Why, or how far it is from that; a sentence each.
+    """
+
+    due: bool
+    reasons: tuple[str, ...]
+
+
+def is_due(
+    rule: RetrainRule, model: str, test_loss: float | None, since: Sequence[str], watched: Watched
+) -> Due:
+    """Hold a model in use against the rule for training anew.
+
+    Args:
+        rule: The rule.
+        model: Its id.
+        test_loss: Its mean loss on its own test rows, None if it foretells nothing.
+        since: The partitions with rows that came after its own.
+        watched: How it did on them.
+    """
+    mine = watched.rows.filter(pl.col("model") == model)["partition"].to_list()
+    lost = np.concatenate([np.zeros(0), *(watched.losses[name] for name in mine)])
+    gaps = np.concatenate([np.zeros(0), *(watched.gaps[name] for name in mine)])
+    found = [_by_age(rule, since), _by_loss(rule, test_loss, lost), _by_gap(rule, gaps)]
+    held = [verdict for verdict in found if verdict is not None]
+    return Due(any(due for due, _ in held), tuple(said for _, said in held))
+
+
+def _by_age(rule: RetrainRule, since: Sequence[str]) -> tuple[bool, str] | None:
+    if rule.every is None:
+        return None
+    count = len(since)
+    told = "1 partition" if count == 1 else f"{count:,} partitions"
+    return count >= rule.every, f"{told} came since it was trained, and a new one is due at " + str(
+        rule.every
+    )
+
+
+def _by_loss(rule: RetrainRule, test_loss: float | None, lost: Floats) -> tuple[bool, str] | None:
+    if rule.worse is None or test_loss is None:
+        return None
+    if len(lost) < FEWEST:
+        return False, f"only {len(lost)} labelled rows came since it was trained"
+    mean, low, _ = _mean(lost)
+    bar = (1 + rule.worse) * test_loss
+    told = f"its loss since then is {mean:.4g} (at least {low:.4g}), against {test_loss:.4g} on its"
+    return bool(low is not None and low > bar), f"{told} test rows; the bar is {bar:.4g}"
+
+
+def _by_gap(rule: RetrainRule, gaps: Floats) -> tuple[bool, str] | None:
+    if rule.off is None or len(gaps) < FEWEST:
+        return None
+    mean, low, high = _mean(gaps)
+    beyond = low is not None and high is not None and (low > rule.off or high < -rule.off)
+    return beyond, f"what it foretells is off by {mean:+.3g} on average; {rule.off:g} is allowed"

@@ -1,0 +1,176 @@
+"""Models in use, on a real server: trained, compared, promoted and rolled back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+from modelled import (
+    LEARNING,
+    MONTHS,
+    command,
+    new_file,
+    registry,
+)
+from support import Table, tickets, write_csv
+
+from flows.config import load_pipeline
+from flows.coverage import State, coverage_of
+from flows.promote import promote
+from flows.prune import prune_root
+from tasks.artifacts import read_json, ref_of
+from tasks.errors import ModelError
+from tasks.windowed import SUMMARY
+
+Mine = Callable[..., Any]
+
+
+def test_the_first_model_is_used_and_later_ones_take_its_place_if_not_worse(mined: Table) -> None:
+    found = registry(mined)
+    assert [event.action for event in found.events][:1] == ["first"]
+    assert [event.model[:7] for event in found.events] == list(MONTHS)
+    for event in found.events[1:]:
+        assert event.challenge is not None
+        ref = ref_of(mined.root / event.challenge)
+        assert ref is not None
+        test = read_json(ref, SUMMARY)
+        assert event.action == ("promoted" if test["not_worse"] else "kept")
+        assert (test["champion"], test["challenger"]) == (event.before, event.model)
+        assert test["rows"] >= 30
+
+
+def test_each_partition_is_scored_by_a_model_that_was_trained_before_it(mined: Table) -> None:
+    found = registry(mined)
+    by = {month: turn.champion for month, turn in found.turns.items()}
+    assert by["2024-03"] is None
+    for month in MONTHS[1:]:
+        champion = by[month]
+        assert champion is not None
+        assert found.entries[champion].partition < month
+
+
+def test_no_row_that_judges_two_models_was_learnt_from_by_either(mined: Table) -> None:
+    found = registry(mined)
+    for event in found.events[1:]:
+        rows = pl.read_parquet(mined.root / str(event.challenge) / "part-00000.parquet")
+        for model in (event.model, str(event.before)):
+            trained = mined.root / found.entries[model].artifact / "part-00000.parquet"
+            assert not set(rows["row_id"]) & set(pl.read_parquet(trained)["row_id"])
+
+
+def test_the_prequential_figures_are_in_the_report(mined: Table) -> None:
+    report = (mined.root / "report" / "latest.html").read_text(encoding="utf-8")
+    assert "model in use" in report.lower()
+    assert registry(mined).turns["2024-05"].champion in report
+
+
+def test_what_was_mined_is_complete_after_models_came_in(mined: Table) -> None:
+    coverage = coverage_of(load_pipeline(mined.pipeline))
+    assert {month: coverage.of(month).state for month in MONTHS} == dict.fromkeys(
+        MONTHS, State.COMPLETE
+    )
+
+
+def test_running_again_changes_nothing(used: Table, mine: Mine) -> None:
+    before = registry(used)
+    outcome = mine(used.pipeline, "2024-05")
+    assert all(stage.reused for stage in outcome.stages.values())
+    assert registry(used) == before
+
+
+def test_a_model_is_chosen_and_given_back_by_hand(used: Table) -> None:
+    ids = list(registry(used).entries)
+    line = registry(used).line()
+    current = registry(used).current
+    assert current is not None
+    other = next(name for name in ids if name != current.id)
+    done = command("promote", used.pipeline, other, "--why", "the newest one looks odd")
+    assert f"{other} is in use now" in done.stdout
+    assert registry(used).line() == [*line, other]
+    assert command("promote", used.pipeline, other).exit_code == 2
+    told = promote(used.pipeline, "previous", "it was not odd")
+    assert told.startswith(f"{current.id} is in use now")
+    last = registry(used).events[-1]
+    assert (last.action, last.why) == ("rolled back", "it was not odd")
+
+
+def test_a_new_run_does_not_take_back_what_a_person_decided(used: Table, mine: Mine) -> None:
+    ids = list(registry(used).entries)
+    promote(used.pipeline, ids[0], "by hand")
+    mine(used.pipeline, "2024-05")
+    current = registry(used).current
+    assert current is not None
+    assert current.id == ids[0]
+
+
+def test_a_model_whose_files_are_gone_cannot_be_chosen(used: Table) -> None:
+    ids, before = list(registry(used).entries), registry(used)
+    shutil.rmtree(used.root / registry(used).entries[ids[0]].artifact)
+    with pytest.raises(ModelError, match="is gone"):
+        promote(used.pipeline, ids[0], "by hand")
+    assert registry(used) == before
+
+
+def test_models_are_listed_shown_and_compared(used: Table) -> None:
+    ids = list(registry(used).entries)
+    listed = command("models", used.pipeline)
+    assert all(name in listed.stdout for name in ids)
+    assert "in use" in listed.stdout
+    value = json.loads(command("models", used.pipeline, "--json").stdout)
+    assert [model["model"] for model in value["models"]] == ids
+    shown = command("models", used.pipeline, ids[0])
+    assert "made of:" in shown.stdout
+    assert "tickets.csv" in shown.stdout
+    compared = json.loads(command("models", used.pipeline, *ids[:2], "--json").stdout)
+    assert compared["challenges"][0]["test"]["challenger"] == ids[1]
+    assert command("models", used.pipeline, *ids).exit_code == 2
+    assert command("models", used.pipeline, "2023").exit_code == 2
+
+
+def test_a_backfill_scores_its_partitions_and_leaves_the_model_in_use(
+    used: Table, server: str
+) -> None:
+    from flows.backfill import backfill
+
+    before = registry(used)
+    backfill(used.pipeline, start="2024-04-01", only="all", pool="here")
+    backfill(used.pipeline, start="2024-01-01", end="2024-02-28", pool="here")
+    after = registry(used)
+    assert (after.entries, after.events) == (before.entries, before.events)
+    assert after.turns["2024-01"].champion is None
+
+
+def test_a_run_trains_when_asked_and_not_before_it_is_due(used: Table, mine: Mine) -> None:
+    write_csv(used.folder / "tickets.csv", tickets(600, months=6))
+    used.set(classify=LEARNING, models={"margin": 0.5, "retrain": {"every": 2}})
+    mine(used.pipeline, "2024-06")
+    assert not [name for name in registry(used).entries if name.startswith("2024-06")]
+    assert registry(used).turns["2024-06"].champion == registry(used).line()[-1]
+    mine(used.pipeline, "2024-06", "now")
+    assert [name for name in registry(used).entries if name.startswith("2024-06")]
+
+
+def test_where_promotion_is_by_hand_a_new_model_waits(used: Table, mine: Mine) -> None:
+    write_csv(used.folder / "tickets.csv", tickets(600, months=6))
+    used.set(classify=LEARNING, models={"margin": 1.0, "promote": "hand"})
+    before = registry(used).current
+    mine(used.pipeline, "2024-06")
+    assert registry(used).current == before
+    last = registry(used).events[-1]
+    assert (last.action, last.model[:7]) == ("kept", "2024-06")
+    assert "models.promote is hand" in last.why
+
+
+def test_pruning_keeps_the_model_in_use_and_the_newest_ones(used: Table) -> None:
+    used.set(classify=LEARNING, models={"margin": 0.5, "keep": 1}, retention="PT0S")
+    before = registry(used)
+    prune_root(load_pipeline(used.pipeline), dry_run=False)
+    there = {name for name, made in before.entries.items() if (used.root / made.artifact).is_dir()}
+    assert there == {*before.line()[-2:], list(before.entries)[-1]}
+    assert command("predict", used.pipeline, new_file(used, tickets(5))).exit_code == 0
+    coverage = coverage_of(load_pipeline(used.pipeline))
+    assert coverage.of("2024-05").state is State.COMPLETE

@@ -1,0 +1,49 @@
+"""A table that was mined month by month, with the models that came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from click.testing import CliRunner
+from support import SETTINGS, Table, write_csv
+
+from flows.cli import main
+from tasks.models.records import read_registry
+from tasks.models.registry import Registry
+
+MONTHS = ("2024-03", "2024-04", "2024-05")
+LEARNING = {**SETTINGS["classify"], "test_from": None, "test_share": 0.3}
+MODELS = {"margin": 0.5}
+
+
+def registry(table: Table) -> Registry:
+    return read_registry(table.root)
+
+
+def current_folder(table: Table) -> Path:
+    current = registry(table).current
+    assert current is not None
+    return table.root / current.artifact
+
+
+def command(*arguments: object) -> Any:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def files(root: Path) -> set[Path]:
+    """All files below a root but those of the embedding store."""
+    return {path for path in root.rglob("*") if "store" not in path.parts and path.is_file()}
+
+
+def new_file(table: Table, rows: list[dict[str, str]], name: str = "new.csv") -> Path:
+    return write_csv(table.folder / name, rows)
+
+
+def scored_frame(table: Table, file: Path) -> pl.DataFrame:
+    """The results of scoring a file by the command."""
+    done = command("predict", table.pipeline, file, "--json")
+    assert done.exit_code == 0, done.output
+    return pl.read_parquet(Path(json.loads(done.stdout)["results"]) / "part-00000.parquet")

@@ -1,0 +1,143 @@
+"""How models in use did on later partitions, and when they are due to be trained anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.contracts import WATCH
+from tasks.models.settings import RetrainRule
+from tasks.models.watch import Kind, Scored, Watched, is_due, watch
+
+MODEL = "2024-01-aa"
+BINARY = Kind(number=False, positive="yes")
+
+
+def scored(
+    truth: Any, claimed: Any, partition: str = "2024-02", kind: Kind = BINARY, model: str = MODEL
+) -> Scored:
+    """Rows whose label and probability of `yes` are given; a label may be None."""
+    ids = [f"r{i}" for i in range(len(truth))]
+    claimed = np.asarray(claimed, float)
+    predictions = pl.DataFrame(
+        {
+            "row_id": ids,
+            "split": ["new"] * len(ids),
+            "label": pl.Series([None] * len(ids), dtype=pl.String),
+            "prediction": ["yes" if c >= 0.5 else "no" for c in claimed],
+            "probability": np.maximum(claimed, 1 - claimed),
+            "probability.no": 1 - claimed,
+            "probability.yes": claimed,
+        }
+    )
+    labels = pl.DataFrame({"row_id": ids, "label": pl.Series(truth, dtype=pl.String)})
+    return Scored(partition, model, kind, predictions, labels)
+
+
+def drawn(rows: int = 400, off: float = 0.0, seed: int = 0, **where: Any) -> Scored:
+    """Probabilities that come true as often as they say, or are all too high by `off`."""
+    random = np.random.default_rng(seed)
+    real = random.beta(1, 3, rows)
+    truth = ["yes" if hit else "no" for hit in random.random(rows) < real]
+    return scored(truth, np.clip(real + off, 0, 1), **where)
+
+
+def row(found: Watched, place: int = 0) -> dict[str, Any]:
+    WATCH.check(found.rows.to_arrow())
+    return found.rows.row(place, named=True)
+
+
+def test_calibrated_probabilities_have_no_gap_and_too_high_ones_have_theirs() -> None:
+    good, high = row(watch([drawn()])), row(watch([drawn(off=0.2)]))
+    assert good["gap_low"] < 0 < good["gap_high"]
+    assert high["gap_low"] < 0.2 < high["gap_high"]
+    assert high["gap_low"] > 0.1
+
+
+def test_the_metric_is_the_average_precision_with_its_interval() -> None:
+    from sklearn.metrics import average_precision_score
+
+    part = drawn()
+    found = row(watch([part]))
+    truth = part.labels["label"] == "yes"
+    expected = average_precision_score(truth, part.predictions["probability.yes"])
+    assert found["metric"] == pytest.approx(expected)
+    assert found["metric_low"] < found["metric"] < found["metric_high"]
+
+
+def test_rows_without_a_label_are_counted_and_not_judged() -> None:
+    found = row(watch([scored(["yes", None, "no", None], [0.9, 0.1, 0.2, 0.5])]))
+    assert (found["rows"], found["labelled"]) == (4, 2)
+
+
+@pytest.mark.parametrize("truth", [[], [None, None]])
+def test_a_partition_without_labels_has_no_figures(truth: list[None]) -> None:
+    found = row(watch([scored(truth, [0.5] * len(truth))]))
+    names = [name + end for name in ("metric", "loss", "gap") for end in ("", "_low", "_high")]
+    assert [found[name] for name in names] == [None] * 9
+
+
+def test_one_labelled_row_has_a_loss_and_no_interval() -> None:
+    found = row(watch([scored(["yes"], [0.5])]))
+    assert found["loss"] == pytest.approx(np.log(2))
+    assert found["loss_low"] is None
+    assert found["metric"] is None
+
+
+def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
+    known = row(watch([scored(["yes", "no"] * 20, [0.9, 0.1] * 20)]))
+    strange = row(watch([scored(["yes", "no", "perhaps"] * 20, [0.9, 0.1, 0.5] * 20)]))
+    assert strange["loss"] > known["loss"] + 1
+    assert strange["metric"] < known["metric"]
+
+
+def test_a_number_is_judged_by_its_error_and_its_bias() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(size=100)
+    predictions = pl.DataFrame(
+        {
+            "row_id": [f"r{i}" for i in range(100)],
+            "split": ["new"] * 100,
+            "label": pl.Series([None] * 100, dtype=pl.String),
+            "prediction": [repr(float(value) + 2) for value in truth],
+            "probability": pl.Series([None] * 100, dtype=pl.Float64),
+        }
+    )
+    labels = predictions.select("row_id", label=pl.Series([repr(float(v)) for v in truth]))
+    found = row(watch([Scored("2024-02", MODEL, Kind(number=True), predictions, labels)]))
+    assert found["metric"] == pytest.approx(2)
+    assert found["gap"] == pytest.approx(2)
+
+
+def due(rule: dict[str, Any], parts: list[Scored], since: int = 1, test_loss: float = 0.5) -> bool:
+    months = [f"2024-{2 + i:02d}" for i in range(since)]
+    return is_due(RetrainRule(**rule), MODEL, test_loss, months, watch(parts)).due
+
+
+def test_a_model_is_due_after_so_many_partitions() -> None:
+    assert [due({"every": 3}, [], since=count) for count in (0, 2, 3, 4)] == [0, 0, 1, 1]
+    assert not due({"every": None}, [], since=99)
+
+
+def test_a_model_is_due_when_its_loss_is_surely_higher_than_it_was() -> None:
+    part = drawn()
+    loss = row(watch([part]))["loss"]
+    rule = {"every": None, "worse": 0.1}
+    assert due(rule, [part], test_loss=loss / 1.5)
+    assert not due(rule, [part], test_loss=loss)
+    assert not due(rule, [part], test_loss=loss / 1.101)  # higher, but not surely
+
+
+def test_a_model_is_due_when_its_probabilities_are_surely_off() -> None:
+    rule = {"every": None, "off": 0.05}
+    assert due(rule, [drawn(off=0.2)])
+    assert not due(rule, [drawn()])
+
+
+def test_rows_of_another_model_and_too_few_rows_say_nothing() -> None:
+    rule = {"every": None, "off": 0.05, "worse": 0.1}
+    assert not due(rule, [drawn(off=0.2, model="2023-12-bb")], test_loss=0.01)
+    assert not due(rule, [drawn(rows=20, off=0.6)], test_loss=0.01)
