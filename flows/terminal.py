@@ -28,6 +28,7 @@ _WHAT = {
     "classify": "classify: fits",
     "cluster": "cluster: steps",
     "anomaly": "anomaly: steps",
+    "predict": "predict: rows",
 }
 
 

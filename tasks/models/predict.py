@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from tasks import progress
 from tasks.artifacts import MAIN, Job
 from tasks.clean.settings import CleanSettings
 from tasks.collect.forgotten import read_forgotten
-from tasks.collect.read import read_batches, source_name
+from tasks.collect.read import format_of, read_batches, source_name
+from tasks.collect.settings import Format
+from tasks.collect.streams import text_blocks
 from tasks.columns import Columns
 from tasks.contracts import REJECTED, RESULTS
 from tasks.embed.embed import columns_of, embed
@@ -23,6 +27,7 @@ from tasks.errors import SourceError
 from tasks.keys import Stage, digest, file_digest, package_hash, recipe
 from tasks.models.intake import Intake, Reading
 from tasks.models.scorer import topic_names
+from tasks.models.side_by_side import in_order
 from tasks.models.stored import load
 from tasks.partitions import PartitionSettings
 from tasks.report.results import results
@@ -99,6 +104,22 @@ class Request:
         )
 
 
+@dataclass(frozen=True)
+class _Embedded:
+    """A batch with the vectors of its texts (n, d)."""
+
+    batch: Batch
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The results of a batch, and its rejected rows."""
+
+    table: pl.DataFrame
+    rejected: pl.DataFrame
+
+
 @dataclass
 class _Told:
     """What was found of the rows so far."""
@@ -108,9 +129,14 @@ class _Told:
     predictions: Counter[str] = field(default_factory=Counter)
     flagged: int = 0
 
-    def note(self, batch: Batch, table: pl.DataFrame) -> None:
+    @property
+    def records(self) -> int:
+        return self.rows + sum(self.rejected.values())
+
+    def note(self, scored: _Scored) -> None:
+        table = scored.table
         self.rows += table.height
-        self.rejected.update(batch.rejected["rule"])
+        self.rejected.update(scored.rejected["rule"])
         self.predictions.update(table["prediction"].drop_nulls())
         self.flagged += int(table["anomaly_flagged"].sum())
 
@@ -130,20 +156,23 @@ def predict(draft: Draft, request: Request, api_key: Callable[[], str | None]) -
     stored, told = load(request.model), _Told()
     intake = Intake(_reading(request, stored))
     engine = engine_of(request.root, request.embed, request.encoder, api_key)
-    name = source_name(request.path, request.base)
+    name, total = source_name(request.path, request.base), cache(partial(_records, request))
+    batches = (
+        _Embedded(batch, _vectors(batch.clean, engine, request.embed))
+        for file in read_batches(request.path, request.source, request.base, ROWS)
+        for batch in [intake.take(file)]
+    )
     with draft.piecewise(MAIN, RESULTS) as rows, draft.piecewise("rejected", REJECTED) as rejected:
-        for file in read_batches(request.path, request.source, request.base, ROWS):
-            batch = intake.take(file)
-            table = _scored(batch, stored, engine, request.embed)
-            rows.write(table)
-            rejected.write(batch.rejected)
-            told.note(batch, table)
-            progress.report("predict", told.rows, told.rows, f"rows of {name}")
+        for scored in in_order(partial(_scored, stored), batches):
+            rows.write(scored.table)
+            rejected.write(scored.rejected)
+            told.note(scored)
+            progress.report("predict", told.records, max(total(), told.records + 1), name)
         intake.check(name)
+    progress.report("predict", told.records, told.records, name)
     number = stored.scorer.classifier is not None and stored.scorer.classifier.number
     draft.json(SUMMARY, _summary(name, stored, told, intake, number))
-    lost = sum(told.rejected.values())
-    draft.count(told.rows + lost, told.rows, lost)
+    draft.count(told.records, told.rows, told.records - told.rows)
 
 
 def _reading(request: Request, stored: Stored) -> Reading:
@@ -157,14 +186,22 @@ def _reading(request: Request, stored: Stored) -> Reading:
     )
 
 
-def _scored(batch: Batch, stored: Stored, engine: Engine, settings: EmbedSettings) -> pl.DataFrame:
+def _records(request: Request) -> int:
+    """How many records a file has, or lines, which may be a few more."""
+    path, form = request.path, request.source.format or format_of(request.path)
+    if form is Format.PARQUET:
+        return int(pq.read_metadata(path).num_rows)
+    return sum(block.count(b"\n") for block in text_blocks(path))
+
+
+def _scored(stored: Stored, embedded: _Embedded) -> _Scored:
     """A batch's rows by the contract `results`."""
-    clean = batch.clean
-    vectors = _vectors(clean, engine, settings)
+    batch, vectors = embedded.batch, embedded.vectors
+    clean, scorer = batch.clean, stored.scorer
     topics = clean.select("row_id", topic_names(clean, vectors, stored.topics))
-    predictions = stored.scorer.predictions(clean, vectors)
-    anomalies = stored.scorer.anomalies(clean, vectors)
-    return results(batch.raw, clean, predictions, topics, anomalies)
+    predictions = scorer.predictions(clean, vectors)
+    anomalies = scorer.anomalies(clean, vectors)
+    return _Scored(results(batch.raw, clean, predictions, topics, anomalies), batch.rejected)
 
 
 def _vectors(clean: pl.DataFrame, engine: Engine, settings: EmbedSettings) -> NDArray[np.float32]:

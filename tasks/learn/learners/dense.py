@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.fuse.steady import steadily
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated
-from tasks.learn.learners.svd import fit_svd
+from tasks.learn.learners.svd import Reduced, fit_svd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ NEIGHBOURS = 25
 class DenseForm:
     """How sparse blocks become dense."""
 
-    reducers: Mapping[BlockName, Any]
-    """A fitted truncated SVD for each wide sparse block."""
+    reducers: Mapping[BlockName, Reduced]
+    """For each wide sparse block."""
 
     def blocks(self, matrices: Matrices) -> dict[str, NDArray[np.float32]]:
         """The blocks of new rows, each float32 (n, d)."""

@@ -8,14 +8,14 @@ is made out of fold, or the trees would trust it too much (stacked generalisatio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.fuse.categories import Categories
 from tasks.fuse.deal import folds_of
 from tasks.learn.learners.linear import fit_logistic
-from tasks.learn.learners.svd import fit_svd
+from tasks.learn.learners.svd import Reduced, fit_svd
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +42,8 @@ class ShortForm:
     numbers: NDArray[np.intp]
     """The number columns that had a value."""
     dense: tuple[BlockName, ...]
-    topics: Any | None
-    """A fitted truncated SVD of the terms."""
+    topics: Reduced | None
+    """How the terms are reduced."""
     stacked: tuple[tuple[Member, ...], ...]
     """Per text block the linear models of its inner folds."""
 
