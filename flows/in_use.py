@@ -96,6 +96,14 @@ class Champions:
             known[entry.id] = self._read(entry)
         return known[entry.id]
 
+    def is_there(self, entry: Entry) -> bool:
+        """Whether a model's files are as they were written."""
+        try:
+            find_stored(self.plan.root, entry)
+        except ModelError:
+            return False
+        return True
+
     def _read(self, entry: Entry) -> ArtifactRef | None:
         try:
             ref = find_stored(self.plan.root, entry)
@@ -202,8 +210,7 @@ class _Run:
         if entry is not None and found[self.plan.target] is None:
             get_run_logger().warning(
                 "the model in use, %s, cannot score %s: its files are gone or changed, or it "
-                "reads other columns, or texts by another encoder; it stays in use until another "
-                "one is promoted by hand",
+                "reads other columns, or texts by another encoder",
                 entry.id, self.plan.target,
             )  # fmt: skip
         return {partition: ref for partition, ref in found.items() if ref is not None}
@@ -226,7 +233,7 @@ class _Run:
     def _is_due(self, scored: dict[str, ArtifactRef], watched: ArtifactRef | None) -> bool:
         """Whether the model in use should be followed by a new one."""
         current, target = self.registry.current, self.plan.target
-        if current is None or target == ALL:
+        if current is None or target == ALL or not self.champions.is_there(current):
             return True
         if target <= current.partition:
             return False
@@ -314,9 +321,14 @@ def _verdict(
         values = {name: summary[name] for name in Comparison.__dataclass_fields__}
         found = Comparison(**values)
         return found.not_worse, told(found, current.id, entry.id)
+    if not champions.is_there(current):
+        return True, f"{current.id} is gone or changed, so the new one is used"
     if current.label and not entry.label:
         return False, f"{entry.id} foretells no label, as {current.id} does"
     if champions.readable(current) is None:
-        return False, f"{current.id} does not read these rows, so nothing could be compared"
+        return False, (
+            f"{current.id} does not read these rows, so nothing could be compared; to use the new "
+            f"one: fusemine promote PIPELINE {entry.id}"
+        )
     what = "neither foretells a label" if not entry.label else f"{current.id} foretells no label"
     return True, f"{what}, so the newer one is used"

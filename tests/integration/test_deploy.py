@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from served import ENDED, PATIENCE, REPOSITORY, Served, prefect_home, receiver
 from support import Table, tickets, write_csv
@@ -66,7 +67,8 @@ def test_every_deployment_is_there_and_checks_its_parameters(served: Served) -> 
     names = {f"{flows[d['flow_id']]}/{d['name']}": d for d in found}
     by_hand = {f"{flow}/{flow}" for flow in ("backfill", "catch-up", "prune", "status")}
     children = {f"{flow}/{flow}-{pool}" for flow in ("mine", "prepare") for pool in ("cpu", "gpu")}
-    assert {"mine/wildlife", "mine/live", *by_hand, *children} <= set(names)
+    models = {"score/score", "promote/promote", "mine/retrain"}
+    assert {"mine/wildlife", "mine/live", *by_hand, *children, *models} <= set(names)
     assert all(d["enforce_parameter_schema"] for d in found)
     # A backfill in the pool of its children would keep them from starting.
     assert names["backfill/backfill"]["work_pool_name"] == "control"
@@ -144,6 +146,27 @@ def test_two_late_runs_at_once_do_no_harm_and_keep_the_date_that_they_were_sched
     for stage in ("embed", "classify", "cluster", "report"):
         assert len(list(table.root.glob(f"{stage}/2024-02/*"))) == 1
     assert not list(table.root.rglob(".draft-*"))
+
+
+def test_models_are_trained_scored_with_and_chosen_from_the_ui(
+    served: Served, table: Table
+) -> None:
+    table.set(window=1)
+    pipeline = {"pipeline": str(table.pipeline)}
+    month = {**pipeline, "partition": "2024-02"}
+    new = write_csv(table.folder / "new.csv", tickets(12))
+    runs = [
+        ("mine/retrain", month),
+        ("score/score", {**pipeline, "file": str(new)}),
+        ("promote/promote", {**pipeline, "model": "previous"}),
+    ]
+    ended = [served.finished(served.trigger(name, asked)) for name, asked in runs]
+    assert [run["state_type"] for run in ended] == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert "no model that was in use before" in ended[2]["state"]["message"]
+    (scored,) = table.root.glob("predict/new-csv/*/part-00000.parquet")
+    assert pl.read_parquet(scored)["row_id"].to_list() == [f"T{i:04d}" for i in range(12)]
+    shown = served.post("artifacts/filter", artifacts={"key": {"any_": ["scored-tickets"]}})
+    assert "12 rows of new.csv scored by 2024-02-" in shown[0]["data"].replace("\\", "")
 
 
 def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(

@@ -11,12 +11,15 @@ import polars as pl
 import pytest
 from modelled import (
     LEARNING,
+    MODELS,
     MONTHS,
     command,
+    current_folder,
     new_file,
     registry,
+    scored_frame,
 )
-from support import Table, tickets, write_csv
+from support import SETTINGS, Table, tickets, write_csv
 
 from flows.config import load_pipeline
 from flows.coverage import State, coverage_of
@@ -174,3 +177,38 @@ def test_pruning_keeps_the_model_in_use_and_the_newest_ones(used: Table) -> None
     assert command("predict", used.pipeline, new_file(used, tickets(5))).exit_code == 0
     coverage = coverage_of(load_pipeline(used.pipeline))
     assert coverage.of("2024-05").state is State.COMPLETE
+
+
+def test_a_forgotten_row_takes_the_models_with_it_and_the_next_run_makes_a_new_one(
+    used: Table, mine: Mine
+) -> None:
+    current = registry(used).current
+    assert current is not None
+    learnt = pl.read_parquet(current_folder(used) / "part-00000.parquet")["row_id"][0]
+    assert command("forget", used.pipeline, learnt).exit_code == 0
+    done = command("predict", used.pipeline, new_file(used, tickets(5)))
+    assert (done.exit_code, f"model {current.id} is gone" in done.stderr) == (2, True)
+    mine(used.pipeline)
+    event = registry(used).events[-1]
+    assert (event.action, event.before) == ("promoted", current.id)
+    assert "is gone or changed" in event.why
+    ids = scored_frame(used, used.folder / "new.csv")["row_id"].to_list()
+    assert ids == [f"T{i:04d}" for i in range(5) if f"T{i:04d}" != learnt]
+
+
+def test_a_model_that_reads_other_columns_is_not_compared_and_stays(
+    used: Table, mine: Mine
+) -> None:
+    before = registry(used).current
+    assert before is not None
+    columns = {**SETTINGS["columns"], "number": None}
+    columns = {name: role for name, role in columns.items() if role is not None}
+    used.set(classify=LEARNING, models=MODELS, columns=columns)
+    mine(used.pipeline, train="now")
+    after = registry(used)
+    assert after.current == before
+    assert (after.events[-1].action, after.events[-1].challenge) == ("kept", None)
+    assert f"fusemine promote PIPELINE {after.events[-1].model}" in after.events[-1].why
+    promote(used.pipeline, after.events[-1].model, "the number is gone")
+    row = {name: cell for name, cell in tickets(1)[0].items() if name != "minutes"}
+    assert scored_frame(used, new_file(used, [row])).height == 1

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.keys import KEY_LENGTH, Recipe, Stage, digest, file_digest, recipe, source_hash
+from tasks.keys import (
+    KEY_LENGTH,
+    Recipe,
+    Stage,
+    digest,
+    file_digest,
+    package_hash,
+    recipe,
+    source_hash,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -181,3 +190,23 @@ def test_the_code_of_other_packages_does_not_count(
 def test_a_stage_that_names_a_module_that_is_not_there_is_refused() -> None:
     with pytest.raises((ModuleNotFoundError, ValueError)):
         source_hash(("tasks.no_such_module",))
+
+
+def test_the_hash_of_a_package_is_that_of_all_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for number, source in enumerate(["x = 1", "x = 1", "x = 1  # why"]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        package(folder, "hashed", module=source)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder)
+            package_hash.cache_clear()
+            found.append(package_hash("hashed"))
+        sys.modules.pop("hashed", None)
+        sys.path_importer_cache.clear()
+    package_hash.cache_clear()
+    assert found[0] == found[1] != found[2]
+    with pytest.raises(ModuleNotFoundError):
+        package_hash("hashed")
