@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RESAMPLES, SEED = 200, 0
 FEWEST = 30
 """With fewer labelled rows since it was trained, nothing is said of a model."""
+FEWEST_EACH = 5
 WIDE = 1.959964
 """Standard errors on each side of a mean that a 95 % interval holds."""
 _COLUMNS: dict[str, Any] = {
@@ -94,7 +95,27 @@ class Watched:
     rows: pl.DataFrame
     losses: dict[str, Floats]
     """By partition."""
-    gaps: dict[str, Floats]
+    gaps: dict[str, Gaps]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """How much too high each of n rows was foretold.
+
+    Attributes:
+        high: (n,) what was foretold less what came.
+        chance: (n,) the variance of that if it comes true as often as was foretold; 0 for numbers.
+    """
+
+    high: Floats
+    chance: Floats
+
+    def mean(self) -> tuple[float | None, float | None, float | None]:
+        """The mean and its 95 % interval, as far as there are rows for them.
+
+        Where few rows came true, or none, they scatter less than chance would have them.
+        """
+        return _mean(self.high, float(self.chance.mean()) if len(self.chance) else 0.0)
 
 
 def watch(scored: Sequence[Scored]) -> Watched:
@@ -112,37 +133,45 @@ def watch(scored: Sequence[Scored]) -> Watched:
         predictions, labels = part.known()
         lost[part.partition] = losses(predictions, labels, part.kind.number)
         gaps[part.partition] = _gaps(predictions, labels, part.kind)
-        means = [*_mean(lost[part.partition]), *_mean(gaps[part.partition])]
+        means = [*_mean(lost[part.partition]), *gaps[part.partition].mean()]
         about = (part.partition, part.model, part.predictions.height, len(labels))
         records.append((*about, *_metric(predictions, labels, part.kind), *means))
     return Watched(pl.DataFrame(records, _COLUMNS, orient="row"), lost, gaps)
 
 
-def _mean(values: Floats) -> tuple[float | None, float | None, float | None]:
-    """The mean and its 95 % interval, as far as there are values for them."""
+def _mean(values: Floats, least: float = 0.0) -> tuple[float | None, float | None, float | None]:
+    """The mean and its 95 % interval, as far as there are values for them.
+
+    Args:
+        values: (n,) values.
+        least: Their variance is held to be no less than this.
+    """
     if not len(values):
         return None, None, None
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None, None
-    far = WIDE * float(values.std(ddof=1)) / np.sqrt(len(values))
+    far = WIDE * float(np.sqrt(max(values.var(ddof=1), least) / len(values)))
     return mean, mean - far, mean + far
 
 
-def _gaps(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> Floats:
-    """How much too high each row (n,) was foretold."""
+def _gaps(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> Gaps:
     if kind.number:
         foretold = predictions["prediction"].cast(pl.Float64) - labels.cast(pl.Float64)
-        return foretold.to_numpy()
+        return Gaps(foretold.to_numpy(), np.zeros(len(labels)))
     task, probabilities = _task(predictions, labels, kind)
     claimed, came = task.foretold(probabilities)
-    return np.asarray(claimed - came)
+    return Gaps(np.asarray(claimed - came), np.asarray(claimed * (1 - claimed)))
 
 
 def _metric(
     predictions: pl.DataFrame, labels: pl.Series, kind: Kind
 ) -> tuple[float | None, float | None, float | None]:
-    """The leading metric and its 95 % interval, as far as they are defined."""
+    """The leading metric and its 95 % interval, as far as they are defined.
+
+    A ranking of fewer than `FEWEST_EACH` rows of a class, or besides it, has no interval: drawn
+    anew, such rows show hardly any of what could have come.
+    """
     if not len(labels):
         return None, None, None
     if kind.number:
@@ -154,7 +183,15 @@ def _metric(
         found = class_metrics.measure(task, {"": probabilities}, RESAMPLES, SEED)
     described = class_metrics.described(found[""])
     low, high = described[f"{kind.metric}_interval"] or (None, None)
+    if not kind.number and _rarest(task) < FEWEST_EACH:
+        low, high = None, None
     return described[kind.metric], low, high
+
+
+def _rarest(task: Task) -> int:
+    """The rows of the rarest class that a ranking is judged for, or besides the commonest."""
+    seen = np.bincount(task.truth, minlength=task.classes)[task.ranked]
+    return int(min(seen.min(), len(task.truth) - seen.max())) if len(seen) else 0
 
 
 def _task(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> tuple[Task, Floats]:
@@ -169,6 +206,9 @@ def _task(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> tuple[Tas
     positive = names.index(kind.positive) if binary and kind.positive is not None else None
     cut = kind.cut if positive is not None else None
     return class_metrics.Task(truth, len(names), positive, cut), np.stack(columns, axis=1)
+
+
+_GAPS = ("high", "chance")
 
 
 @dataclass(frozen=True)
@@ -198,7 +238,8 @@ def is_due(
     """
     mine = watched.rows.filter(pl.col("model") == model)["partition"].to_list()
     lost = np.concatenate([np.zeros(0), *(watched.losses[name] for name in mine)])
-    gaps = np.concatenate([np.zeros(0), *(watched.gaps[name] for name in mine)])
+    parts = [watched.gaps[name] for name in mine]
+    gaps = Gaps(*(np.concatenate([np.zeros(0), *(getattr(g, f) for g in parts)]) for f in _GAPS))
     found = [_by_age(rule, since), _by_loss(rule, test_loss, lost), _by_gap(rule, gaps)]
     held = [verdict for verdict in found if verdict is not None]
     return Due(any(due for due, _ in held), tuple(said for _, said in held))
@@ -225,9 +266,9 @@ def _by_loss(rule: RetrainRule, test_loss: float | None, lost: Floats) -> tuple[
     return bool(low is not None and low > bar), f"{told} test rows; the bar is {bar:.4g}"
 
 
-def _by_gap(rule: RetrainRule, gaps: Floats) -> tuple[bool, str] | None:
-    if rule.off is None or len(gaps) < FEWEST:
+def _by_gap(rule: RetrainRule, gaps: Gaps) -> tuple[bool, str] | None:
+    if rule.off is None or len(gaps.high) < FEWEST:
         return None
-    mean, low, high = _mean(gaps)
+    mean, low, high = gaps.mean()
     beyond = low is not None and high is not None and (low > rule.off or high < -rule.off)
     return beyond, f"what it foretells is off by {mean:+.3g} on average; {rule.off:g} is allowed"

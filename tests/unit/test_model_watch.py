@@ -87,6 +87,20 @@ def test_one_labelled_row_has_a_loss_and_no_interval() -> None:
     assert found["metric"] is None
 
 
+def test_a_ranking_of_a_handful_of_positives_has_no_interval() -> None:
+    few, enough = ([*["yes"] * count, *["no"] * 30] for count in (4, 5))
+    claimed = np.linspace(0.9, 0.1, 34)
+    assert row(watch([scored(few, claimed)]))["metric_low"] is None
+    assert row(watch([scored(enough, np.append(claimed, 0.1))]))["metric_low"] is not None
+
+
+def test_rows_that_never_come_true_are_not_surer_than_chance_allows() -> None:
+    """Twenty rows of probability 0.05 come to nothing more than one time in three."""
+    found = row(watch([scored(["no"] * 20, [0.05] * 20)]))
+    assert found["gap"] == pytest.approx(0.05)
+    assert found["gap_low"] < 0
+
+
 def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
     known = row(watch([scored(["yes", "no"] * 20, [0.9, 0.1] * 20)]))
     strange = row(watch([scored(["yes", "no", "perhaps"] * 20, [0.9, 0.1, 0.5] * 20)]))
