@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tasks.errors import SettingsError
+from tasks.errors import ArtifactError, ModelError, SettingsError
+from tasks.locks import shared
 from tasks.models.records import change_registry, read_registry
 from tasks.models.registry import PREVIOUS, Action, Event
 from tasks.models.stored import find_stored, load
@@ -29,36 +32,36 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
         SettingsError: There is no such model, or it is in use.
         ModelError: Its files are gone or changed, or cannot be read here.
     """
-    entry, action = _chosen(read_registry(loaded.root), model)
-    load(find_stored(loaded.root, entry))  # what cannot be read must not be in use
-
-    def chosen(registry: Registry) -> Registry:
-        again, _ = _chosen(registry, model)
+    with shared(loaded.root):
+        registry = read_registry(loaded.root)
+        entry, action = _chosen(loaded, registry, model)
         before = registry.current
         event = Event(
             at=datetime.now(UTC),
             action=action,
-            model=again.id,
+            model=entry.id,
             before=before.id if before else None,
             why=why[:LONGEST],
         )
-        return registry.with_event(event)
-
-    after = change_registry(loaded.root, chosen)
-    before = after.events[-1].before
-    return f"{after.events[-1].model} is in use now, in place of {before or 'none'}"
+        change_registry(loaded.root, partial(_noted, event=event))
+    return f"{entry.id} is in use now, in place of {event.before or 'none'}"
 
 
-def _chosen(registry: Registry, model: str) -> tuple[Entry, Action]:
+def _noted(registry: Registry, event: Event) -> Registry:
+    current = registry.current
+    if (current.id if current else None) != event.before:
+        raise SettingsError(
+            got="another model was taken into use meanwhile",
+            expected=f"{event.before} to be in use still",
+            fix="look what is in use now (fusemine models PIPELINE), and choose again",
+        )
+    return registry.with_event(event)
+
+
+def _chosen(loaded: Loaded, registry: Registry, model: str) -> tuple[Entry, Action]:
+    """The model that is meant, which can be read: what cannot must not be in use."""
     if model == PREVIOUS:
-        entry = registry.previous()
-        if entry is None:
-            raise SettingsError(
-                got="no model that was in use before",
-                expected="a second model to go back from",
-                fix="fusemine models PIPELINE shows what there is",
-            )
-        return entry, "rolled back"
+        return _earlier(loaded, registry), "rolled back"
     entry, current = registry.get(model), registry.current
     if current is not None and current.id == entry.id:
         raise SettingsError(
@@ -66,4 +69,18 @@ def _chosen(registry: Registry, model: str) -> tuple[Entry, Action]:
             expected="another model",
             fix="fusemine models PIPELINE shows what there is",
         )
+    load(find_stored(loaded.root, entry))
     return entry, "chosen"
+
+
+def _earlier(loaded: Loaded, registry: Registry) -> Entry:
+    """The last model in use before the current one that can still be read."""
+    for entry in registry.earlier():
+        with suppress(ModelError, ArtifactError):
+            load(find_stored(loaded.root, entry))
+            return entry
+    raise SettingsError(
+        got="no model that was in use before" + (" and is there" if registry.earlier() else ""),
+        expected="a second model to go back to",
+        fix="fusemine models PIPELINE shows what there is",
+    )

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from flows.chain import registry_found
-from flows.in_use import in_use_found
+from flows.champions import in_use_found
 from flows.jobs import Jobs
 from flows.plan import Plan, narrowed
 from flows.prepare import Prepared

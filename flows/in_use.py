@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING, Literal
 
 from prefect import get_run_logger
 
+from flows.champions import Champions, compared_before
 from flows.reading import reading_of
-from tasks.artifacts import ArtifactRef, find, read_json, ref_of
-from tasks.errors import ModelError
+from tasks.artifacts import ArtifactRef, read_json
 from tasks.models.about import Ingredients, entry_of
 from tasks.models.compare import Comparison, told
 from tasks.models.records import change_registry, read_registry
 from tasks.models.registry import Event, Turn
-from tasks.models.stored import find_stored, read_about
+from tasks.models.stored import read_about
 from tasks.models.task import (
     challenge,
     challenge_job,
     model_job,
-    score_job,
-    score_partition,
     train_model,
     watch_job,
     watch_models,
 )
-from tasks.models.watching import Watching
 from tasks.partitions import ALL
 from tasks.report.task import InUse
-from tasks.windowed import SUMMARY, WindowRefs
+from tasks.upkeep.places import discard, name_of
+from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from flows.config import Loaded
@@ -60,116 +58,31 @@ class Use:
     event: Event | None = None
 
     def settle(self, loaded: Loaded) -> None:
-        """Note it below the root; what was decided against a model that is not in use any more
-        is not carried out."""
-        if self.turns or self.entry:
-            change_registry(loaded.root, self._noted)
+        """Note it below the root.
+
+        What was decided against a model that is not in use any more is not carried out: somebody
+        has taken another one into use meanwhile.
+        """
+        if not (self.turns or self.entry):
+            return
+        after = change_registry(loaded.root, self._noted)
+        if self.event is not None:
+            last = next(e for e in reversed(after.events) if e.model == self.event.model)
+            get_run_logger().info("model %s %s: %s", last.model, last.action, last.why)
 
     def _noted(self, registry: Registry) -> Registry:
-        current = registry.current
         for partition, turn in self.turns.items():
             registry = registry.with_turn(partition, turn)
         if self.entry is not None:
             registry = registry.with_entry(self.entry)
-        in_time = self.event and self.event.before == (current.id if current else None)
-        return registry.with_event(self.event) if self.event and in_time else registry
-
-
-@dataclass(frozen=True)
-class Champions:
-    """The models in use, by the partitions of a plan's history that they score.
-
-    Attributes:
-        plan: The run.
-        prepared: The partitions.
-        registry: The models that there are.
-    """
-
-    plan: Plan
-    prepared: Prepared
-    registry: Registry
-
-    def readable(self, entry: Entry) -> ArtifactRef | None:
-        """A model, if its files are whole and it reads rows as the pipeline does today."""
-        known = self.prepared.models
-        if entry.id not in known:
-            known[entry.id] = self._read(entry)
-        return known[entry.id]
-
-    def is_there(self, entry: Entry) -> bool:
-        """Whether a model's files are as they were written."""
-        try:
-            find_stored(self.plan.root, entry)
-        except ModelError:
-            return False
-        return True
-
-    def _read(self, entry: Entry) -> ArtifactRef | None:
-        try:
-            ref = find_stored(self.plan.root, entry)
-            about = read_about(ref)
-        except ModelError:
-            return None
-        same = about["settings"]["reading"] == reading_of(self.plan.settings)
-        return ref if same and about["encoder"] == self.prepared.encoder else None
-
-    def score_job(self, partition: str, model: Entry) -> Job:
-        """The job of scoring a partition."""
-        plan, prepared = self.plan, self.prepared
-        cleaned, embedded = prepared.cleaned[partition], prepared.embedded[partition]
-        return score_job(plan.root, partition, cleaned, embedded, plan.rules(partition), model)
-
-    def found(self, partition: str) -> ArtifactRef | None:
-        """What the model in use said of a partition, if it was asked before."""
-        model = self.registry.in_use_for(partition)
-        if model is None:
-            return None
-        known, place = self.prepared.scored, (partition, model.sha256)
-        if place not in known and (found := find(self.score_job(partition, model))):
-            known[place] = found
-        return known.get(place)
-
-    def scored(self, partition: str) -> ArtifactRef | None:
-        """What the model in use says of a partition; None if there is none, or none to ask."""
-        found, model = self.found(partition), self.registry.in_use_for(partition)
-        if model is None or (found is not None and partition != self.plan.target):
-            return found
-        ref = self.readable(model)
-        if ref is None:
-            return found
-        prepared, rules = self.prepared, self.plan.rules(partition)
-        cleaned, embedded = prepared.cleaned[partition], prepared.embedded[partition]
-        return score_partition(self.score_job(partition, model), cleaned, embedded, rules, ref)
-
-    def watching(self, scored: dict[str, ArtifactRef]) -> Watching:
-        """What is watched of them."""
-        last = self.registry.in_use_for(max(scored))
-        own = last.partition if last else ""
-        return Watching(
-            scored=scored,
-            cleaned={partition: self.prepared.cleaned[partition] for partition in scored},
-            since=tuple(partition for partition in self.plan.history if partition > own),
-            rule=self.plan.settings.models.retrain,
-        )
-
-
-def in_use_found(plan: Plan, prepared: Prepared, window: WindowRefs) -> InUse | None:
-    """What a run's report shows of models, as it was made; None where some of it is missing."""
-    registry = read_registry(plan.root)
-    champions, compared = Champions(plan, prepared, registry), _compared(plan, registry)
-    found = {partition: champions.found(partition) for partition in plan.history}
-    scored = {partition: ref for partition, ref in found.items() if ref is not None}
-    if not scored:
-        return InUse(None, compared)
-    watching = champions.watching(scored)
-    watched = find(watch_job(plan.root, plan.target, window, watching))
-    return None if watched is None else InUse(watched, compared)
-
-
-def _compared(plan: Plan, registry: Registry) -> ArtifactRef | None:
-    """The comparison that an earlier run of the partition made."""
-    turn = registry.turns.get(plan.target)
-    return ref_of(plan.root / turn.challenge) if turn and turn.challenge else None
+        if self.event is None or registry.decided(self.event.model):
+            return registry
+        current = registry.current
+        if current is None or current.id == self.event.before:
+            return registry.with_event(self.event)
+        why = f"{current.id} was taken into use meanwhile"
+        late = {"action": "kept", "before": current.id, "why": why}
+        return registry.with_event(self.event.model_copy(update=late))
 
 
 def use_models(plan: Plan, prepared: Prepared, made: Made, train: Train) -> Use:
@@ -198,7 +111,7 @@ class _Run:
     def use(self, train: Train) -> Use:
         scored = self._scored()
         watched = self._watch(scored) if scored else None
-        use = Use(InUse(watched, _compared(self.plan, self.registry)), self._turns(scored))
+        use = Use(InUse(watched, compared_before(self.plan, self.registry)), self._turns(scored))
         if train == "now" or (train == "due" and self._is_due(scored, watched)):
             use = self._trained(use)
         return use
@@ -209,8 +122,8 @@ class _Run:
         entry = self.registry.in_use_for(self.plan.target)
         if entry is not None and found[self.plan.target] is None:
             get_run_logger().warning(
-                "the model in use, %s, cannot score %s: its files are gone or changed, or it "
-                "reads other columns, or texts by another encoder",
+                "the model in use, %s, cannot score %s: its files are gone or changed, or it is of "
+                "another version, or reads other columns, or texts by another encoder",
                 entry.id, self.plan.target,
             )  # fmt: skip
         return {partition: ref for partition, ref in found.items() if ref is not None}
@@ -221,19 +134,21 @@ class _Run:
         return watch_models(job, window, watching)
 
     def _turns(self, scored: dict[str, ArtifactRef]) -> dict[str, Turn]:
-        """The partitions whose model was settled by this run."""
-        asked = [*scored, self.plan.target]
-        new = [partition for partition in asked if partition not in self.registry.turns]
-        entries = {partition: self.registry.in_use_for(partition) for partition in new}
-        return {
-            partition: Turn(champion=entry.id if entry else None)
-            for partition, entry in entries.items()
-        }
+        """The partitions whose model, or what it foretold, was settled by this run."""
+        turns = {}
+        for partition in [*scored, self.plan.target]:
+            before = self.registry.turns.get(partition)
+            entry, ref = self.registry.in_use_for(partition), scored.get(partition)
+            turn = before or Turn(champion=entry.id if entry else None)
+            turn = turn.model_copy(update={"score": ref.name if ref else turn.score})
+            if turn != before:
+                turns[partition] = turn
+        return turns
 
     def _is_due(self, scored: dict[str, ArtifactRef], watched: ArtifactRef | None) -> bool:
         """Whether the model in use should be followed by a new one."""
         current, target = self.registry.current, self.plan.target
-        if current is None or target == ALL or not self.champions.is_there(current):
+        if current is None or target == ALL or not self.champions.whole(current):
             return True
         if target <= current.partition:
             return False
@@ -246,11 +161,12 @@ class _Run:
         """Train a model, hold it against the one in use, and decide."""
         made, window = self._ingredients(), self.made.window
         job = model_job(self.plan.root, self.plan.target, window, made)
+        self._discard_changed(job)
         ref = train_model(job, window, made)
         entry = entry_of(ref, read_about(ref))
         current = self.registry.current
         if current is not None and current.id == entry.id:
-            return use
+            return use if current.sha256 == entry.sha256 else replace(use, entry=entry)
         compared = self._challenged(current, ref, entry) if current else None
         event = self._decide(current, entry, compared)
         turns = use.turns
@@ -261,6 +177,14 @@ class _Run:
             turn = turn.model_copy(update={"challenge": compared.name})
             turns = {**turns, target: turn}
         return replace(use, turns=turns, entry=entry, event=event)
+
+    def _discard_changed(self, job: Job) -> None:
+        """Make a model anew whose files are not those that the registry knows."""
+        entry = next(
+            (e for e in self.registry.entries.values() if e.artifact == name_of(job.folder)), None
+        )
+        if entry is not None and self.champions.whole(entry) is None and job.folder.is_dir():
+            discard(job.folder)
 
     def _ingredients(self) -> Ingredients:
         settings = self.plan.settings
@@ -321,8 +245,9 @@ def _verdict(
         values = {name: summary[name] for name in Comparison.__dataclass_fields__}
         found = Comparison(**values)
         return found.not_worse, told(found, current.id, entry.id)
-    if not champions.is_there(current):
-        return True, f"{current.id} is gone or changed, so the new one is used"
+    if champions.whole(current) is None:
+        why = "is gone or changed, or cannot be read by what is installed"
+        return True, f"{current.id} {why}, so the new one is used"
     if current.label and not entry.label:
         return False, f"{entry.id} foretells no label, as {current.id} does"
     if champions.readable(current) is None:

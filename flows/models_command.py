@@ -117,6 +117,7 @@ def compared(loaded: Loaded, first: str, second: str) -> View:
         SettingsError: One is not there.
         ModelError: Its files are gone or changed.
     """
+    from rich.markup import escape
     from rich.table import Table
 
     registry = read_registry(loaded.root)
@@ -125,7 +126,8 @@ def compared(loaded: Loaded, first: str, second: str) -> View:
     found = differences(*abouts)
     table = Table("", *(entry.id for entry in entries))
     for name in found.first:
-        table.add_row(name, _short(found.first[name]), _short(found.second[name]))
+        cells = (name, _short(found.first[name]), _short(found.second[name]))
+        table.add_row(*map(escape, cells))  # a class may be called what rich takes for markup
     tests = _tests(loaded, registry, {entry.id for entry in entries})
     lines = [event["why"] for event in tests] or ["they were never held against each other"]
     value = {"models": [e.id for e in entries], "differences": vars(found), "challenges": tests}

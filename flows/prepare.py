@@ -19,7 +19,7 @@ from tasks.embed.task import embed_job, embed_partition
 from tasks.windowed import SUMMARY, WindowRefs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flows.config import Loaded
     from flows.plan import Plan
@@ -70,15 +70,19 @@ class Prepared:
         corrections = self.corrections(plan)
         return WindowRefs(cleaned, embedded, plan.rules(), corrections, self._embedder())
 
-    def corrections(self, plan: Plan) -> Corrections:
-        """The corrected labels that concern the window of a plan; their file is read once.
+    def corrections(self, plan: Plan, partitions: Iterable[str] | None = None) -> Corrections:
+        """The corrected labels that concern some partitions; their file is read once.
+
+        Args:
+            plan: The run.
+            partitions: Which; those of the window by default.
 
         Raises:
             SettingsError: They cannot be used.
         """
         if self._settled is None:
             self._settled = settle_corrections(self.loaded, plan.listing)
-        return self._settled.of(plan.window)
+        return self._settled.of(plan.window if partitions is None else partitions)
 
     @property
     def encoder(self) -> str:

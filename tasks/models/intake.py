@@ -108,6 +108,7 @@ class Intake:
         _check_header(file, self.reading)
         reading, columns = self.reading, self.reading.columns
         placed, lost = place(file, columns, reading.by, self.rows)
+        lost = _named(lost, placed, columns)
         broken = malformed_rows(file.source, file.malformed, self.broken)
         self.rows, self.broken = self.rows + placed.height, self.broken + len(file.malformed)
         id_column = None if columns.id is None else own_name(columns.id)
@@ -175,6 +176,14 @@ class Intake:
         """Cells that could not be read as numbers, and those of levels that were never seen."""
         counts = {"unreadable_numbers": self.unread, "unseen_levels": self.unseen}
         return {what: {n: c for n, c in found.items() if c} for what, found in counts.items()}
+
+
+def _named(lost: pl.DataFrame, placed: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Rows without a readable time by their own ids, where they have one."""
+    if columns.id is None:
+        return lost
+    own = placed.filter(pl.col("partition").is_null()).get_column(own_name(columns.id))
+    return lost.with_columns(row_id=as_text(own).fill_null(lost["row_id"]))
 
 
 def _other_type(name: str, column: str, told: str) -> SourceError:

@@ -26,7 +26,6 @@ from tasks.embed.engine import engine_of
 from tasks.errors import SourceError
 from tasks.keys import Stage, digest, file_digest, package_hash, recipe
 from tasks.models.intake import Intake, Reading
-from tasks.models.scorer import topic_names
 from tasks.models.side_by_side import in_order
 from tasks.models.stored import load
 from tasks.partitions import PartitionSettings
@@ -198,7 +197,7 @@ def _scored(stored: Stored, embedded: _Embedded) -> _Scored:
     """A batch's rows by the contract `results`."""
     batch, vectors = embedded.batch, embedded.vectors
     clean, scorer = batch.clean, stored.scorer
-    topics = clean.select("row_id", topic_names(clean, vectors, stored.topics))
+    topics = clean.select("row_id", stored.topics.of(clean, vectors))
     predictions = scorer.predictions(clean, vectors)
     anomalies = scorer.anomalies(clean, vectors)
     return _Scored(results(batch.raw, clean, predictions, topics, anomalies), batch.rejected)

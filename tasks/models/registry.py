@@ -82,10 +82,12 @@ class Turn(_Record):
     Args:
         champion: The model in use when the partition was first mined, trained before it.
         challenge: Where the comparison is below the root.
+        score: Where what the champion foretold is below the root; it outlives the champion.
     """
 
     champion: str | None
     challenge: str | None = None
+    score: str | None = None
 
 
 class Registry(_Record):
@@ -138,17 +140,17 @@ class Registry(_Record):
                 return entry
         return None
 
-    def previous(self) -> Entry | None:
-        """The model in use before the current one came, which is none that was left since."""
-        line = self.line()
-        return self.entries[line[-2]] if len(line) > 1 else None
+    def earlier(self) -> list[Entry]:
+        """The models in use before the current one, newest first; none that was left since."""
+        return [self.entries[name] for name in reversed(self.line()[:-1])]
 
     def line(self) -> list[str]:
-        """The models in use, one after the other; rolling back ends the last one's place in it."""
+        """The models in use, one after the other; rolling back ends the places of later ones."""
         line: list[str] = []
         for event in self.events:
             if event.action == "rolled back":
-                line = line[:-1]
+                while line and line[-1] != event.model:
+                    line.pop()
             elif event.current and event.current not in line[-1:]:
                 line.append(event.current)
         return line
@@ -166,7 +168,10 @@ class Registry(_Record):
         return self.model_copy(update={"events": (*self.events, event)})
 
     def with_turn(self, partition: str, turn: Turn) -> Registry:
-        """A partition that was mined."""
+        """A partition that was mined; the model that scores it stays the one that it first was."""
+        before = self.turns.get(partition)
+        if before is not None and before.champion != turn.champion:
+            turn = before.model_copy(update={"challenge": turn.challenge or before.challenge})
         return self.model_copy(update={"turns": {**self.turns, partition: turn}})
 
     def kept(self, newest: int) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.anomalies.detectors import Detectors
     from tasks.fuse.blocks import Block
     from tasks.learn.classifier import Classifier
-    from tasks.topics.registry import State
+    from tasks.topics.anchors import Anchors
 
 NEW = "new"
 """The split of rows that are neither training nor test rows."""
@@ -82,13 +82,25 @@ def table_of(blocks: tuple[Block, ...], rows: Rows) -> NDArray[np.float32]:
     return np.hstack([empty, *(dense(block.transform(rows)) for block in blocks)])
 
 
-def topic_names(clean: pl.DataFrame, vectors: NDArray[np.float32], state: State) -> pl.Series:
-    """The name of the topic that each row's text has in a registry of topics; null without any."""
-    texts = distinct_texts(clean, vectors)
-    if state.anchors is None or not len(texts):
-        names: list[str | None] = [None] * len(texts)
-    else:
-        topics = state.anchors.place(texts.vectors).topics.tolist()
-        names = [state.topics[topic].name for topic in topics]
-    of_row = [NO_TEXT_NAME if place < 0 else names[place] for place in texts.of_row.tolist()]
-    return pl.Series("topic", of_row, pl.String)
+@dataclass(frozen=True)
+class TopicNames:
+    """The topics that texts can have.
+
+    Attributes:
+        anchors: The texts that they were made from; None where there were none.
+        names: By the topics' numbers.
+    """
+
+    anchors: Anchors | None
+    names: dict[int, str]
+
+    def of(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.Series:
+        """The name of the topic that each row's text has, as `topic`; null without any."""
+        texts = distinct_texts(clean, vectors)
+        if self.anchors is None or not len(texts):
+            named: list[str | None] = [None] * len(texts)
+        else:
+            topics = self.anchors.place(texts.vectors).topics.tolist()
+            named = [self.names[topic] for topic in topics]
+        of_row = [NO_TEXT_NAME if place < 0 else named[place] for place in texts.of_row.tolist()]
+        return pl.Series("topic", of_row, pl.String)

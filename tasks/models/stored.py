@@ -8,11 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.artifacts import ArtifactRef, read_json, ref_of
+from tasks.artifacts import ArtifactRef, read_json, read_table, ref_of
+from tasks.contracts import ANCHORS
 from tasks.errors import ModelError
 from tasks.models.pack import pack, unpack
-from tasks.models.scorer import Scorer
-from tasks.topics.stored import read_state
+from tasks.models.scorer import Scorer, TopicNames
+from tasks.topics.anchors import from_table, to_table
+from tasks.topics.stored import ANCHORED
 
 if TYPE_CHECKING:
     from tasks.artifacts import Draft
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 FORM = 1
 """Version of the files' form; of another one they cannot be read."""
-ABOUT = "about.json"
+ABOUT, TOPICS = "about.json", "topics.json"
 PARTS = ("classifier", "blocks", "detectors", "levels")
 KINDS = ("json", "safetensors", "skops")
 SCIKIT = "scikit-learn"
@@ -34,20 +36,23 @@ class Stored:
 
     Attributes:
         scorer: What scores rows.
-        topics: The registry of topics that it was trained with.
+        topics: The topics that there were.
         about: What was written of it: settings, versions, metrics.
     """
 
     scorer: Scorer
-    topics: State
+    topics: TopicNames
     about: dict[str, Any]
 
 
-def write_model(draft: Draft, scorer: Scorer, about: dict[str, Any]) -> None:
-    """Write a model's parts and what there is to say of it."""
+def write_model(draft: Draft, scorer: Scorer, topics: State, about: dict[str, Any]) -> None:
+    """Write a model's parts, its own copy of the topics, and what there is to say of it."""
     for part in PARTS:
         for kind, content in pack(getattr(scorer, part)).items():
             draft.bytes(f"{part}.{kind}", content)
+    draft.json(TOPICS, {str(topic.topic): topic.name for topic in topics.alive})
+    if topics.anchors is not None:
+        draft.table(ANCHORED, to_table(topics.anchors), ANCHORS)
     versions = {name: version(name) for name in (SCIKIT, "fusemine", "numpy", "polars")}
     form = {"form": FORM, "timezone": scorer.timezone, "versions": versions}
     draft.json(ABOUT, {**form, **about})
@@ -94,13 +99,12 @@ def load(ref: ArtifactRef) -> Stored:
 
     Raises:
         ModelError: It is of another version, or holds something that may not be built.
-        ArtifactError: The topics that it was trained with are gone.
     """
     about = read_about(ref)
     _check_version(ref, about)
     parts = {part: read_packed(ref, part) for part in PARTS}
     scorer = Scorer(**parts, timezone=about["timezone"])
-    return Stored(scorer, read_state(_topics(ref, about)), about)
+    return Stored(scorer, _topics(ref), about)
 
 
 def _check_version(ref: ArtifactRef, about: dict[str, Any]) -> None:
@@ -124,20 +128,8 @@ def read_packed(ref: ArtifactRef, name: str) -> Any:
     return unpack({kind: path.read_bytes() for kind, path in paths.items() if path.is_file()})
 
 
-def _topics(ref: ArtifactRef, about: dict[str, Any]) -> ArtifactRef | None:
-    """The registry of topics that a model goes with.
-
-    Raises:
-        ModelError: It is gone or changed.
-    """
-    if about["topics"] is None:
-        return None
-    folder = Path(ref.path).parents[2] / about["topics"]["artifact"]
-    found = ref_of(folder)
-    if found is None or found.sha256 != about["topics"]["sha256"]:
-        raise ModelError(
-            got=f"the topics at {folder}, which the model was trained with, are gone or changed",
-            expected="the artifact that the model goes back to",
-            fix="train it anew: fusemine run PIPELINE --retrain",
-        )
-    return found
+def _topics(ref: ArtifactRef) -> TopicNames:
+    names = {int(number): name for number, name in read_json(ref, TOPICS).items()}
+    there = (Path(ref.path) / f"{ANCHORED}.parquet").is_file()
+    anchors = from_table(read_table(ref, ANCHORS, ANCHORED)) if there else None
+    return TopicNames(anchors, names)

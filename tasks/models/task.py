@@ -12,7 +12,7 @@ from tasks.asking.keys import key_of
 from tasks.asking.task import secret_block
 from tasks.contracts import CHALLENGE, PREDICTIONS, TRAINED, WATCH
 from tasks.embed.answers import SECTION
-from tasks.keys import Stage, recipe
+from tasks.keys import Stage, digest, recipe
 from tasks.learn.corrections.apply import correct_labels
 from tasks.learn.refit import refit
 from tasks.models.about import TEST, TRAIN, Ingredients, scored_by
@@ -22,6 +22,7 @@ from tasks.models.stored import load, read_about, read_packed, write_model
 from tasks.models.train import fit_scorer
 from tasks.models.watch import is_due, watch
 from tasks.task import execute, stage_task
+from tasks.topics.stored import read_state
 from tasks.window import read_window, window_inputs
 from tasks.windowed import LIBRARIES, MODULES, WindowRefs, finish
 
@@ -84,7 +85,8 @@ def train_model(job: Job, window: WindowRefs, made: Ingredients) -> ArtifactRef:
         scorer = fit_scorer(
             rows.clean, rows.matrix, classifier, made.anomaly, made.fusing, new, zone
         )
-        write_model(draft, scorer, made.about(job, classifier, predictions))
+        about = made.about(job, classifier, predictions)
+        write_model(draft, scorer, read_state(made.topics), about)
         trained = predictions.filter(pl.col("split") == TRAIN).select("row_id")
         draft.table(MAIN, trained, TRAINED)
         draft.count(rows.clean.height, trained.height, rows.clean.height - trained.height)
@@ -131,7 +133,9 @@ def score_partition(
     def work(draft: Draft) -> None:
         rows = read_window([cleaned], [embedded], rules)
         found = load(model).scorer.predictions(rows.clean, rows.matrix)
-        draft.table(MAIN, found, PREDICTIONS)
+        new = pl.Series(unseen(rows.clean, read_frame(model, TRAINED)))
+        split = pl.when(new).then("split").otherwise(pl.lit(TRAIN)).alias("split")
+        draft.table(MAIN, found.with_columns(split), PREDICTIONS)
         finish(draft, cleaned.rows, found.height, scored_by(read_about(model)))
 
     return execute(job, work)
@@ -198,7 +202,7 @@ def watch_job(root: Path, partition: str, window: WindowRefs, watching: Watching
         "partitions": list(watching.scored),
         "since": watching.since,
         "rule": watching.rule.model_dump(mode="json"),
-        "corrections": window.corrections_hash,
+        "corrections": digest(watching.corrections.content()),
     }
     refs = [*watching.scored.values(), *watching.cleaned.values()]
     inputs = (*(ref.sha256 for ref in refs), str(window.rules.end))
@@ -211,7 +215,7 @@ def watch_models(job: Job, window: WindowRefs, watching: Watching) -> ArtifactRe
     """Judge the models in use, and say whether the last one is due to be trained anew."""
 
     def work(draft: Draft) -> None:
-        parts = [watching.part(partition, window) for partition in watching.scored]
+        parts = [watching.part(partition, window.rules.end) for partition in watching.scored]
         scored = [part for part in parts if part is not None]
         found = watch(scored)
         last = watching.last

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tasks.fuse.settings import FuseSettings
     from tasks.learn.classifier import Classifier
 
-MOST_LEVELS = 10_000
-"""A category of more levels is not held against those that it had."""
+MOST_LEVELS, OFTEN = 10_000, 0.2
+"""Of more levels, or where more than this share of the values came once, unseen ones are usual."""
 
 
 def fit_scorer(
@@ -64,11 +64,15 @@ def table_blocks(rows: Rows, settings: FuseSettings) -> tuple[Block, ...]:
 
 
 def levels_of(clean: pl.DataFrame) -> dict[str, list[str]]:
-    """The levels of each category, sorted; none of one that has more than `MOST_LEVELS`."""
-    named = [name for name in clean.columns if name.startswith(CATEGORY)]
-    found = {name: clean[name].drop_nulls().unique().sort() for name in named}
-    return {
-        name.removeprefix(CATEGORY): levels.to_list()
-        for name, levels in found.items()
-        if len(levels) <= MOST_LEVELS
-    }
+    """The levels of each category that new rows can be held against, sorted.
+
+    Not of one that was empty, has more than `MOST_LEVELS`, or of which new values are often unseen
+    ones: that is to be expected of as many as the share of the values that came once (Good 1953).
+    """
+    found = {}
+    for name in (name for name in clean.columns if name.startswith(CATEGORY)):
+        counts = clean[name].drop_nulls().value_counts(name="rows")
+        once = int((counts["rows"] == 1).sum())
+        if 0 < counts.height <= MOST_LEVELS and once <= OFTEN * int(counts["rows"].sum()):
+            found[name.removeprefix(CATEGORY)] = counts[name].sort().to_list()
+    return found

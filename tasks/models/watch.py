@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tasks.learn.learners.lesson import Floats
     from tasks.models.settings import RetrainRule
 
-RESAMPLES, SEED = 200, 0
+RESAMPLES, DRAWN, SEED = 200, 200_000, 0
+"""How often a partition's rows are drawn anew, and so many rows of them in all, roughly."""
+SHOWN = 120
+"""The newest partitions, whose metric has an interval."""
 FEWEST = 30
 """With fewer labelled rows since it was trained, nothing is said of a model."""
 FEWEST_EACH = 5
@@ -129,13 +132,15 @@ def watch(scored: Sequence[Scored]) -> Watched:
         scored: The partitions, oldest first.
     """
     records, lost, gaps = [], {}, {}
-    for part in scored:
+    for place, part in enumerate(scored):
         predictions, labels = part.known()
         lost[part.partition] = losses(predictions, labels, part.kind.number)
         gaps[part.partition] = _gaps(predictions, labels, part.kind)
         means = [*_mean(lost[part.partition]), *gaps[part.partition].mean()]
         about = (part.partition, part.model, part.predictions.height, len(labels))
-        records.append((*about, *_metric(predictions, labels, part.kind), *means))
+        rows = (predictions, labels, part.kind)
+        bounds = _interval(*rows) if place >= len(scored) - SHOWN else (None, None)
+        records.append((*about, _metric(*rows), *bounds, *means))
     return Watched(pl.DataFrame(records, _COLUMNS, orient="row"), lost, gaps)
 
 
@@ -164,28 +169,39 @@ def _gaps(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> Gaps:
     return Gaps(np.asarray(claimed - came), np.asarray(claimed * (1 - claimed)))
 
 
-def _metric(
-    predictions: pl.DataFrame, labels: pl.Series, kind: Kind
-) -> tuple[float | None, float | None, float | None]:
-    """The leading metric and its 95 % interval, as far as they are defined.
+def _metric(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> float | None:
+    """The leading metric, as far as it is defined."""
+    if not len(labels):
+        return None
+    if kind.number:
+        return float(np.sqrt(losses(predictions, labels, number=True).mean()))
+    task, probabilities = _task(predictions, labels, kind)
+    found = class_metrics.measured_once(task, probabilities)
+    return class_metrics.json_number(found[kind.metric])
 
-    A ranking of fewer than `FEWEST_EACH` rows of a class, or besides it, has no interval: drawn
-    anew, such rows show hardly any of what could have come.
+
+def _interval(
+    predictions: pl.DataFrame, labels: pl.Series, kind: Kind
+) -> tuple[float | None, float | None]:
+    """Its 95 % interval, by drawing the rows anew.
+
+    A ranking of fewer than `FEWEST_EACH` rows of a class, or besides it, has none: drawn anew,
+    such rows show hardly any of what could have come.
     """
     if not len(labels):
-        return None, None, None
+        return None, None
+    often = min(RESAMPLES, DRAWN // len(labels))
     if kind.number:
         truth = labels.cast(pl.Float64).to_numpy()
         foretold = predictions["prediction"].cast(pl.Float64).to_numpy()
-        found = measure_numbers(truth, {"": foretold}, RESAMPLES, SEED)
+        found = measure_numbers(truth, {"": foretold}, often, SEED)
     else:
         task, probabilities = _task(predictions, labels, kind)
-        found = class_metrics.measure(task, {"": probabilities}, RESAMPLES, SEED)
-    described = class_metrics.described(found[""])
-    low, high = described[f"{kind.metric}_interval"] or (None, None)
-    if not kind.number and _rarest(task) < FEWEST_EACH:
-        low, high = None, None
-    return described[kind.metric], low, high
+        if _rarest(task) < FEWEST_EACH:
+            return None, None
+        found = class_metrics.measure(task, {"": probabilities}, often, SEED)
+    low, high = class_metrics.described(found[""])[f"{kind.metric}_interval"] or (None, None)
+    return low, high
 
 
 def _rarest(task: Task) -> int:

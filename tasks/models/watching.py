@@ -11,12 +11,15 @@ from tasks.artifacts import ArtifactRef, read_frame, read_json
 from tasks.contracts import CLEAN, PREDICTIONS
 from tasks.learn.corrections.apply import correct_labels
 from tasks.models.about import kind_of
+from tasks.models.scorer import NEW
 from tasks.models.watch import Scored
 from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tasks.learn.corrections.apply import Corrections
     from tasks.models.settings import RetrainRule
-    from tasks.windowed import WindowRefs
 
 
 @dataclass(frozen=True)
@@ -28,28 +31,34 @@ class Watching:
         cleaned: The cleaned rows, with the labels that are known by now, by partition.
         since: The partitions with rows that came after the last model's own.
         rule: When it is due to be trained anew.
+        corrections: Corrected labels of all these partitions.
     """
 
     scored: dict[str, ArtifactRef]
     cleaned: dict[str, ArtifactRef]
     since: tuple[str, ...]
     rule: RetrainRule
+    corrections: Corrections
 
     @property
     def last(self) -> dict[str, Any]:
         """The model that scored the newest partition, as `scored_by` says."""
         return read_json(self.scored[max(self.scored)], SUMMARY)
 
-    def part(self, partition: str, window: WindowRefs) -> Scored | None:
-        """One partition with its labels; None if its model foretells nothing."""
+    def part(self, partition: str, end: datetime | None) -> Scored | None:
+        """One partition with the labels known before `end`; None if its model foretells nothing.
+
+        A row that the model has learnt from, as its id came in an earlier partition too, is none
+        of it.
+        """
         by = read_json(self.scored[partition], SUMMARY)
         kind = kind_of(by)
         if kind is None:
             return None
         rows = read_frame(self.cleaned[partition], CLEAN)
-        if window.rules.end is not None:
-            late = (pl.col("known_at") >= window.rules.end).fill_null(value=False)
-            rows = rows.filter(~late)
-        labels = correct_labels(rows, window.corrections).rows.select("row_id", "label")
+        if end is not None:
+            rows = rows.filter(~(pl.col("known_at") >= end).fill_null(value=False))
+        labels = correct_labels(rows, self.corrections).rows.select("row_id", "label")
         predictions = read_frame(self.scored[partition], PREDICTIONS)
+        predictions = predictions.filter(pl.col("split") == NEW)
         return Scored(partition, str(by["model"]), kind, predictions, labels)

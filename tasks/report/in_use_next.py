@@ -108,4 +108,4 @@ def _promoted(inputs: ReportInputs) -> str:
     if isinstance(models, Mapping) and models.get("promote") == "hand":
         return "a person decides which one is used (models.promote is hand)"
     # What foretold the run's partition was trained before it, so the new one is the later one.
-    return "it takes its place" if was_followed(inputs) else "the later one of the two is used"
+    return "it may take its place" if was_followed(inputs) else "the later one of the two is used"

@@ -109,11 +109,11 @@ def test_equal_rows_without_an_id_are_numbered_through_all_batches() -> None:
     assert len({name.rpartition("-")[0] for name in ids}) == 1
 
 
-def test_a_row_without_a_readable_time_is_rejected_with_its_place_in_the_file() -> None:
-    bad = rows(opened=["2024-01-01", None, "soon"])
+def test_a_row_without_a_readable_time_is_rejected_by_its_id_or_its_place_in_the_file() -> None:
+    bad = rows(opened=["2024-01-01", None, "soon"], ticket=["a", "b", None])
     first, second = take(bad, bad.with_columns(ticket=pl.lit("x") + pl.col("ticket")))
-    assert rules(first) == [("new.csv:1", "time_missing"), ("new.csv:2", "time_unreadable")]
-    assert rules(second) == [("new.csv:4", "time_missing"), ("new.csv:5", "time_unreadable")]
+    assert rules(first) == [("b", "time_missing"), ("new.csv:2", "time_unreadable")]
+    assert rules(second) == [("xb", "time_missing"), ("new.csv:5", "time_unreadable")]
 
 
 def test_a_row_with_nothing_that_the_model_reads_is_rejected() -> None:

@@ -47,7 +47,7 @@ def promoted(*partitions: str) -> Registry:
 def test_without_a_model_none_is_in_use() -> None:
     registry = Registry()
     assert registry.current is None
-    assert registry.previous() is None
+    assert registry.earlier() == []
     assert registry.in_use_for("2024-01") is None
     assert registry.kept(5) == []
 
@@ -98,13 +98,24 @@ def test_a_challenger_that_was_kept_out_changes_nothing() -> None:
 def test_going_back_twice_goes_back_two_models_and_no_farther() -> None:
     registry = promoted("2024-01", "2024-02", "2024-03")
     for expected in ("2024-02-aa", "2024-01-aa"):
-        before, back = registry.current, registry.previous()
+        before, (back, *_) = registry.current, registry.earlier()
         assert before is not None
-        assert back is not None
         assert back.id == expected
         registry = registry.with_event(event("rolled back", back.id, before.id))
         assert registry.current == back
-    assert registry.previous() is None
+    assert registry.earlier() == []
+
+
+def test_going_back_past_a_model_that_is_gone_ends_its_place_too() -> None:
+    registry = promoted("2024-01", "2024-02", "2024-03")
+    registry = registry.with_event(event("rolled back", "2024-01-aa", "2024-03-aa"))
+    assert registry.line() == ["2024-01-aa"]
+
+
+def test_a_partition_keeps_its_model_when_another_run_says_otherwise() -> None:
+    registry = promoted("2024-01").with_turn("2024-05", Turn(champion="2024-01-aa", score="a"))
+    later = registry.with_turn("2024-05", Turn(champion="2024-03-aa", challenge="c", score="b"))
+    assert later.turns["2024-05"] == Turn(champion="2024-01-aa", challenge="c", score="a")
 
 
 def test_after_going_back_a_new_model_is_followed_by_the_one_that_was_gone_back_to() -> None:
@@ -113,9 +124,7 @@ def test_after_going_back_a_new_model_is_followed_by_the_one_that_was_gone_back_
     registry = registry.with_entry(entry("2024-03")).with_event(
         event("promoted", "2024-03-aa", "2024-01-aa")
     )
-    previous = registry.previous()
-    assert previous is not None
-    assert previous.id == "2024-01-aa"
+    assert [made.id for made in registry.earlier()] == ["2024-01-aa"]
 
 
 def test_the_models_in_use_and_the_newest_are_kept() -> None:
@@ -142,8 +151,7 @@ def test_the_last_of_the_line_is_always_the_model_in_use(steps: list[str]) -> No
         current, made = registry.current, entry(f"2024-{number:02d}")
         assert current is not None
         if step == "back":
-            previous = registry.previous()
-            if previous is not None:
+            for previous in registry.earlier()[:1]:
                 registry = registry.with_event(event("rolled back", previous.id, current.id))
         else:
             action: Action = "promoted" if step == "promote" else "kept"

@@ -176,8 +176,8 @@ def test_a_gap_is_worth_a_look_if_it_is_sure_and_not_tiny(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({}, f"{NEW} is not worse than {NOW}: it takes its place."),
-        ({"interval": [-0.03, -0.01]}, f"{NEW} is better than {NOW}: it takes its place."),
+        ({}, f"{NEW} is not worse than {NOW}: it may take its place."),
+        ({"interval": [-0.03, -0.01]}, f"{NEW} is better than {NOW}: it may take its place."),
         ({"not_worse": False}, f"{NEW} was not shown to be as good as {NOW}, which stays in use."),
         (
             {"not_worse": False, "interval": [0.01, 0.03]},
