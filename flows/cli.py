@@ -188,7 +188,9 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
 
     with shown_on_terminal():
         scored = predict_file(pipeline, file, output)
-    _tell(scored_lines(scored), scored_json(scored), as_json)
+    told = {"output": str(output)} if output else {}
+    lines = [f"the scored rows as a table: {output}"] if output else []
+    _tell([*scored_lines(scored), *lines], {**scored_json(scored), **told}, as_json)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from prefect import get_run_logger
 
 from flows.champions import Champions, compared_before
+from flows.outcome import ModelOutcome
 from flows.reading import reading_of
 from tasks.artifacts import ArtifactRef, read_json
 from tasks.models.about import Ingredients, entry_of
@@ -57,18 +58,23 @@ class Use:
     entry: Entry | None = None
     event: Event | None = None
 
-    def settle(self, loaded: Loaded) -> None:
-        """Note it below the root.
+    def settle(self, loaded: Loaded) -> ModelOutcome | None:
+        """Note it below the root, and say which model is in use then.
 
         What was decided against a model that is not in use any more is not carried out: somebody
         has taken another one into use meanwhile.
         """
-        if not (self.turns or self.entry):
-            return
         after = change_registry(loaded.root, self._noted)
-        if self.event is not None:
-            last = next(e for e in reversed(after.events) if e.model == self.event.model)
-            get_run_logger().info("model %s %s: %s", last.model, last.action, last.why)
+        if after.current is None:
+            return None
+        if self.event is None:
+            trained = self.entry.id if self.entry else None
+            return ModelOutcome(in_use=after.current.id, trained=trained)
+        last = next(e for e in reversed(after.events) if e.model == self.event.model)
+        get_run_logger().info("model %s %s: %s", last.model, last.action, last.why)
+        return ModelOutcome(
+            in_use=after.current.id, trained=last.model, decision=last.action, why=last.why
+        )
 
     def _noted(self, registry: Registry) -> Registry:
         for partition, turn in self.turns.items():
@@ -220,7 +226,8 @@ class _Run:
             why = "there was no model before"
             return Event(at=now, action="first", model=entry.id, before=None, why=why)
         better, why = _verdict(current, entry, compared, self.champions)
-        auto = self.plan.settings.models.promote == "auto"
+        # Where nothing is left that could be used there is nothing to decide.
+        auto = self.plan.settings.models.promote == "auto" or not self.champions.whole(current)
         older = self.plan.target < current.partition
         if older:
             why = f"{entry.id} is of an earlier partition than {current.id}"

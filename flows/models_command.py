@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tasks.artifacts import read_json, ref_of
 from tasks.models.records import read_registry
-from tasks.models.registry import Entry, Registry, differences
+from tasks.models.registry import Entry, Event, Registry, differences
 from tasks.models.stored import find_stored, read_about
 from tasks.windowed import SUMMARY
 
@@ -30,11 +30,22 @@ def listed(loaded: Loaded) -> View:
     value = {"pipeline": loaded.pipeline.name, "models": rows, "events": events}
     if not rows:
         return None, [f"no model yet; train one: fusemine run {loaded.path}"], value
-    lines = [
-        f"{event.at:%Y-%m-%d %H:%M} {event.action}: {event.model}. {event.why}"
-        for event in registry.events[-SHOWN:]
-    ]
+    lines = [_told(event) for event in registry.events[-SHOWN:]]
     return _table(rows), lines, value
+
+
+_WORDS = {
+    "first": "{model} is used",
+    "promoted": "{model} is used from now on",
+    "kept": "{before} stays in use",
+    "chosen": "{model} is used from now on",
+    "rolled back": "back to {model}",
+}
+
+
+def _told(event: Event) -> str:
+    said = _WORDS[event.action].format(model=event.model, before=event.before)
+    return f"{event.at:%Y-%m-%d %H:%M} UTC: {said}: {event.why}"
 
 
 def _row(loaded: Loaded, registry: Registry, entry: Entry) -> dict[str, Any]:
@@ -44,7 +55,7 @@ def _row(loaded: Loaded, registry: Registry, entry: Entry) -> dict[str, Any]:
     state = "in use" if current and current.id == entry.id else "was in use" if used else "not used"
     return {
         "model": entry.id,
-        "state": state if there else f"{state}, pruned",
+        "state": state if there else f"{state}, files gone",
         "trained": f"{entry.made_at:%Y-%m-%d %H:%M}",
         "metric": entry.metric,
         "value": entry.value,
@@ -101,7 +112,7 @@ def shown(loaded: Loaded, name: str) -> View:
     decided = [event for event in registry.events if entry.id in (event.model, event.before)]
     facts = {key: value for key, value in differences(about, {}).first.items() if value != []}
     told = [f"{key}: {_short(value)}" for key, value in facts.items()]
-    told += [f"{e.at:%Y-%m-%d %H:%M} {e.action}: {e.model}. {e.why}" for e in decided]
+    told += [_told(event) for event in decided]
     value = {
         "about": about,
         "events": [event.model_dump(mode="json") for event in decided],
@@ -125,7 +136,7 @@ def compared(loaded: Loaded, first: str, second: str) -> View:
     abouts = [read_about(find_stored(loaded.root, entry)) for entry in entries]
     found = differences(*abouts)
     table = Table("", *(entry.id for entry in entries))
-    for name in found.first:
+    for name in (name for name in found.first if not name.endswith("sha256")):
         cells = (name, _short(found.first[name]), _short(found.second[name]))
         table.add_row(*map(escape, cells))  # a class may be called what rich takes for markup
     tests = _tests(loaded, registry, {entry.id for entry in entries})

@@ -27,6 +27,20 @@ class StageOutcome(BaseModel):
     seconds: float
 
 
+class ModelOutcome(BaseModel):
+    """The model in use after a run, and what was decided in it."""
+
+    in_use: str
+    trained: str | None = None
+    decision: str | None = None
+    why: str | None = None
+
+    def as_text(self) -> str:
+        """A line on it."""
+        told = f" ({self.why})" if self.why else ""
+        return f"Model in use: {self.in_use}{told}."
+
+
 class Outcome(BaseModel):
     """What one run did and found."""
 
@@ -36,6 +50,7 @@ class Outcome(BaseModel):
     seconds: float = 0.0
     stages: dict[str, StageOutcome] = {}
     metrics: dict[str, Any] = {}
+    model: ModelOutcome | None = None
     lines: list[str] = []
 
     def as_json(self) -> str:
@@ -46,7 +61,8 @@ class Outcome(BaseModel):
         """Where the report is, and what was found in five lines."""
         if self.report is None:
             return f"no rows in partition {self.partition or 'latest'}: nothing to report"
-        return "\n".join([f"report: {self.report}", *self.lines])
+        told = [self.model.as_text()] if self.model else []
+        return "\n".join([f"report: {self.report}", *self.lines, *told])
 
 
 def describe(name: str, partition: str, made: Made, report: ArtifactRef) -> Outcome:

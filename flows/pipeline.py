@@ -74,7 +74,7 @@ def mine_partition(plan: Plan, prepared: Prepared, train: Train) -> Outcome:
             made = mine_window(plan, prepared.window(plan), registry)
             use = use_models(plan, prepared, made, train)
             outcome = report(plan, replace(made, models=use.shown))
-            use.settle(plan.loaded)
+            outcome = outcome.model_copy(update={"model": use.settle(plan.loaded)})
         else:
             check_gates(plan, None)
             outcome = Outcome(pipeline=plan.settings.name, partition=plan.partition, report=None)

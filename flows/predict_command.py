@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.config import load_pipeline
@@ -10,8 +11,10 @@ from flows.export import check_output, write_table
 from flows.scoring import request_of
 from tasks.artifacts import Draft, find, read_frame
 from tasks.asking.keys import key_of
+from tasks.collect.read import find_files
 from tasks.contracts import RESULTS
 from tasks.embed.answers import SECTION
+from tasks.errors import SettingsError, SourceError
 from tasks.locks import shared
 from tasks.models.predict import predict
 
@@ -37,6 +40,8 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
     """
     check_output(output)
     loaded = load_pipeline(pipeline)
+    if output is not None:
+        _spare_rows(loaded, file, output)
     with shared(loaded.root):
         request = request_of(loaded, file)
         job = request.job()
@@ -48,6 +53,18 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
     if output is not None:
         write_table(read_frame(scored, RESULTS), output, sys.stdout.buffer)
     return scored
+
+
+def _spare_rows(loaded: Loaded, file: Path, output: Path) -> None:
+    """Refuse to write over the rows that are scored, or those that models are trained with."""
+    with suppress(SourceError):  # a source without files
+        files = [file, *find_files(loaded.pipeline.source, loaded.base)]
+        if output.resolve() in {path.resolve() for path in files}:
+            raise SettingsError(
+                got=f"--output {output}, which holds rows of yours",
+                expected="another file: those rows would be lost",
+                fix="name another output",
+            )
 
 
 def _api_key(loaded: Loaded) -> str | None:

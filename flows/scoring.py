@@ -53,8 +53,7 @@ def _check_encoder(about: dict[str, Any], embed: dict[str, Any], encoder: str) -
         return
     what = f"embed.{changed[0]}" if changed else "the encoder's files"
     raise ModelError(
-        got=f"model {about['id']} was trained with other vectors: {what} changed since "
-        f"(encoder {about['encoder'][:8]}, and here {encoder[:8]})",
+        got=f"model {about['id']} was trained with other vectors: {what} changed since",
         expected="the encoder, and its settings, that the model was trained with",
         fix="set embed as it was, or train a model with the new one: fusemine run PIPELINE "
         "--retrain; then take it into use: fusemine promote",
@@ -67,8 +66,9 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
     lost = summary["rejected"]
     rejected = sum(lost.values())
     why = ", ".join(f"{count:,} {rule}" for rule, count in lost.items())
+    what = "row" if summary["rows"] == 1 else "rows"
     lines = [
-        f"{summary['rows']:,} rows of {summary['file']} scored by {summary['model']}, "
+        f"{summary['rows']:,} {what} of {summary['file']} scored by {summary['model']}, "
         f"{rejected:,} rejected{f' ({why})' if why else ''}"
     ]
     called = sorted(summary["predictions"].items(), key=lambda pair: -pair[1])

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,6 +279,8 @@ class Draft:
                 self.ref = self._commit()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(OSError):  # others' results are in it
+                self.job.folder.parent.rmdir()
 
     def _commit(self) -> ArtifactRef:
         manifest = self._manifest()

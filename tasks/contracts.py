@@ -346,6 +346,8 @@ BURSTS = Contract(
         "p_value": _float(),
     },
 )
+# The texts of scored rows as they were embedded, so that they can be forgotten.
+TEXTS = Contract("texts", {"row_id": _string(), "text": _string()}, prefixes={TEXT: _string()})
 # The labelled rows that a model has learnt from.
 TRAINED = Contract("trained", {"row_id": _string()})
 # The losses of the model in use and of a new one, on rows that neither has learnt from.

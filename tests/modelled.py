@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from support import SETTINGS, Table, write_csv
 
 from flows.cli import main
+from tasks.artifacts import ref_of
+from tasks.keys import file_digest
 from tasks.models.records import read_registry
 from tasks.models.registry import Registry
 
@@ -47,3 +49,24 @@ def scored_frame(table: Table, file: Path) -> pl.DataFrame:
     done = command("predict", table.pipeline, file, "--json")
     assert done.exit_code == 0, done.output
     return pl.read_parquet(Path(json.loads(done.stdout)["results"]) / "part-00000.parquet")
+
+
+def forge_manifest(folder: Path, changed: Path) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    stored = {"sha256": file_digest(changed), "size": changed.stat().st_size}
+    manifest["files"][changed.name] = stored
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert ref_of(folder) is not None
+
+
+def forge(table: Table, path: Path, content: bytes) -> None:
+    """Change a file, its manifest and the registry, as one could who may write everything."""
+    path.write_bytes(content)
+    forge_manifest(path.parent, path)
+    ref, where = ref_of(path.parent), table.root / "models" / "registry.json"
+    assert ref is not None
+    known = json.loads(where.read_text(encoding="utf-8"))
+    (model,) = (e for e in known["entries"].values() if e["artifact"] == ref.name)
+    model["sha256"] = ref.sha256
+    where.write_text(json.dumps(known), encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 import pyarrow.parquet as pq
 
 from tasks import progress
@@ -20,7 +21,7 @@ from tasks.collect.read import format_of, read_batches, source_name
 from tasks.collect.settings import Format
 from tasks.collect.streams import text_blocks
 from tasks.columns import Columns
-from tasks.contracts import REJECTED, RESULTS
+from tasks.contracts import REJECTED, RESULTS, TEXT, TEXTS
 from tasks.embed.embed import columns_of, embed
 from tasks.embed.engine import engine_of
 from tasks.errors import SourceError
@@ -30,13 +31,13 @@ from tasks.models.side_by_side import in_order
 from tasks.models.stored import load
 from tasks.partitions import PartitionSettings
 from tasks.report.results import results
+from tasks.upkeep.places import SAID
 from tasks.vectors import unit
 from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from tasks.artifacts import ArtifactRef, Draft
@@ -87,9 +88,9 @@ class Request:
         """
         if not self.path.is_file():
             raise SourceError(
-                got=f"no file at {self.path}",
+                got=f"{'a folder' if self.path.is_dir() else 'no file'} at {self.path}",
                 expected="a file of rows to score",
-                fix="correct the name",
+                fix="name one file; several are scored one after the other",
             )
         content, name = file_digest(self.path), source_name(self.path, self.base)
         forgotten = digest(sorted(read_forgotten(self.root)))
@@ -113,10 +114,11 @@ class _Embedded:
 
 @dataclass(frozen=True)
 class _Scored:
-    """The results of a batch, and its rejected rows."""
+    """The results of a batch, its rejected rows, and the texts of the others."""
 
     table: pl.DataFrame
     rejected: pl.DataFrame
+    texts: pl.DataFrame
 
 
 @dataclass
@@ -161,10 +163,15 @@ def predict(draft: Draft, request: Request, api_key: Callable[[], str | None]) -
         for file in read_batches(request.path, request.source, request.base, ROWS)
         for batch in [intake.take(file)]
     )
-    with draft.piecewise(MAIN, RESULTS) as rows, draft.piecewise("rejected", REJECTED) as rejected:
+    with (
+        draft.piecewise(MAIN, RESULTS) as rows,
+        draft.piecewise("rejected", REJECTED) as rejected,
+        draft.piecewise(SAID, TEXTS) as texts,
+    ):
         for scored in in_order(partial(_scored, stored), batches):
             rows.write(scored.table)
             rejected.write(scored.rejected)
+            texts.write(scored.texts)
             told.note(scored)
             progress.report("predict", told.records, max(total(), told.records + 1), name)
         intake.check(name)
@@ -200,7 +207,9 @@ def _scored(stored: Stored, embedded: _Embedded) -> _Scored:
     topics = clean.select("row_id", stored.topics.of(clean, vectors))
     predictions = scorer.predictions(clean, vectors)
     anomalies = scorer.anomalies(clean, vectors)
-    return _Scored(results(batch.raw, clean, predictions, topics, anomalies), batch.rejected)
+    table = results(batch.raw, clean, predictions, topics, anomalies)
+    texts = clean.select("row_id", pl.col(f"^text$|^{re.escape(TEXT)}.*$"))
+    return _Scored(table, batch.rejected, texts)
 
 
 def _vectors(clean: pl.DataFrame, engine: Engine, settings: EmbedSettings) -> NDArray[np.float32]:

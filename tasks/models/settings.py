@@ -13,11 +13,12 @@ class RetrainRule(Settings):
     """When the model in use is due to be trained anew; any of these makes it so."""
 
     every: Annotated[int, Field(ge=1)] | None = 1
-    """Partitions with rows since the one that it was trained for; null for never."""
+    """Partitions since the one that it was trained for, without those that have no label yet; null
+    for never."""
     worse: Annotated[float, Field(ge=0)] | None = None
     """The share by which its loss on rows since then is above that on its test rows, such as 0.1;
     the 95 % interval must lie above it whole."""
-    off: Annotated[float, Field(gt=0)] | None = None
+    miscalibrated: Annotated[float, Field(gt=0)] | None = None
     """How far what it foretells is off on average, in probability (or in the label's unit), such
     as 0.05; the 95 % interval must lie beyond it whole."""
 

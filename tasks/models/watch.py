@@ -249,10 +249,13 @@ def is_due(
         rule: The rule.
         model: Its id.
         test_loss: Its mean loss on its own test rows, None if it foretells nothing.
-        since: The partitions with rows that came after its own.
+        since: The partitions with rows that came after its own; those without any label yet have
+            nothing to teach.
         watched: How it did on them.
     """
     mine = watched.rows.filter(pl.col("model") == model)["partition"].to_list()
+    bare = watched.rows.filter(pl.col("labelled") == 0)["partition"].to_list()
+    since = [partition for partition in since if partition not in bare]
     lost = np.concatenate([np.zeros(0), *(watched.losses[name] for name in mine)])
     parts = [watched.gaps[name] for name in mine]
     gaps = Gaps(*(np.concatenate([np.zeros(0), *(getattr(g, f) for g in parts)]) for f in _GAPS))
@@ -266,8 +269,8 @@ def _by_age(rule: RetrainRule, since: Sequence[str]) -> tuple[bool, str] | None:
         return None
     count = len(since)
     told = "1 partition" if count == 1 else f"{count:,} partitions"
-    return count >= rule.every, f"{told} came since it was trained, and a new one is due at " + str(
-        rule.every
+    return count >= rule.every, (
+        f"{told} came since it was trained, and a new one is due after {rule.every:,}"
     )
 
 
@@ -283,8 +286,9 @@ def _by_loss(rule: RetrainRule, test_loss: float | None, lost: Floats) -> tuple[
 
 
 def _by_gap(rule: RetrainRule, gaps: Gaps) -> tuple[bool, str] | None:
-    if rule.off is None or len(gaps.high) < FEWEST:
+    if rule.miscalibrated is None or len(gaps.high) < FEWEST:
         return None
     mean, low, high = gaps.mean()
-    beyond = low is not None and high is not None and (low > rule.off or high < -rule.off)
-    return beyond, f"what it foretells is off by {mean:+.3g} on average; {rule.off:g} is allowed"
+    bar = rule.miscalibrated
+    beyond = low is not None and high is not None and (low > bar or high < -bar)
+    return beyond, f"what it foretells is {mean:+.3g} too high on average; {bar:g} is allowed"

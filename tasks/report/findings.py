@@ -169,7 +169,7 @@ def _in_use(inputs: ReportInputs) -> str:
     """What the model in use needs looking at for, if anything."""
     said = attention(inputs)
     model = cut((inputs.watching or {}).get("model") or "", ID)
-    return f" In use is {model}: {'; '.join(said)}." if said else ""
+    return f" In use before this run was {model}: {'; '.join(said)}." if said else ""
 
 
 def _score(summary: Summary) -> str:

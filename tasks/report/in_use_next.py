@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 REASONS = 6
 LEAST_P = 1e-6
-_WORDS = {"champion": "the model in use", "challenger": "the new model"}
+_WORDS = {"champion": "the model in use before", "challenger": "the new model"}
 
 
 def compared(inputs: ReportInputs) -> Compared | None:
@@ -48,7 +48,7 @@ def _lines(found: Summary) -> list[Line]:
     bounds = f"{signed_amount(low)} to {signed_amount(high)}" if known(low) and known(high) else ""
     chance = finite(found.get("p_value"))
     return [
-        Line(_named(found, "champion", "in use"), _loss(found, "champion_loss")),
+        Line(_named(found, "champion", "in use before"), _loss(found, "champion_loss")),
         Line(_named(found, "challenger", "new"), _loss(found, "challenger_loss")),
         Line("difference", signed_amount(finite(found.get("difference"))), bounds),
         Line("difference that is allowed", signed_amount(finite(found.get("margin")))),

@@ -142,12 +142,15 @@ def _forget(found: _Found, row_id: str, records: dict[str, str]) -> Forgotten:
     root = found.root
     leftovers = settle(root)
     gone = [*found.damaged, *reversed(_results(found))]  # a report before what it was made of
+    scored = [name for name in found.of("predict") if ref_of(root / name)]
+    going = [root / name for name in scored if name in gone]
+    staying = [root / name for name in scored if name not in gone]
+    vectors = drop_vectors(root, [root / n for n in found.of("clean")], row_id, going, staying)
     for name in gone:
         discard(root / name)
     if (root / NAMES).is_dir():
         discard(root / NAMES)  # what a language model made of texts, the row's perhaps among them
     partitions = _drop_records(root, records)
-    vectors = drop_vectors(root, [root / name for name in found.of("clean")], row_id)
     rewritten, unusable = _rewrite(found, row_id)
     return Forgotten(counted(rewritten), counted(gone + unusable), partitions, vectors, leftovers)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREPARED = ("inventory", "collect", "clean", "embed")
-MODEL = "model"
+MODEL, SAID = "model", "texts"
+"""The stage of trained models, and the table of scored files that holds their texts."""
 MINED = (
     "topics", "fuse", "classify", "cluster", "anomaly", MODEL, "score", "challenge", "watch",
     "report", "predict",

@@ -12,15 +12,19 @@ from tasks.artifacts import MAIN
 from tasks.contracts import TEXT
 from tasks.embed import parts
 from tasks.embed.store import text_hash
-from tasks.upkeep.places import STORE
+from tasks.upkeep.places import SAID, STORE
 from tasks.upkeep.rewrite import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def drop_vectors(root: Path, cleaned: list[Path], row_id: str) -> int:
+def drop_vectors(
+    root: Path, cleaned: list[Path], row_id: str, going: list[Path], staying: list[Path]
+) -> int:
     """Remove a row's vectors from every space, but for texts that other rows have as well.
+
+    Of files that were scored with the row all vectors go: no other row of them can be found later.
 
     Parts never change, so a shorter one is a new part, written before the old one goes. A part
     that cannot be read goes whole: it may hold anything, and counts as not there.
@@ -29,21 +33,24 @@ def drop_vectors(root: Path, cleaned: list[Path], row_id: str) -> int:
         root: Folder of the pipeline's artifacts.
         cleaned: All artifacts of cleaning, the row still in them.
         row_id: The row's id.
+        going: The artifacts of scored files that are to be removed.
+        staying: The other ones.
 
     Returns:
         How many vectors were removed.
     """
-    texts = _texts(cleaned, pl.col("row_id") == row_id)
-    own = texts - _texts(cleaned, pl.col("row_id") != row_id)
+    every, other = pl.lit(value=True), pl.col("row_id") != row_id
+    texts = _texts(cleaned, MAIN, ~other) | _texts(going, SAID, every)
+    own = texts - _texts(cleaned, MAIN, other) - _texts(staying, SAID, every)
     if not own:
         return 0
     hashes = set(map(text_hash, own))
     return sum(_shorten(part, hashes) for part in sorted((root / STORE).glob("*/part-*.parquet")))
 
 
-def _texts(cleaned: list[Path], rows: pl.Expr) -> set[str]:
+def _texts(folders: list[Path], table: str, rows: pl.Expr) -> set[str]:
     """All texts that may have been embedded: joined, or each column's."""
-    found = (read(folder, MAIN).filter(rows) for folder in cleaned)
+    found = (read(folder, table).filter(rows) for folder in folders)
     columns = (
         frame.get_column(name)
         for frame in found

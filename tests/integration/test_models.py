@@ -15,6 +15,7 @@ from modelled import (
     MONTHS,
     command,
     current_folder,
+    forge,
     new_file,
     registry,
     scored_frame,
@@ -212,3 +213,109 @@ def test_a_model_that_reads_other_columns_is_not_compared_and_stays(
     promote(used.pipeline, after.events[-1].model, "the number is gone")
     row = {name: cell for name, cell in tickets(1)[0].items() if name != "minutes"}
     assert scored_frame(used, new_file(used, [row])).height == 1
+
+
+def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
+    used: Table, mine: Mine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.models import stored
+
+    current = registry(used).current
+    assert current is not None
+    write_csv(used.folder / "tickets.csv", tickets(600, months=6))
+    stored.load.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "version", lambda name: "9.9.0" if "scikit" in name else "1.0")
+        outcome = mine(used.pipeline, "2024-06")
+    assert outcome.report.is_file()
+    assert outcome.model.decision == "promoted"
+    assert "cannot be read by what is installed" in outcome.model.why
+    assert registry(used).turns["2024-06"].champion == current.id
+
+
+def test_rows_that_a_model_has_learnt_from_have_no_part_in_its_honest_figures(
+    used: Table, mine: Mine
+) -> None:
+    old = [{**row, "opened": "2024-06-10"} for row in tickets(500, months=5)[:40]]
+    write_csv(used.folder / "tickets.csv", [*tickets(600, months=6), *old])
+    mine(used.pipeline, "2024-06", "never")
+    champion = registry(used).in_use_for("2024-06")
+    assert champion is not None
+    learnt = pl.read_parquet(used.root / champion.artifact / "part-00000.parquet")["row_id"]
+    (scored,) = used.root.glob("score/2024-06/*/part-00000.parquet")
+    rows = pl.read_parquet(scored)
+    seen = set(rows.filter(pl.col("split") == "train")["row_id"])
+    assert len(seen) > 20
+    assert seen == set(rows["row_id"]) & set(learnt)
+    (watched,) = used.root.glob("watch/2024-06/*/part-00000.parquet")
+    last = pl.read_parquet(watched).filter(pl.col("partition") == "2024-06")
+    assert last["rows"].item() == rows.height - len(seen)
+
+
+def test_what_a_model_foretold_counts_on_when_its_files_are_gone_and_rows_changed(
+    used: Table, mine: Mine
+) -> None:
+    turn = registry(used).turns["2024-04"]
+    assert turn.champion is not None
+    shutil.rmtree(used.root / registry(used).entries[turn.champion].artifact)
+    rows = [row for row in tickets(500, months=5) if row["ticket"] != "T0310"]
+    write_csv(used.folder / "tickets.csv", rows)
+    mine(used.pipeline, "2024-05", "never")
+    newest = max(used.root.glob("watch/2024-05/*"), key=lambda path: path.stat().st_mtime)
+    watched = pl.read_parquet(newest / "part-00000.parquet")
+    assert watched["partition"].to_list() == ["2024-04", "2024-05"]
+    assert registry(used).turns["2024-04"].score == turn.score
+
+
+def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None:
+    from flows.in_use import Use
+    from tasks.models.registry import Event
+    from tasks.report.task import InUse
+
+    before = registry(used)
+    ids = list(before.entries)
+    made = before.entries[ids[-1]].model_copy(update={"id": "2024-06-new", "partition": "2024-06"})
+    event = Event(
+        at=made.made_at, action="promoted", model=made.id, before=before.line()[-1], why="test"
+    )
+    promote(used.pipeline, ids[0], "by hand, meanwhile")
+    registry_after = Use(InUse(), entry=made, event=event)._noted(registry(used))
+    assert registry_after.current is not None
+    assert registry_after.current.id == ids[0]
+    assert registry_after.decided(made.id)
+
+
+def test_without_new_labels_nothing_new_is_due(used: Table, mine: Mine) -> None:
+    rows = tickets(600, months=6)
+    for row in rows[500:]:
+        row["urgent"] = ""
+    columns = {**SETTINGS["columns"], "label": {"column": "urgent"}}
+    write_csv(used.folder / "tickets.csv", rows)
+    used.set(classify=LEARNING, models=MODELS, columns=columns)
+    mine(used.pipeline, "2024-05", "now")
+    promote(used.pipeline, list(registry(used).entries)[-1], "classes as they are")
+    mine(used.pipeline, "2024-06")
+    assert not [name for name in registry(used).entries if name.startswith("2024-06")]
+
+
+def test_models_of_a_table_with_markup_for_names_are_compared(used: Table) -> None:
+    ids = list(registry(used).entries)
+    path = used.root / registry(used).entries[ids[0]].artifact / "about.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    about["label"]["classes"] = ["[/third]", "[red]"]
+    forge(used, path, json.dumps(about).encode())
+    shown = command("models", used.pipeline, *ids[:2])
+    assert shown.exit_code == 0, shown.output
+    assert "[/third]" in shown.stdout
+
+
+def test_going_back_passes_over_what_is_gone(used: Table) -> None:
+    first, second, *_ = line = registry(used).line()
+    if len(line) < 3:
+        third = next(name for name in registry(used).entries if name not in line)
+        promote(used.pipeline, third, "one more")
+    shutil.rmtree(used.root / registry(used).entries[second].artifact)
+    promote(used.pipeline, "previous", "back")
+    current = registry(used).current
+    assert current is not None
+    assert current.id == first

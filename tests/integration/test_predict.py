@@ -18,6 +18,8 @@ from modelled import (
     command,
     current_folder,
     files,
+    forge,
+    forge_manifest,
     new_file,
     registry,
     scored_frame,
@@ -25,7 +27,6 @@ from modelled import (
 from support import Table, tickets, write_csv
 
 from flows.score import score
-from tasks.artifacts import ref_of
 from tasks.contracts import RESULTS
 
 Mine = Callable[..., Any]
@@ -89,6 +90,36 @@ def test_the_results_can_be_written_as_a_table(used: Table) -> None:
     assert command("predict", used.pipeline, used.folder / "new.csv", "-o", "x.doc").exit_code == 2
 
 
+def test_rows_of_ours_are_not_written_over(used: Table) -> None:
+    file = new_file(used, tickets(5))
+    for output in (file, used.folder / "tickets.csv"):
+        before = output.read_bytes()
+        done = command("predict", used.pipeline, file, "-o", output)
+        assert (done.exit_code, "would be lost" in done.stderr) == (2, True)
+        assert output.read_bytes() == before
+
+
+def test_a_row_that_was_only_scored_can_be_forgotten_with_its_vector(used: Table) -> None:
+    rows = tickets(3)
+    for number, row in enumerate(rows):
+        row |= {"ticket": f"N{number}", "body": f"something that nobody has said, {number * 7919}"}
+    rows[2]["opened"] = "soon"
+    file = new_file(used, rows)
+    for name in ("N0", "N2"):  # one was scored, one rejected
+        scored_frame(used, file)
+        stored = len(vectors(used))
+        done = command("forget", used.pipeline, name)
+        assert done.exit_code == 0, done.output
+        assert not list(used.root.glob("predict/*/*/manifest.json"))
+        assert len(vectors(used)) < stored
+    assert scored_frame(used, file)["row_id"].to_list() == ["N1"]
+
+
+def vectors(used: Table) -> set[bytes]:
+    parts = used.root.glob("store/*/part-*.parquet")
+    return {key for part in parts for key in pl.read_parquet(part)["text_hash"]}
+
+
 def test_the_flow_scores_as_the_command_does(used: Table) -> None:
     file = new_file(used, tickets(10))
     folder = Path(score(used.pipeline, file))
@@ -114,6 +145,7 @@ def test_a_file_that_is_not_of_this_table_is_refused_and_nothing_written(
     assert done.exit_code == 2
     assert said in done.stderr
     assert files(used.root) == before
+    assert not list(used.root.glob("predict/*"))
 
 
 def test_a_file_without_rows_is_refused(used: Table) -> None:
@@ -143,29 +175,6 @@ def test_a_model_whose_files_are_not_as_they_were_written_is_refused(
     assert done.exit_code == 2
     assert ("is gone" if damage == "gone" else "is changed or cut off") in done.stderr
     assert files(used.root) == before
-
-
-def forge_manifest(folder: Path, changed: Path) -> None:
-    from tasks.keys import file_digest
-
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    stored = {"sha256": file_digest(changed), "size": changed.stat().st_size}
-    manifest["files"][changed.name] = stored
-    path.write_text(json.dumps(manifest), encoding="utf-8")
-    assert ref_of(folder) is not None
-
-
-def forge(table: Table, path: Path, content: bytes) -> None:
-    """Change a file, its manifest and the registry, as one could who may write everything."""
-    path.write_bytes(content)
-    forge_manifest(path.parent, path)
-    ref, where = ref_of(path.parent), table.root / "models" / "registry.json"
-    assert ref is not None
-    known, current = json.loads(where.read_text(encoding="utf-8")), registry(table).current
-    assert current is not None
-    known["entries"][current.id]["sha256"] = ref.sha256
-    where.write_text(json.dumps(known), encoding="utf-8")
 
 
 def test_a_model_file_with_a_type_that_is_not_trusted_is_refused_and_not_run(used: Table) -> None:

@@ -146,12 +146,12 @@ def test_a_model_is_due_when_its_loss_is_surely_higher_than_it_was() -> None:
 
 
 def test_a_model_is_due_when_its_probabilities_are_surely_off() -> None:
-    rule = {"every": None, "off": 0.05}
+    rule = {"every": None, "miscalibrated": 0.05}
     assert due(rule, [drawn(off=0.2)])
     assert not due(rule, [drawn()])
 
 
 def test_rows_of_another_model_and_too_few_rows_say_nothing() -> None:
-    rule = {"every": None, "off": 0.05, "worse": 0.1}
+    rule = {"every": None, "miscalibrated": 0.05, "worse": 0.1}
     assert not due(rule, [drawn(off=0.2, model="2023-12-bb")], test_loss=0.01)
     assert not due(rule, [drawn(rows=20, off=0.6)], test_loss=0.01)
