@@ -153,7 +153,8 @@ def test_findings_tell_of_a_model_that_needs_a_look_and_are_still_five(make: Mak
     assert lines[1].endswith(
         f" In use before this run was {NOW}: its average precision since it was trained, "
         "0.400 (0.300 to 0.500), is clearly worse than on its own test rows, "
-        "0.700 (0.650 to 0.750); what it foretells is too high on average: +5.0 points (+2.0 to +8.0); it is due to be trained anew."
+        "0.700 (0.650 to 0.750); what it foretells is too high on average: "
+        "+5.0 points (+2.0 to +8.0); it is due to be trained anew."
     )
 
 
