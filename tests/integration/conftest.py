@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def mine(server: str) -> Callable[..., Any]:
+def training(server: str) -> Callable[..., Any]:
     """The main flow."""
     from flows.pipeline import mine
 
@@ -47,13 +48,19 @@ def mine(server: str) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def mined(tmp_path_factory: pytest.TempPathFactory, mine: Callable[..., Any]) -> Table:
+def mine(training: Callable[..., Any]) -> Callable[..., Any]:
+    """The main flow without a model of its own, for tests of other things: it takes a second."""
+    return partial(training, train="never")
+
+
+@pytest.fixture(scope="session")
+def mined(tmp_path_factory: pytest.TempPathFactory, training: Callable[..., Any]) -> Table:
     """Tickets of five months, of which the last three were mined month by month; not to change."""
     made = Table(tmp_path_factory.mktemp("models"))
     write_csv(made.folder / "tickets.csv", tickets(500, months=5))
     made.set(classify=LEARNING, models=MODELS)
     for month in MONTHS:
-        mine(made.pipeline, month)
+        training(made.pipeline, month)
     return made
 
 

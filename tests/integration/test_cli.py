@@ -82,7 +82,8 @@ def test_a_killed_run_takes_its_server_along_and_the_next_one_ends_with_the_repo
     assert "reuses collect" in done.stderr
     assert "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
+    assert lines[6].startswith("Model in use: 2024-03-")
     assert lines[0].startswith("report: ")
 
 

@@ -79,9 +79,9 @@ def test_what_was_mined_is_complete_after_models_came_in(mined: Table) -> None:
     )
 
 
-def test_running_again_changes_nothing(used: Table, mine: Mine) -> None:
+def test_running_again_changes_nothing(used: Table, training: Mine) -> None:
     before = registry(used)
-    outcome = mine(used.pipeline, "2024-05")
+    outcome = training(used.pipeline, "2024-05")
     assert all(stage.reused for stage in outcome.stages.values())
     assert registry(used) == before
 
@@ -102,10 +102,10 @@ def test_a_model_is_chosen_and_given_back_by_hand(used: Table) -> None:
     assert (last.action, last.why) == ("rolled back", "it was not odd")
 
 
-def test_a_new_run_does_not_take_back_what_a_person_decided(used: Table, mine: Mine) -> None:
+def test_a_new_run_does_not_take_back_what_a_person_decided(used: Table, training: Mine) -> None:
     ids = list(registry(used).entries)
     promote(used.pipeline, ids[0], "by hand")
-    mine(used.pipeline, "2024-05")
+    training(used.pipeline, "2024-05")
     current = registry(used).current
     assert current is not None
     assert current.id == ids[0]
@@ -148,21 +148,21 @@ def test_a_backfill_scores_its_partitions_and_leaves_the_model_in_use(
     assert after.turns["2024-01"].champion is None
 
 
-def test_a_run_trains_when_asked_and_not_before_it_is_due(used: Table, mine: Mine) -> None:
+def test_a_run_trains_when_asked_and_not_before_it_is_due(used: Table, training: Mine) -> None:
     write_csv(used.folder / "tickets.csv", tickets(600, months=6))
     used.set(classify=LEARNING, models={"margin": 0.5, "retrain": {"every": 2}})
-    mine(used.pipeline, "2024-06")
+    training(used.pipeline, "2024-06")
     assert not [name for name in registry(used).entries if name.startswith("2024-06")]
     assert registry(used).turns["2024-06"].champion == registry(used).line()[-1]
-    mine(used.pipeline, "2024-06", "now")
+    training(used.pipeline, "2024-06", "now")
     assert [name for name in registry(used).entries if name.startswith("2024-06")]
 
 
-def test_where_promotion_is_by_hand_a_new_model_waits(used: Table, mine: Mine) -> None:
+def test_where_promotion_is_by_hand_a_new_model_waits(used: Table, training: Mine) -> None:
     write_csv(used.folder / "tickets.csv", tickets(600, months=6))
     used.set(classify=LEARNING, models={"margin": 1.0, "promote": "hand"})
     before = registry(used).current
-    mine(used.pipeline, "2024-06")
+    training(used.pipeline, "2024-06")
     assert registry(used).current == before
     last = registry(used).events[-1]
     assert (last.action, last.model[:7]) == ("kept", "2024-06")
@@ -181,7 +181,7 @@ def test_pruning_keeps_the_model_in_use_and_the_newest_ones(used: Table) -> None
 
 
 def test_a_forgotten_row_takes_the_models_with_it_and_the_next_run_makes_a_new_one(
-    used: Table, mine: Mine
+    used: Table, training: Mine
 ) -> None:
     current = registry(used).current
     assert current is not None
@@ -189,7 +189,7 @@ def test_a_forgotten_row_takes_the_models_with_it_and_the_next_run_makes_a_new_o
     assert command("forget", used.pipeline, learnt).exit_code == 0
     done = command("predict", used.pipeline, new_file(used, tickets(5)))
     assert (done.exit_code, f"model {current.id} is gone" in done.stderr) == (2, True)
-    mine(used.pipeline)
+    training(used.pipeline)
     event = registry(used).events[-1]
     assert (event.action, event.before) == ("promoted", current.id)
     assert "is gone or changed" in event.why
@@ -198,14 +198,14 @@ def test_a_forgotten_row_takes_the_models_with_it_and_the_next_run_makes_a_new_o
 
 
 def test_a_model_that_reads_other_columns_is_not_compared_and_stays(
-    used: Table, mine: Mine
+    used: Table, training: Mine
 ) -> None:
     before = registry(used).current
     assert before is not None
     columns = {**SETTINGS["columns"], "number": None}
     columns = {name: role for name, role in columns.items() if role is not None}
     used.set(classify=LEARNING, models=MODELS, columns=columns)
-    mine(used.pipeline, train="now")
+    training(used.pipeline, train="now")
     after = registry(used)
     assert after.current == before
     assert (after.events[-1].action, after.events[-1].challenge) == ("kept", None)
@@ -216,7 +216,7 @@ def test_a_model_that_reads_other_columns_is_not_compared_and_stays(
 
 
 def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
-    used: Table, mine: Mine, monkeypatch: pytest.MonkeyPatch
+    used: Table, training: Mine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.models import stored
 
@@ -226,7 +226,7 @@ def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
     stored.load.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(stored, "version", lambda name: "9.9.0" if "scikit" in name else "1.0")
-        outcome = mine(used.pipeline, "2024-06")
+        outcome = training(used.pipeline, "2024-06")
     assert outcome.report.is_file()
     assert outcome.model.decision == "promoted"
     assert "cannot be read by what is installed" in outcome.model.why
@@ -234,11 +234,11 @@ def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
 
 
 def test_rows_that_a_model_has_learnt_from_have_no_part_in_its_honest_figures(
-    used: Table, mine: Mine
+    used: Table, training: Mine
 ) -> None:
     old = [{**row, "opened": "2024-06-10"} for row in tickets(500, months=5)[:40]]
     write_csv(used.folder / "tickets.csv", [*tickets(600, months=6), *old])
-    mine(used.pipeline, "2024-06", "never")
+    training(used.pipeline, "2024-06", "never")
     champion = registry(used).in_use_for("2024-06")
     assert champion is not None
     learnt = pl.read_parquet(used.root / champion.artifact / "part-00000.parquet")["row_id"]
@@ -253,14 +253,14 @@ def test_rows_that_a_model_has_learnt_from_have_no_part_in_its_honest_figures(
 
 
 def test_what_a_model_foretold_counts_on_when_its_files_are_gone_and_rows_changed(
-    used: Table, mine: Mine
+    used: Table, training: Mine
 ) -> None:
     turn = registry(used).turns["2024-04"]
     assert turn.champion is not None
     shutil.rmtree(used.root / registry(used).entries[turn.champion].artifact)
     rows = [row for row in tickets(500, months=5) if row["ticket"] != "T0310"]
     write_csv(used.folder / "tickets.csv", rows)
-    mine(used.pipeline, "2024-05", "never")
+    training(used.pipeline, "2024-05", "never")
     newest = max(used.root.glob("watch/2024-05/*"), key=lambda path: path.stat().st_mtime)
     watched = pl.read_parquet(newest / "part-00000.parquet")
     assert watched["partition"].to_list() == ["2024-04", "2024-05"]
@@ -285,16 +285,16 @@ def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None
     assert registry_after.decided(made.id)
 
 
-def test_without_new_labels_nothing_new_is_due(used: Table, mine: Mine) -> None:
+def test_without_new_labels_nothing_new_is_due(used: Table, training: Mine) -> None:
     rows = tickets(600, months=6)
     for row in rows[500:]:
         row["urgent"] = ""
     columns = {**SETTINGS["columns"], "label": {"column": "urgent"}}
     write_csv(used.folder / "tickets.csv", rows)
     used.set(classify=LEARNING, models=MODELS, columns=columns)
-    mine(used.pipeline, "2024-05", "now")
+    training(used.pipeline, "2024-05", "now")
     promote(used.pipeline, list(registry(used).entries)[-1], "classes as they are")
-    mine(used.pipeline, "2024-06")
+    training(used.pipeline, "2024-06")
     assert not [name for name in registry(used).entries if name.startswith("2024-06")]
 
 

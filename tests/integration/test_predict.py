@@ -242,12 +242,12 @@ def test_without_a_model_nothing_can_be_scored(tmp_path: Path) -> None:
 
 
 def test_a_table_without_a_label_has_topics_and_anomalies_of_new_rows(
-    tmp_path: Path, mine: Mine
+    tmp_path: Path, training: Mine
 ) -> None:
     made = Table(tmp_path)
     write_csv(tmp_path / "tickets.csv", tickets(300, months=3))
     made.roles(label=None)
-    mine(made.pipeline)
+    training(made.pipeline)
     found = scored_frame(made, new_file(made, tickets(20, months=3)))
     assert found["prediction"].null_count() == 20
     assert found["topic"].null_count() == 0

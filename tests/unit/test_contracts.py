@@ -34,7 +34,7 @@ def columns_of(contract: Contract) -> dict[str, Any]:
 
 
 def test_there_is_a_contract_for_every_artifact() -> None:
-    assert len({contract.name for contract in ALL}) == len(ALL) == 22
+    assert len({contract.name for contract in ALL}) == len(ALL) == 26
 
 
 @each
@@ -129,6 +129,7 @@ def test_only_what_can_be_unknown_may_be_null() -> None:
             *(f"{view}_score" for view in ("text", "table", "match", "time")),
             *("group", "reason", "near"),
         ],
+        "watch": list(contracts.WATCH.columns)[4:],
         "results": list(contracts.RESULTS.columns)[2:],
     }
     prefixes = {p: c.nullable for contract in ALL for p, c in contract.prefixes.items()}
