@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -11,9 +10,9 @@ from typing import Any
 
 import click
 
+from flows.models_cli import models, predict, promote, rollback
+from flows.printing import FILE, print_table, tell
 from tasks.errors import FusemineError, ServerError
-
-_FILE = click.Path(path_type=Path)
 
 
 class _Commands(click.Group):
@@ -55,7 +54,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--partition", default="latest", help="A partition such as 1996-05, or latest.")
 @click.option("--retrain", is_flag=True, help="Train a new model, due or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -85,7 +84,7 @@ def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--from", "first", help="The first partition; default: the first with rows.")
 @click.option("--to", "last", help="The last partition; default: the newest with rows.")
 @click.option(
@@ -141,7 +140,7 @@ def backfill(
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def status(pipeline: Path, as_json: bool) -> None:
     """Show which partitions and stages of PIPELINE are complete, stale, failed or missing."""
@@ -156,12 +155,12 @@ def status(pipeline: Path, as_json: bool) -> None:
     if as_json:
         click.echo(coverage_json(loaded.pipeline.name, covered))
         return
-    _print(coverage_table(covered))
+    print_table(coverage_table(covered))
     click.echo(coverage_words(covered))
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 def check(pipeline: Path) -> None:
     """Say whether PIPELINE would run, without running it."""
     from flows.check import check_pipeline
@@ -171,84 +170,18 @@ def check(pipeline: Path) -> None:
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
-@click.argument("file", type=_FILE)
-@click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file for the results.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> None:
-    """Score the new rows in FILE with the model of PIPELINE that is in use.
-
-    The results stand below the pipeline's root, with the rejected rows beside them: each row with
-    its prediction, probability, topic, anomaly score and reason. Nothing is written unless the
-    whole file can be read.
-    """
-    from flows.predict_command import predict_file
-    from flows.scoring import scored_json, scored_lines
-    from flows.terminal import shown_on_terminal
-
-    with shown_on_terminal():
-        scored = predict_file(pipeline, file, output)
-    told = {"output": str(output)} if output else {}
-    lines = [f"the scored rows as a table: {output}"] if output else []
-    _tell([*scored_lines(scored), *lines], {**scored_json(scored), **told}, as_json)
-
-
-@main.command()
-@click.argument("pipeline", type=_FILE)
-@click.argument("ids", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
-    """List the models of PIPELINE; with one of IDS show it, with two compare them."""
-    from flows.config import load_pipeline
-    from flows.models_command import compared, listed, shown
-
-    if len(ids) > 2:
-        raise click.UsageError("name one model to show it, or two to compare them")
-    loaded = load_pipeline(pipeline)
-    show = (listed, shown, compared)[len(ids)]
-    table, lines, value = show(loaded, *ids)
-    if table is not None and not as_json:
-        _print(table)
-    _tell(lines, value, as_json)
-
-
-@main.command()
-@click.argument("pipeline", type=_FILE)
-@click.argument("model")
-@click.option("--why", default="by hand", help="A sentence for those who look later.")
-def promote(pipeline: Path, model: str, why: str) -> None:
-    """Take MODEL into use: it scores new rows of PIPELINE from now on."""
-    from flows.choose_model import choose_model
-    from flows.config import load_pipeline
-
-    click.echo(choose_model(load_pipeline(pipeline), model, why))
-
-
-@main.command()
-@click.argument("pipeline", type=_FILE)
-@click.option("--why", default="by hand", help="A sentence for those who look later.")
-def rollback(pipeline: Path, why: str) -> None:
-    """Take the model of PIPELINE that was in use before back into use."""
-    from flows.choose_model import choose_model
-    from flows.config import load_pipeline
-    from tasks.models.registry import PREVIOUS
-
-    click.echo(choose_model(load_pipeline(pipeline), PREVIOUS, why))
-
-
-@main.command()
-@click.argument("path", type=_FILE)
+@click.argument("path", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def lineage(path: Path, as_json: bool) -> None:
     """Show what a report, or any artifact at PATH, was made of, back to the source's files."""
     from tasks.upkeep.lineage import lines, trace
 
     found = trace(path)
-    _tell(lines(found), found.as_json(), as_json)
+    tell(lines(found), found.as_json(), as_json)
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
@@ -257,11 +190,11 @@ def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
     from flows.prune import prune_root
 
     plan = prune_root(load_pipeline(pipeline), dry_run)
-    _tell(plan.lines(), plan.as_json(), as_json)
+    tell(plan.lines(), plan.as_json(), as_json)
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--prune", "prunes", is_flag=True, help="Remove unused spaces and damaged files.")
 @click.option(
     "--unused-for",
@@ -289,16 +222,16 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
     loaded = load_pipeline(pipeline)
     if prunes:
         plan = prune_store(loaded, timedelta(days=unused_for), dry_run)
-        _tell(plan.lines(), plan.as_json(), as_json)
+        tell(plan.lines(), plan.as_json(), as_json)
         return
     spaces = spaces_of(loaded)
     if spaces and not as_json:
-        _print(spaces_table(spaces))
-    _tell([spaces_words(loaded, spaces)], store_json(loaded, spaces), as_json)
+        print_table(spaces_table(spaces))
+    tell([spaces_words(loaded, spaces)], store_json(loaded, spaces), as_json)
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.argument("row_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
@@ -313,13 +246,13 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     root = load_pipeline(pipeline).root
     with exclusive(root):
         found = remove(root, row_id)
-    _tell(found.lines(), found.as_json(), as_json)
+    tell(found.lines(), found.as_json(), as_json)
     if found.partitions and not as_json:
         click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
 
 
 @main.command()
-@click.argument("folder", type=_FILE, default=Path())
+@click.argument("folder", type=FILE, default=Path())
 def ui(folder: Path) -> None:
     """Start a local Prefect with the deployments of FOLDER's prefect.yaml and its workers."""
     from flows.ui import run_ui
@@ -334,21 +267,6 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _tell(lines: list[str], value: Any, as_json: bool) -> None:
-    if as_json:
-        lines = [json.dumps(value, indent=1, ensure_ascii=False)]
-    for line in lines:
-        click.echo(line)
-
-
-def _print(table: Any) -> None:
-    """A table as wide as the terminal; where there is none, as wide as it needs to be."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    Console(highlight=False, width=None if console.is_terminal else 240).print(table)
-
-
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline.yaml, for editors."""
@@ -358,8 +276,8 @@ def schema() -> None:
 
 
 @main.command()
-@click.argument("table", type=_FILE)
-@click.option("--output", "-o", type=_FILE, help="Where to write; default: beside TABLE.")
+@click.argument("table", type=FILE)
+@click.option("--output", "-o", type=FILE, help="Where to write; default: beside TABLE.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
@@ -370,9 +288,9 @@ def init(table: Path, output: Path | None, force: bool) -> None:
 
 
 @main.command()
-@click.argument("pipeline", type=_FILE)
+@click.argument("pipeline", type=FILE)
 @click.option("--partition", default=None, help="Which partition; default: the newest.")
-@click.option("--output", "-o", type=_FILE, help="A .csv or .parquet file; default: CSV to stdout.")
+@click.option("--output", "-o", type=FILE, help="A .csv or .parquet file; default: CSV to stdout.")
 @click.option("--vectors", is_flag=True, help="Write the texts' vectors, to a .parquet file.")
 @click.option("--labels", is_flag=True, help="Write the rows with doubtful labels, to correct.")
 def export(
@@ -404,3 +322,7 @@ def export(
 
         line = export_results(pipeline, partition, output, sys.stdout.buffer)
     click.echo(line, err=True)
+
+
+for command in (predict, models, promote, rollback):
+    main.add_command(command)

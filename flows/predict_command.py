@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from flows.config import load_pipeline
-from flows.export import check_output, write_table
+from flows.export import check_output
 from flows.scoring import request_of
-from tasks.artifacts import Draft, find, read_frame
-from tasks.asking.keys import key_of
+from tasks.artifacts import MAIN, Draft, find
 from tasks.collect.read import find_files
-from tasks.contracts import RESULTS
-from tasks.embed.answers import SECTION
 from tasks.errors import SettingsError, SourceError
 from tasks.locks import shared
 from tasks.models.predict import predict
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from flows.config import Loaded
     from tasks.artifacts import ArtifactRef
 
@@ -51,8 +49,16 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
                 predict(draft, request, lambda: _api_key(loaded))
             scored = draft.finished()
     if output is not None:
-        write_table(read_frame(scored, RESULTS), output, sys.stdout.buffer)
+        _write(Path(scored.path) / f"{MAIN}.parquet", output)
     return scored
+
+
+def _write(results: Path, output: Path) -> None:
+    """The results in the form that the output's name tells, without reading them whole."""
+    if output.suffix == ".parquet":
+        shutil.copyfile(results, output)
+    else:
+        pl.scan_parquet(results).sink_csv(output)
 
 
 def _spare_rows(loaded: Loaded, file: Path, output: Path) -> None:
@@ -72,6 +78,6 @@ def _api_key(loaded: Loaded) -> str | None:
     endpoint = loaded.pipeline.embed.endpoint
     if endpoint is None:
         return None
-    from tasks.asking.task import secret_block
+    from tasks.embed.task import api_key  # which needs Prefect, for its blocks
 
-    return key_of(endpoint, SECTION, secret_block(endpoint))
+    return api_key(endpoint)

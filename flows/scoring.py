@@ -12,6 +12,7 @@ from tasks.errors import ModelError, SettingsError
 from tasks.models.predict import Request
 from tasks.models.records import read_registry
 from tasks.models.stored import find_stored, read_about
+from tasks.quoting import quote
 from tasks.windowed import SUMMARY
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
     called = sorted(summary["predictions"].items(), key=lambda pair: -pair[1])
     if called:
         more = f" and {len(called) - SHOWN} more" if len(called) > SHOWN else ""
-        told = ", ".join(f"{name} {count:,}" for name, count in called[:SHOWN])
+        told = ", ".join(f"{quote(name)} {count:,}" for name, count in called[:SHOWN])
         lines.append(f"predictions: {told}{more}")
+    if summary["learnt_from"]:
+        lines.append(f"rows that the model has learnt the label from: {summary['learnt_from']:,}")
     lines.append(f"unusual rows: {summary['flagged']:,}")
     for name, what in (
         ("unseen_levels", "values that were not there in training, read as rare ones"),

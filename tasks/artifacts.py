@@ -210,8 +210,7 @@ class Draft:
         self._rows: Rows | None = None
         self._main: Main | None = None
         self._started = time.monotonic()
-        job.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=job.folder.parent))
+        self._folder = _drafted(job.folder.parent)
 
     def table(self, name: str, frame: pl.DataFrame | pa.Table, contract: Contract) -> None:
         """Write one Parquet file after checking it against its contract."""
@@ -279,8 +278,9 @@ class Draft:
                 self.ref = self._commit()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
-            with suppress(OSError):  # others' results are in it
-                self.job.folder.parent.rmdir()
+            if self.ref is None:
+                with suppress(OSError):  # others' results are in it
+                    self.job.folder.parent.rmdir()
 
     def _commit(self) -> ArtifactRef:
         manifest = self._manifest()
@@ -324,6 +324,14 @@ class Draft:
             created_at=datetime.now(UTC),
             runs=self.job.runs,
         )
+
+
+def _drafted(partition: Path) -> Path:
+    """A new folder in that of a partition, which a draft that failed may take away meanwhile."""
+    while True:
+        partition.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=".draft-", dir=partition))
 
 
 def _ref(folder: Path, manifest: Manifest) -> ArtifactRef:

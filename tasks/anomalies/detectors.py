@@ -13,13 +13,13 @@ import polars as pl
 from tasks.anomalies.batch import Batch
 from tasks.anomalies.flagging import FEW, RARE, Alike, most
 from tasks.anomalies.looking import Look, known_rows, look, together
-from tasks.anomalies.parallel import each, threads
 from tasks.anomalies.references import References
 from tasks.anomalies.stored import Stored
 from tasks.anomalies.swollen import TimeDetector
 from tasks.anomalies.tails import rejected
 from tasks.anomalies.usual import Past
 from tasks.anomalies.views import VIEWS, Table
+from tasks.side_by_side import in_order, threads
 from tasks.texts.distinct import distinct_texts
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Detectors(Stored):
         order = clean["text"].arg_sort().to_numpy()
         parts = np.array_split(order, max(1, min(4 * threads(), clean.height // LEAST)))
         look = partial(self._score_some, clean, vectors, table)
-        found = pl.concat(each(look, parts))
+        found = pl.concat(list(in_order(look, parts)))
         return found[np.argsort(order, kind="stable")]
 
     def _score_some(

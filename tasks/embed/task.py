@@ -64,7 +64,7 @@ def embed_partition(
 
     def work(draft: Draft) -> None:
         rows = read_frame(cleaned, CLEAN)
-        engine = engine_of(job.root, settings, model, lambda: _api_key(settings.endpoint))
+        engine = engine_of(job.root, settings, model, lambda: api_key(settings.endpoint))
         if model.folder is None or model.kind == "static":
             result = embed(columns_of(rows, settings), engine, tell)
         else:
@@ -79,7 +79,7 @@ def embed_partition(
     return execute(job, work)
 
 
-def _api_key(endpoint: EndpointSettings | None) -> str | None:
+def api_key(endpoint: EndpointSettings | None) -> str | None:
     """The key of an endpoint.
 
     Raises:

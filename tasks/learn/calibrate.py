@@ -8,7 +8,7 @@ all the others, and the results are scaled to a sum of 1 (Zadrozny and Elkan 200
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -48,17 +48,6 @@ class Calibrator:
         each = np.stack([self._calibrated(scores, curve) for scores, curve in columns], axis=1)
         total = each.sum(axis=1, keepdims=True)
         return np.where(total > 0, each / np.where(total > 0, total, 1), probabilities)
-
-    def state(self) -> dict[str, Any]:
-        """All of it, JSON-ready."""
-        curves = [None if curve is None else curve.tolist() for curve in self.curves]
-        return {"kind": self.kind, "curves": curves}
-
-    @staticmethod
-    def restored(state: dict[str, Any]) -> Calibrator:
-        """The calibrator of this state."""
-        curves = (None if curve is None else np.array(curve) for curve in state["curves"])
-        return Calibrator(state["kind"], tuple(curves))
 
     def _calibrated(self, scores: Floats, curve: Floats | None) -> Floats:
         if curve is None:

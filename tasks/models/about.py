@@ -11,6 +11,7 @@ from tasks.artifacts import Job, read_json, read_manifest
 from tasks.learn.learnt import CHOSEN
 from tasks.models.compare import losses
 from tasks.models.registry import Entry
+from tasks.models.stored import TEST
 from tasks.models.watch import Kind
 from tasks.windowed import SUMMARY
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tasks.learn.classifier import Classifier
     from tasks.learn.settings import ClassifySettings
 
-TRAIN, TEST = "train", "test"
 SHORT = 6
 """Characters of the key that are in a model's id."""
 
@@ -109,7 +109,7 @@ def scored_by(about: dict[str, Any]) -> dict[str, Any]:
 def kind_of(scored: dict[str, Any]) -> Kind | None:
     """What the model foretells that scored something; None if nothing."""
     label = scored["label"]
-    return label and Kind(label["number"], label["positive"], label["cut"])
+    return label and Kind(label["number"], label["positive"], label["leading"])
 
 
 def entry_of(ref: ArtifactRef, about: dict[str, Any]) -> Entry:

@@ -35,7 +35,8 @@ class Comparison:
         difference: The new one's less that of the one in use; negative is better.
         interval: Two-sided 95 % interval of the difference.
         margin: How much worse still counts as not worse, in the loss's unit.
-        p_value: How probable so small a difference is, were the new model worse by the margin.
+        p_value: How probable so small a difference is, were the new model worse by the margin; None
+            where the losses differ by the same in all rows, as those of equal models do.
         not_worse: Whether the one-sided 95 % bound of the difference is below the margin.
         why_not: Why nothing can be said; None where it was tested.
     """
@@ -103,7 +104,6 @@ def compare(
     mean, allowed = float(gaps.mean()), margin * float(champion.mean())
     error = _standard_error(gaps, groups)
     far, bound = (float(t.ppf(share, units - 1)) for share in ((1 + SURE) / 2, SURE))
-    reached = (mean - allowed) / error if error > 0 else np.sign(mean - allowed) * np.inf
     return Comparison(
         rows=rows,
         loss=loss,
@@ -112,7 +112,7 @@ def compare(
         difference=mean,
         interval=(mean - far * error, mean + far * error),
         margin=allowed,
-        p_value=float(t.cdf(reached, units - 1)) if mean != allowed else 0.5,
+        p_value=float(t.cdf((mean - allowed) / error, units - 1)) if error > 0 else None,
         not_worse=mean <= allowed and mean + bound * error <= allowed,
     )
 
@@ -130,12 +130,15 @@ def told(found: Comparison, champion: str, challenger: str) -> str:
     if found.why_not is not None:
         return f"{challenger} could not be held against {champion}: {found.why_not}"
     low, high = found.interval or (0.0, 0.0)
+    if low == high == 0:
+        return f"{challenger} foretells the same as {champion} on {found.rows:,} rows"
+    chance = "" if found.p_value is None else f", p = {found.p_value:.2g}"
     verb = "is not worse than" if found.not_worse else "was not shown to be no worse than"
     return (
         f"{challenger} {verb} {champion}: {found.loss} {found.challenger_loss:.4g} against "
         f"{found.champion_loss:.4g} on {found.rows:,} rows that neither had learnt from, "
         f"difference {found.difference:+.2g} (95 % interval {low:+.2g} to {high:+.2g}), "
-        f"{found.margin:.2g} allowed, p = {found.p_value:.2g}"
+        f"{found.margin:.2g} allowed{chance}"
     )
 
 

@@ -27,10 +27,10 @@ from tasks.embed.engine import engine_of
 from tasks.errors import SourceError
 from tasks.keys import Stage, digest, file_digest, package_hash, recipe
 from tasks.models.intake import Intake, Reading
-from tasks.models.side_by_side import in_order
-from tasks.models.stored import load
+from tasks.models.stored import TRAIN, load
 from tasks.partitions import PartitionSettings
 from tasks.report.results import results
+from tasks.side_by_side import in_order
 from tasks.upkeep.places import SAID
 from tasks.vectors import unit
 from tasks.windowed import SUMMARY
@@ -129,6 +129,7 @@ class _Told:
     rejected: Counter[str] = field(default_factory=Counter)
     predictions: Counter[str] = field(default_factory=Counter)
     flagged: int = 0
+    learnt_from: int = 0
 
     @property
     def records(self) -> int:
@@ -140,6 +141,7 @@ class _Told:
         self.rejected.update(scored.rejected["rule"])
         self.predictions.update(table["prediction"].drop_nulls())
         self.flagged += int(table["anomaly_flagged"].sum())
+        self.learnt_from += int((table["split"] == TRAIN).sum())
 
 
 def predict(draft: Draft, request: Request, api_key: Callable[[], str | None]) -> None:
@@ -203,10 +205,10 @@ def _records(request: Request) -> int:
 def _scored(stored: Stored, embedded: _Embedded) -> _Scored:
     """A batch's rows by the contract `results`."""
     batch, vectors = embedded.batch, embedded.vectors
-    clean, scorer = batch.clean, stored.scorer
+    clean = batch.clean
     topics = clean.select("row_id", stored.topics.of(clean, vectors))
-    predictions = scorer.predictions(clean, vectors)
-    anomalies = scorer.anomalies(clean, vectors)
+    predictions = stored.predictions(clean, vectors)
+    anomalies = stored.scorer.anomalies(clean, vectors)
     table = results(batch.raw, clean, predictions, topics, anomalies)
     texts = clean.select("row_id", pl.col(f"^text$|^{re.escape(TEXT)}.*$"))
     return _Scored(table, batch.rejected, texts)
@@ -232,5 +234,6 @@ def _summary(
         "rejected": dict(sorted(told.rejected.items())),
         "predictions": {} if number else dict(sorted(told.predictions.items())),
         "flagged": told.flagged,
+        "learnt_from": told.learnt_from,
         **intake.notes(),
     }

@@ -170,8 +170,10 @@ class Registry(_Record):
     def with_turn(self, partition: str, turn: Turn) -> Registry:
         """A partition that was mined; the model that scores it stays the one that it first was."""
         before = self.turns.get(partition)
-        if before is not None and before.champion != turn.champion:
-            turn = before.model_copy(update={"challenge": turn.challenge or before.challenge})
+        if before is not None:
+            score = turn.score if before.champion == turn.champion else None
+            more = {"challenge": turn.challenge, "score": score}
+            turn = before.model_copy(update={name: one for name, one in more.items() if one})
         return self.model_copy(update={"turns": {**self.turns, partition: turn}})
 
     def kept(self, newest: int) -> list[str]:

@@ -26,9 +26,6 @@ NEW = "new"
 _NOTHING: dict[str, Any] = {
     "prediction": pl.String,
     "probability": pl.Float64,
-    "score": pl.Float64,
-    "flagged": pl.Boolean,
-    "reason": pl.String,
 }
 
 
@@ -39,14 +36,14 @@ class Scorer:
     Attributes:
         classifier: Foretells the label; None if none was learnt.
         blocks: The table's blocks that the detectors read, as fitted on the window.
-        detectors: Judge how unusual rows are; None if nothing tells rows apart.
+        detectors: Judge how unusual rows are.
         levels: The levels that each category had, where they are not too many.
         timezone: The zone of hours and weekdays.
     """
 
     classifier: Classifier | None
     blocks: tuple[Block, ...]
-    detectors: Detectors | None
+    detectors: Detectors
     levels: dict[str, list[str]]
     timezone: str = "UTC"
 
@@ -65,8 +62,6 @@ class Scorer:
 
     def anomalies(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
         """How unusual new rows are: `row_id`, `score`, `flagged` and `reason`."""
-        if self.detectors is None:
-            return clean.select("row_id", _null("score"), _null("flagged"), _null("reason"))
         table = table_of(self.blocks, Rows(clean, vectors))
         found = self.detectors.score(clean, vectors, table)
         return clean.select("row_id").hstack(found.select("score", "flagged", "reason"))

@@ -8,15 +8,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.artifacts import ArtifactRef, read_json, read_table, ref_of
-from tasks.contracts import ANCHORS
+import polars as pl
+
+from tasks.artifacts import ArtifactRef, read_frame, read_json, read_table, ref_of
+from tasks.contracts import ANCHORS, TRAINED
 from tasks.errors import ModelError
+from tasks.models.compare import unseen
 from tasks.models.pack import pack, unpack
 from tasks.models.scorer import Scorer, TopicNames
 from tasks.topics.anchors import from_table, to_table
 from tasks.topics.stored import ANCHORED
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tasks.artifacts import Draft
     from tasks.models.registry import Entry
     from tasks.topics.registry import State
@@ -26,8 +32,9 @@ FORM = 1
 ABOUT, TOPICS = "about.json", "topics.json"
 PARTS = ("classifier", "blocks", "detectors", "levels")
 KINDS = ("json", "safetensors", "skops")
-SCIKIT = "scikit-learn"
-"""Its fitted objects are read by the version alone that fitted them."""
+SAME = ("scikit-learn", "fusemine")
+"""What fitted objects are read by in the version alone that fitted them, patches aside."""
+TRAIN, TEST = "train", "test"
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,26 @@ class Stored:
         scorer: What scores rows.
         topics: The topics that there were.
         about: What was written of it: settings, versions, metrics.
+        trained: `row_id` of the rows that it has learnt the label from.
     """
 
     scorer: Scorer
     topics: TopicNames
     about: dict[str, Any]
+    trained: pl.DataFrame
+
+    def predictions(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
+        """What the label of rows is foretold to be, by the contract `predictions`.
+
+        A row that the model has learnt from, or a copy of one, is told by its split, `train`.
+
+        Args:
+            clean: The clean table of n rows.
+            vectors: Their texts' unit vectors (n, d).
+        """
+        new = pl.Series(unseen(clean, self.trained))
+        split = pl.when(new).then("split").otherwise(pl.lit(TRAIN)).alias("split")
+        return self.scorer.predictions(clean, vectors).with_columns(split)
 
 
 def write_model(draft: Draft, scorer: Scorer, topics: State, about: dict[str, Any]) -> None:
@@ -53,7 +75,7 @@ def write_model(draft: Draft, scorer: Scorer, topics: State, about: dict[str, An
     draft.json(TOPICS, {str(topic.topic): topic.name for topic in topics.alive})
     if topics.anchors is not None:
         draft.table(ANCHORED, to_table(topics.anchors), ANCHORS)
-    versions = {name: version(name) for name in (SCIKIT, "fusemine", "numpy", "polars")}
+    versions = {name: version(name) for name in (*SAME, "numpy", "polars")}
     form = {"form": FORM, "timezone": scorer.timezone, "versions": versions}
     draft.json(ABOUT, {**form, **about})
 
@@ -104,18 +126,18 @@ def load(ref: ArtifactRef) -> Stored:
     _check_version(ref, about)
     parts = {part: read_packed(ref, part) for part in PARTS}
     scorer = Scorer(**parts, timezone=about["timezone"])
-    return Stored(scorer, _topics(ref), about)
+    return Stored(scorer, _topics(ref), about, read_frame(ref, TRAINED))
 
 
 def _check_version(ref: ArtifactRef, about: dict[str, Any]) -> None:
-    trained, here = about["versions"][SCIKIT], version(SCIKIT)
-    if trained.split(".")[:2] != here.split(".")[:2]:
-        raise ModelError(
-            got=f"a model at {ref.path} that was trained with scikit-learn {trained}",
-            expected=f"scikit-learn {here}, which is installed here",
-            fix=f"install scikit-learn {trained}, or train it anew: fusemine run PIPELINE "
-            "--retrain",
-        )
+    for name in SAME:
+        trained, here = about["versions"][name], version(name)
+        if trained.split(".")[:2] != here.split(".")[:2]:
+            raise ModelError(
+                got=f"a model at {ref.path} that was trained with {name} {trained}",
+                expected=f"{name} {here}, which is installed here",
+                fix=f"install {name} {trained}, or train it anew: fusemine run PIPELINE --retrain",
+            )
 
 
 def read_packed(ref: ArtifactRef, name: str) -> Any:

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
-from tasks.asking.keys import key_of
-from tasks.asking.task import secret_block
 from tasks.contracts import CHALLENGE, PREDICTIONS, TRAINED, WATCH
-from tasks.embed.answers import SECTION
+from tasks.embed.task import api_key
 from tasks.keys import Stage, digest, recipe
 from tasks.learn.corrections.apply import correct_labels
 from tasks.learn.refit import refit
-from tasks.models.about import TEST, TRAIN, Ingredients, scored_by
+from tasks.models.about import Ingredients, scored_by
 from tasks.models.compare import compare, losses, unseen
 from tasks.models.predict import predict
-from tasks.models.stored import load, read_about, read_packed, write_model
+from tasks.models.stored import TEST, TRAIN, load, read_about, read_packed, write_model
 from tasks.models.train import fit_scorer
 from tasks.models.watch import is_due, watch
 from tasks.task import execute, stage_task
@@ -48,8 +46,8 @@ MODEL = Stage(
     ),
     (*_LIBRARIES, "safetensors"),
 )
-SCORE = Stage("score", ("tasks.models.scorer", "tasks.models.stored", *MODULES), _LIBRARIES)
-COMPARE = Stage("challenge", ("tasks.models.compare", "tasks.models.scorer", *MODULES), _LIBRARIES)
+SCORE = Stage("score", ("tasks.models.about", "tasks.models.stored", *MODULES), _LIBRARIES)
+COMPARE = Stage("challenge", ("tasks.models.stored", *MODULES), _LIBRARIES)
 WATCHED = Stage("watch", ("tasks.models.watching", *MODULES), LIBRARIES)
 
 
@@ -132,10 +130,8 @@ def score_partition(
 
     def work(draft: Draft) -> None:
         rows = read_window([cleaned], [embedded], rules)
-        found = load(model).scorer.predictions(rows.clean, rows.matrix)
-        new = pl.Series(unseen(rows.clean, read_frame(model, TRAINED)))
-        split = pl.when(new).then("split").otherwise(pl.lit(TRAIN)).alias("split")
-        draft.table(MAIN, found.with_columns(split), PREDICTIONS)
+        found = load(model).predictions(rows.clean, rows.matrix)
+        draft.table(MAIN, found, PREDICTIONS)
         finish(draft, cleaned.rows, found.height, scored_by(read_about(model)))
 
     return execute(job, work)
@@ -180,10 +176,10 @@ def challenge(
         champion, challenger = (read_about(model) for model in models)
         rows = read_window(window.cleaned, window.embedded, window.rules)
         new = read_frame(classes, PREDICTIONS)
-        tested = (new["split"] == TEST).to_numpy()
-        tested &= unseen(rows.clean, read_frame(models[0], TRAINED))
+        stored = load(models[0])
+        tested = (new["split"] == TEST).to_numpy() & unseen(rows.clean, stored.trained)
         clean, labels = rows.clean.filter(tested), new["label"].filter(tested)
-        old = load(models[0]).scorer.predictions(clean, rows.matrix[tested])
+        old = stored.predictions(clean, rows.matrix[tested])
         number = bool(challenger["label"]["number"])
         pair = (losses(old, labels, number), losses(new.filter(tested), labels, number))
         groups = clean["group"] if "group" in clean.columns else None
@@ -237,9 +233,5 @@ def watch_models(job: Job, window: WindowRefs, watching: Watching) -> ArtifactRe
 @stage_task("predict", "predict-{job.partition}")
 def predict_file(job: Job, request: Request) -> ArtifactRef:
     """Score the rows of a file."""
-    return execute(job, lambda draft: predict(draft, request, lambda: _api_key(request)))
-
-
-def _api_key(request: Request) -> str | None:
     endpoint = request.embed.endpoint
-    return None if endpoint is None else key_of(endpoint, SECTION, secret_block(endpoint))
+    return execute(job, lambda draft: predict(draft, request, lambda: api_key(endpoint)))

@@ -52,17 +52,12 @@ class Kind:
     Args:
         number: Whether it is a number.
         positive: The class that it is about, where there are two.
-        cut: From which probability on a row is called positive.
+        metric: What models are compared by.
     """
 
     number: bool
     positive: str | None = None
-    cut: float | None = None
-
-    @property
-    def metric(self) -> str:
-        """What models are compared by."""
-        return "rmse" if self.number else "average_precision"
+    metric: str = "average_precision"
 
 
 @dataclass(frozen=True)
@@ -220,8 +215,7 @@ def _task(predictions: pl.DataFrame, labels: pl.Series, kind: Kind) -> tuple[Tas
     # With a third class the question is no longer one of two.
     binary = kind.positive is not None and len(names) == 2
     positive = names.index(kind.positive) if binary and kind.positive is not None else None
-    cut = kind.cut if positive is not None else None
-    return class_metrics.Task(truth, len(names), positive, cut), np.stack(columns, axis=1)
+    return class_metrics.Task(truth, len(names), positive), np.stack(columns, axis=1)
 
 
 _GAPS = ("high", "chance")

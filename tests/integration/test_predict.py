@@ -65,6 +65,17 @@ def test_a_row_has_the_same_scores_alone_and_among_others(used: Table) -> None:
         assert one[name][0] == pytest.approx(same[name][0], abs=1e-6)
 
 
+def test_rows_that_the_model_has_learnt_from_are_told(used: Table) -> None:
+    learnt = set(pl.read_parquet(current_folder(used) / "part-00000.parquet")["row_id"])
+    file = new_file(used, tickets(500, months=5)[:40])
+    found = scored_frame(used, file)
+    seen = set(found.filter(pl.col("split") == "train")["row_id"])
+    assert seen == learnt & set(found["row_id"])
+    assert len(seen) > 20
+    told = command("predict", used.pipeline, file).stdout
+    assert f"rows that the model has learnt the label from: {len(seen)}" in told
+
+
 def test_rows_in_are_rows_scored_and_rejected(used: Table) -> None:
     rows = tickets(30, months=5)
     rows[1]["opened"] = ""
@@ -87,6 +98,10 @@ def test_the_results_can_be_written_as_a_table(used: Table) -> None:
     done = command("predict", used.pipeline, new_file(used, tickets(5)), "-o", output)
     assert done.exit_code == 0
     assert pl.read_csv(output).columns[:10] == list(RESULTS.columns)
+    whole = used.folder / "out.parquet"
+    assert command("predict", used.pipeline, used.folder / "new.csv", "-o", whole).exit_code == 0
+    assert pl.read_parquet(whole).equals(scored_frame(used, used.folder / "new.csv"))
+    assert pl.read_csv(output)["row_id"].to_list() == pl.read_parquet(whole)["row_id"].to_list()
     assert command("predict", used.pipeline, used.folder / "new.csv", "-o", "x.doc").exit_code == 2
 
 
@@ -123,8 +138,9 @@ def vectors(used: Table) -> set[bytes]:
 def test_the_flow_scores_as_the_command_does(used: Table) -> None:
     file = new_file(used, tickets(10))
     folder = Path(score(used.pipeline, file))
-    assert folder.joinpath("part-00000.parquet").is_file()
-    assert scored_frame(used, file).equals(pl.read_parquet(folder / "part-00000.parquet"))
+    by_flow = pl.read_parquet(folder / "part-00000.parquet")
+    shutil.rmtree(folder)  # or the command would find it
+    assert scored_frame(used, file).equals(by_flow)
 
 
 @pytest.mark.parametrize(
@@ -213,18 +229,18 @@ def nodes(value: Any) -> Any:
             yield from nodes(part)
 
 
-@pytest.mark.parametrize("version", ["form", "scikit-learn"])
+@pytest.mark.parametrize("version", ["form", "scikit-learn", "fusemine"])
 def test_a_model_of_another_version_is_refused(used: Table, version: str) -> None:
     path = current_folder(used) / "about.json"
     about = json.loads(path.read_text(encoding="utf-8"))
     if version == "form":
         about["form"] = 99
     else:
-        about["versions"]["scikit-learn"] = "0.1.0"
+        about["versions"][version] = "0.0.9"
     forge(used, path, json.dumps(about).encode())
     done = command("predict", used.pipeline, new_file(used, tickets(5)))
     assert done.exit_code == 2
-    assert ("form 99" if version == "form" else "scikit-learn 0.1.0") in done.stderr
+    assert ("form 99" if version == "form" else f"{version} 0.0.9") in done.stderr
 
 
 def test_another_encoder_than_the_one_of_training_is_refused(used: Table) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,13 +13,13 @@ from sklearn.metrics import average_precision_score
 
 from tasks.fuse.target import Target
 from tasks.learn.calibrate import (
-    Calibrator,
     Kind,
     calibrated_out_of_fold,
     choose_kind,
     fit_calibrator,
 )
 from tasks.learn.judge.class_metrics import Task, described, measure, measured_once
+from tasks.models.pack import pack, unpack
 
 Floats = NDArray[np.float64]
 KINDS: list[Kind] = ["platt", "isotonic"]
@@ -171,10 +169,10 @@ def test_without_calibration_and_for_numbers_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "none"])
-def test_a_calibrator_survives_json(kind: Kind) -> None:
+def test_a_calibrator_survives_storing(kind: Kind) -> None:
     probabilities, target = several(200)
     calibrator = fit_calibrator(probabilities, target, kind)
-    restored = Calibrator.restored(json.loads(json.dumps(calibrator.state(), allow_nan=False)))
+    restored = unpack(pack(calibrator))
     expected = calibrator.apply(probabilities)
     np.testing.assert_array_equal(restored.apply(probabilities), expected)
 
@@ -213,7 +211,7 @@ def test_a_fold_without_others_or_with_others_of_one_class_is_left_as_it_is() ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_rows_give_the_same_bits(kind: Kind) -> None:
-    first, second = (fit_calibrator(*too_sure(500), kind).state() for _ in range(2))
+    first, second = (pack(fit_calibrator(*too_sure(500), kind)) for _ in range(2))
     assert first == second
 
 

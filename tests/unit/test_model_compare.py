@@ -25,6 +25,8 @@ def test_a_model_with_the_same_losses_is_not_worse() -> None:
     found = drawn(0, 0)
     assert found.not_worse
     assert found.difference == 0
+    assert found.p_value is None  # nothing was left to chance
+    assert told(found, "old", "new") == "new foretells the same as old on 400 rows"
 
 
 def test_a_clearly_better_model_is_not_worse_and_a_clearly_worse_one_is() -> None:

@@ -116,6 +116,8 @@ def test_a_partition_keeps_its_model_when_another_run_says_otherwise() -> None:
     registry = promoted("2024-01").with_turn("2024-05", Turn(champion="2024-01-aa", score="a"))
     later = registry.with_turn("2024-05", Turn(champion="2024-03-aa", challenge="c", score="b"))
     assert later.turns["2024-05"] == Turn(champion="2024-01-aa", challenge="c", score="a")
+    same = later.with_turn("2024-05", Turn(champion="2024-01-aa", score="d"))
+    assert same.turns["2024-05"] == Turn(champion="2024-01-aa", challenge="c", score="d")
 
 
 def test_after_going_back_a_new_model_is_followed_by_the_one_that_was_gone_back_to() -> None:

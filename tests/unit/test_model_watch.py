@@ -121,7 +121,9 @@ def test_a_number_is_judged_by_its_error_and_its_bias() -> None:
         }
     )
     labels = predictions.select("row_id", label=pl.Series([repr(float(v)) for v in truth]))
-    found = row(watch([Scored("2024-02", MODEL, Kind(number=True), predictions, labels)]))
+    found = row(
+        watch([Scored("2024-02", MODEL, Kind(number=True, metric="rmse"), predictions, labels)])
+    )
     assert found["metric"] == pytest.approx(2)
     assert found["gap"] == pytest.approx(2)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -14,10 +13,11 @@ from hypothesis import strategies as st
 
 from tasks.fuse.steady import ROWS
 from tasks.fuse.target import Floats, Target
-from tasks.learn.learners.gated import Gate, fit_gated, restore_gated
+from tasks.learn.learners.gated import Gate, fit_gated
 from tasks.learn.learners.network import CLIP, Arrays, Blocks, fit_outcome, fit_scaling
-from tasks.learn.learners.tabm import fit_tabm, restore_tabm
+from tasks.learn.learners.tabm import fit_tabm
 from tasks.learn.learners.training import Course, held_back, train
+from tasks.models.pack import pack, unpack
 
 
 class Trained(Protocol):
@@ -262,27 +262,26 @@ def test_no_rows_and_many_rows_are_predicted(fit: Fit) -> None:
     np.testing.assert_array_equal(found[ROWS:], last)
 
 
-@pytest.mark.parametrize(("fit", "restore"), [(fit_tabm, restore_tabm), (fit_gated, restore_gated)])
+@both
 @pytest.mark.parametrize("number", [True, False])
-def test_json_and_arrays_are_all_of_a_network(
-    fit: Fit, restore: Callable[..., Trained], number: bool
-) -> None:
+def test_json_and_arrays_are_all_of_a_network(fit: Fit, number: bool) -> None:
     blocks = made(80)
     target = Target(np.arange(80.0), 0) if number else classes(np.arange(80) % 2, 3)
     network = fit(blocks, target, steps=20)
-    config = json.loads(json.dumps(network.config(), sort_keys=True))
-    arrays = {name: array.copy() for name, array in network.state().items()}
-    again = restore(config, arrays)
+    files = pack(network)
+    again = unpack(files)
     np.testing.assert_array_equal(again.predict(blocks), network.predict(blocks))
-    assert again.config() == network.config()
+    assert pack(again) == files
+    assert set(files) == {"json", "safetensors"}
+    arrays = vars(network).get("network", network).weights
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 
 def test_the_gates_are_restored_too() -> None:
     blocks = made(80)
     network = fit_gated(blocks, crossed(blocks), steps=20)
-    again = restore_gated(network.config(), network.state())
-    assert again.mean_gates == pytest.approx(network.mean_gates, abs=1e-6)
+    again = unpack(pack(network))
+    assert again.mean_gates == network.mean_gates
     np.testing.assert_array_equal(again.gates(blocks), network.gates(blocks))
 
 

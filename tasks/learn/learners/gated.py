@@ -8,24 +8,21 @@ weighted sum is what the rest of the network reads (gated multimodal fusion, Are
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tasks.learn.learners.network import Architecture, Network, per_member, restored, uniform
+from tasks.learn.learners.network import Architecture, Network, per_member, uniform
 from tasks.learn.learners.training import Course, train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import torch
     from torch import Tensor
 
     from tasks.fuse.target import Floats, Target
-    from tasks.learn.learners.network import Arrays, Blocks, Dropout, Weights
+    from tasks.learn.learners.network import Blocks, Dropout, Weights
 
 COURSE = Course(epochs=6, rate=2e-3, decay=1e-2, dropout=0.5, least=300)
-GATES = "gates"
 EMPTY = -1e9
 """The logit of a block that is all zero in a row."""
 
@@ -107,7 +104,7 @@ class Gate(Architecture):
 
 @dataclass(frozen=True)
 class Gated:
-    """A trained network with gates; `config` and `state` are all of it."""
+    """A trained network with gates."""
 
     network: Network[Gate]
     mean: Floats
@@ -143,14 +140,6 @@ class Gated:
         """
         return _gates(self.network, blocks)
 
-    def config(self) -> dict[str, Any]:
-        """All but the arrays, JSON-ready."""
-        return self.network.config()
-
-    def state(self) -> Arrays:
-        """The arrays."""
-        return {**self.network.state(), GATES: self.mean.astype(np.float32)}
-
 
 def fit_gated(
     blocks: Blocks,
@@ -176,12 +165,6 @@ def fit_gated(
     course = replace(COURSE, most=steps)
     network = train(_design, blocks, target, sample_weights, course, seed, device)
     return Gated(network, _gates(network, blocks).mean(axis=0))
-
-
-def restore_gated(config: Mapping[str, Any], state: Arrays, device: str = "cpu") -> Gated:
-    """The network that has this `config` and `state`."""
-    network = restored(Gate, config, state, device)
-    return Gated(network, state[GATES].astype(np.float64))
 
 
 def _gates(network: Network[Gate], blocks: Blocks) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -33,7 +33,6 @@ CLIP = 10.0
 """No standardised feature is farther than this from its mean."""
 TINY = 1e-6
 """What deviates less than this, relative to its mean, is constant but for rounding."""
-MEAN, DEVIATION, WEIGHTS = "scaling.mean", "scaling.deviation", "weights."
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Network(Generic[A]):
-    """A trained network; `config` and `state` are all of it, and `restored` is the way back."""
+    """A trained network."""
 
     architecture: A
     scaling: Scaling
@@ -182,40 +181,6 @@ class Network(Generic[A]):
         import torch
 
         return torch.tensor(array, device=self.device)
-
-    def config(self) -> dict[str, Any]:
-        """All but the arrays, JSON-ready."""
-        return {
-            "architecture": asdict(self.architecture),
-            "blocks": [list(block) for block in self.scaling.widths.items()],
-            "outcome": asdict(self.outcome),
-        }
-
-    def state(self) -> Arrays:
-        """The arrays."""
-        scaling = {MEAN: self.scaling.mean, DEVIATION: self.scaling.deviation}
-        return {**scaling, **{WEIGHTS + name: value for name, value in self.weights.items()}}
-
-
-def restored(
-    kind: Callable[..., A],
-    config: Mapping[str, Any],
-    state: Mapping[str, NDArray[np.float32]],
-    device: str = "cpu",
-) -> Network[A]:
-    """The network of this kind of architecture that has this `config` and `state`."""
-    weights = {
-        name.removeprefix(WEIGHTS): value
-        for name, value in state.items()
-        if name.startswith(WEIGHTS)
-    }
-    return Network(
-        kind(**_tuples(config["architecture"])),
-        Scaling(dict(config["blocks"]), state[MEAN], state[DEVIATION]),
-        Outcome(**_tuples(config["outcome"])),
-        weights,
-        device,
-    )
 
 
 def fit_scaling(blocks: Blocks) -> Scaling:
@@ -276,11 +241,6 @@ def _moments(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     varying = spreads[spreads > TINY * np.abs(mean)]
     deviation = np.median(varying) if len(varying) else 1.0
     return mean.astype(np.float32), np.full(len(mean), deviation, np.float32)
-
-
-def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has only lists."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
 
 
 def _keep(values: Tensor) -> Tensor:

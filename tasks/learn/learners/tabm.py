@@ -9,19 +9,19 @@ its own. All are trained at once, and their mean is the prediction.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.learn.learners.network import Architecture, Network, per_member, restored, uniform
+from tasks.learn.learners.network import Architecture, Network, per_member, uniform
 from tasks.learn.learners.training import Course, train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import torch
     from torch import Tensor
 
     from tasks.fuse.target import Floats, Target
-    from tasks.learn.learners.network import Arrays, Blocks, Dropout, Weights
+    from tasks.learn.learners.network import Blocks, Dropout, Weights
 
 COURSE = Course(epochs=10, rate=3e-3, decay=1e-2, dropout=0.3)
 
@@ -105,11 +105,6 @@ def fit_tabm(
     """
     course = replace(COURSE, most=steps)
     return train(_design, blocks, target, sample_weights, course, seed, device)
-
-
-def restore_tabm(config: Mapping[str, Any], state: Arrays, device: str = "cpu") -> Network[TabM]:
-    """The network that has this `config` and `state`."""
-    return restored(TabM, config, state, device)
 
 
 def _design(widths: Sequence[int], outputs: int) -> TabM:

@@ -13,6 +13,13 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
+def threads() -> int:
+    """How many threads there are to work with."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def in_order(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
     """What `work` makes of each item, as many at a time as torch has threads.
 
@@ -22,16 +29,16 @@ def in_order(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[F
     import torch
     from threadpoolctl import threadpool_limits
 
-    threads = torch.get_num_threads()
+    several = threads()
     waiting: deque[Future[Found]] = deque()
     # BLAS has one limit for all threads, OpenMP and torch have one for each.
     with (
         threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(threads, "score", torch.set_num_threads, (1,)) as pool,
+        ThreadPoolExecutor(several, "score", torch.set_num_threads, (1,)) as pool,
     ):
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > threads:
+            if len(waiting) > several:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
