@@ -285,6 +285,7 @@ def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None
     assert registry_after.decided(made.id)
 
 
+@pytest.mark.slow
 def test_without_new_labels_nothing_new_is_due(used: Table, training: Mine) -> None:
     rows = tickets(600, months=6)
     for row in rows[500:]:

@@ -138,6 +138,14 @@ def test_a_model_is_due_after_so_many_partitions() -> None:
     assert not due({"every": None}, [], since=99)
 
 
+def test_a_partition_without_any_label_yet_makes_nothing_due() -> None:
+    bare = scored([None, None], [0.5, 0.5], partition="2024-03")
+    labelled = scored(["yes", "no"], [0.5, 0.5], partition="2024-02")
+    assert not due({"every": 2}, [labelled, bare], since=2)
+    assert due({"every": 2}, [labelled, bare], since=3)
+    assert due({"every": 2}, [labelled, scored(["yes"], [0.5], partition="2024-03")], since=2)
+
+
 def test_a_model_is_due_when_its_loss_is_surely_higher_than_it_was() -> None:
     part = drawn()
     loss = row(watch([part]))["loss"]
