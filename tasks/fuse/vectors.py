@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.fuse.deal import folds_of
 from tasks.fuse.directions import Floats32, label_axes, main_axes
+from tasks.fuse.fixed_batches import batch_size, computed
 from tasks.fuse.goals import goals
 from tasks.fuse.parts import Matrix, Part, Rows
 from tasks.fuse.settings import FuseSettings
-from tasks.fuse.steady import steadily
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,9 +78,15 @@ class Vectors(Part):
         if self.axes is None:
             return vectors[:, : self.width]
         written = np.any(vectors, axis=1, keepdims=True)
-        axes, origin = self.axes, self.origin
-        placed = steadily(lambda part: part @ axes - origin, vectors)
+        placed = computed(self._placed, vectors, self._batch)
         return np.where(written, placed, np.float32(0))
+
+    @cached_property
+    def _batch(self) -> int:
+        return batch_size(lambda batch: self._placed(batch[""]), {"": len(np.asarray(self.axes))})
+
+    def _placed(self, vectors: Floats32) -> Floats32:
+        return np.asarray(vectors @ np.asarray(self.axes) - self.origin)
 
     def get_feature_names_out(self) -> list[str]:
         """The dimensions' numbers, after `pca` or `pls` if they are directions."""

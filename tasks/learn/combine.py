@@ -9,12 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from tasks.fuse.steady import steadily
+from tasks.fuse.fixed_batches import batch_size, computed
 from tasks.fuse.target import Unit, unit_of
 from tasks.learn.calibrate import Calibrator, fit_calibrator
 from tasks.learn.learners.lesson import estimated
@@ -86,8 +86,15 @@ class Meta:
     def apply(self, found: Sequence[Floats]) -> Floats:
         """What the linear model foretells (n, outputs)."""
         features = _features(found, self.outputs, self.unit)
-        numbers = steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
-        return self.unit.back(numbers)
+        return self.unit.back(computed(self._estimated, features, self._batch))
+
+    @cached_property
+    def _batch(self) -> int:
+        widths = {"": self.estimator.n_features_in_}
+        return batch_size(lambda batch: self._estimated(batch[""]), widths, np.float64)
+
+    def _estimated(self, features: Floats) -> Floats:
+        return estimated(self.estimator, features, self.outputs)
 
     def shares(self) -> list[float]:
         """Each model's part of the absolute coefficients."""

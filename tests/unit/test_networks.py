@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.steady import ROWS
+from tasks.fuse.fixed_batches import SIZES
 from tasks.fuse.target import Floats, Target
 from tasks.learn.learners.gated import Gate, fit_gated
 from tasks.learn.learners.network import CLIP, Arrays, Blocks, fit_outcome, fit_scaling
@@ -254,12 +254,12 @@ def test_nothing_to_learn_from_is_refused(fit: Fit, blocks: Blocks) -> None:
 
 @both
 def test_no_rows_and_many_rows_are_predicted(fit: Fit) -> None:
-    blocks, many = made(60), made(ROWS + 3)
+    blocks, many = made(60), made(SIZES[0] + 3)
     network = fit(blocks, crossed(blocks), steps=20)
     assert network.predict(made(0)).shape == (0, 2)
     found = network.predict(many)
-    last = network.predict({name: block[ROWS:] for name, block in many.items()})
-    np.testing.assert_array_equal(found[ROWS:], last)
+    last = network.predict({name: block[SIZES[0] :] for name, block in many.items()})
+    np.testing.assert_array_equal(found[SIZES[0] :], last)
 
 
 @both

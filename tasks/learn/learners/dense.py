@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.fuse.steady import steadily
+from tasks.fuse.fixed_batches import batch_size, computed
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated
 from tasks.learn.learners.svd import Reduced, fit_svd
 
@@ -64,7 +65,15 @@ class Neighbours:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
         blocks = self.form.blocks({name: matrices[name] for name in self.names})
         features = np.hstack(list(blocks.values()))
-        return steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
+        return computed(self._estimated, features, self._batch)
+
+    @cached_property
+    def _batch(self) -> int:
+        widths = {"": self.estimator.n_features_in_}
+        return batch_size(lambda batch: self._estimated(batch[""]), widths)
+
+    def _estimated(self, features: NDArray[np.float32]) -> Floats:
+        return estimated(self.estimator, features, self.outputs)
 
 
 def fit_neighbours(lesson: Lesson) -> Neighbours | None:

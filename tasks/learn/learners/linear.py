@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.fuse.steady import steadily
+from tasks.fuse.fixed_batches import batch_size, computed
 from tasks.learn.learners.lesson import Floats, Lesson, Matrices, estimated, side_by_side
 
 if TYPE_CHECKING:
-    from tasks.fuse.parts import BlockName, Rows
+    from tasks.fuse.parts import BlockName, Matrix, Rows
 
 STEPS = 60
 SVM_FOLDS = 3
@@ -32,8 +33,16 @@ class Linear:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
         features = side_by_side([matrices[name] for name in self.names])
         if not isinstance(features, np.ndarray):
-            return estimated(self.estimator, features, self.outputs)
-        return steadily(lambda part: estimated(self.estimator, part, self.outputs), features)
+            return self._estimated(features)
+        return computed(self._estimated, features, self._batch)
+
+    @cached_property
+    def _batch(self) -> int:
+        widths = {"": self.estimator.n_features_in_}
+        return batch_size(lambda batch: self._estimated(batch[""]), widths)
+
+    def _estimated(self, features: Matrix) -> Floats:
+        return estimated(self.estimator, features, self.outputs)
 
     def coefficients(self) -> Floats | None:
         """Coefficients (outputs, features), 0 for a class not seen; None if it has none."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from tasks.fuse.steady import in_pieces
+from tasks.fuse.fixed_batches import batch_size, in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,8 @@ Dropout: TypeAlias = "Callable[[Tensor], Tensor]"
 
 CLIP = 10.0
 """No standardised feature is farther than this from its mean."""
+NARROW = 16
+"""Layers have a multiple of so many outputs while they are computed."""
 TINY = 1e-6
 """What deviates less than this, relative to its mean, is constant but for rounding."""
 
@@ -165,17 +168,29 @@ class Network(Generic[A]):
 
     def compute(self, blocks: Blocks, method: Callable[..., Tensor]) -> Floats:
         """What a method of the architecture with the arguments of `run` makes of n rows (n, …)."""
-        import torch
-
         used = {name: blocks[name] for name in self.scaling.widths}
         rows = min(len(block) for block in used.values())
+        weights = {name: self._tensor(value) for name, value in self.weights.items()}
+        parts = [
+            self._computed(method, weights, batch) for batch in in_batches(used, rows, self._batch)
+        ]
+        return np.concatenate(parts)[:rows].astype(np.float64)
+
+    @cached_property
+    def _batch(self) -> int:
+        weights = {name: self._tensor(value) for name, value in self.weights.items()}
+        run = self.architecture.run
+        return batch_size(partial(self._computed, run, weights), self.scaling.widths)
+
+    def _computed(
+        self, method: Callable[..., Tensor], weights: Weights, batch: Blocks
+    ) -> NDArray[np.float32]:
+        import torch
+
         with one_torch_thread(), torch.no_grad():
-            weights = {name: self._tensor(value) for name, value in self.weights.items()}
-            parts = [
-                method(weights, self._tensor(inputs), self._tensor(present), _keep)
-                for inputs, present in map(self.scaling.apply, in_pieces(used, rows))
-            ]
-            return np.asarray(torch.cat(parts)[:rows].cpu().numpy(), np.float64)
+            inputs, present = map(self._tensor, self.scaling.apply(batch))
+            found: NDArray[np.float32] = method(weights, inputs, present, _keep).cpu().numpy()
+            return found
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         import torch
@@ -230,7 +245,11 @@ def per_member(values: Tensor, weights: Weights, name: str) -> Tensor:
     """A linear layer of its own for each member: (n, members, inputs) to (n, members, outputs)."""
     import torch
 
-    return torch.einsum("nki,kio->nko", values, weights[name]) + weights[f"{name}.b"]
+    matrix = weights[name]
+    outputs = matrix.shape[-1]
+    # Into a few outputs, MKL computes the last rows of a batch otherwise than the first.
+    padded = torch.nn.functional.pad(matrix, (0, -outputs % NARROW))
+    return torch.einsum("nki,kio->nko", values, padded)[..., :outputs] + weights[f"{name}.b"]
 
 
 def _moments(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
