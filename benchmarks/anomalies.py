@@ -29,10 +29,10 @@ import polars as pl
 from anomalies_data import Planted, bare, contradictions, numbers, texts
 from anomalies_peers import PEERS, ask
 
-from tasks.anomalies.anomaly import anomaly
-from tasks.anomalies.settings import AnomalySettings
-from tasks.anomalies.views import Table, View, table_view, text_view
-from tasks.texts.distinct import distinct_texts
+from fusemine.tasks.mine.anomalies.anomalies import anomaly
+from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.views.view import Table, View, table_view, text_view
+from fusemine.tasks.text.distinct import distinct_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

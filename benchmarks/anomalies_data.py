@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from fusion_data import embed, read_table
 
-from tasks.fuse.features import fit_features
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.features import fit_features
+from fusemine.tasks.fuse.settings import FuseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -140,11 +140,11 @@ def measured(path: Path, call: Callable[[], Any]) -> dict[str, float]:
 
 def here(path: Path) -> dict[str, float]:
     """A backfill in this process."""
-    from flows.server import ensure_server, set_defaults
+    from fusemine.flows.server.temporary import ensure_server, set_defaults
 
     set_defaults()
     ensure_server()
-    from flows.backfill import backfill
+    from fusemine.flows.backfill import backfill
 
     return measured(path, lambda: backfill(path, pool="here"))
 
@@ -152,12 +152,12 @@ def here(path: Path) -> dict[str, float]:
 def work(path: Path) -> dict[str, float]:
     """The same work, called without Prefect's engine."""
     take_prefect_out()
-    from flows.config import load_pipeline
-    from flows.pipeline import mine_partition
-    from flows.plan import make_plan
-    from flows.prepare import Prepared
-    from tasks.collect.source import read_listing
-    from tasks.collect.task import collect
+    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.engine.plan import make_plan
+    from fusemine.flows.engine.prepare import Prepared
+    from fusemine.flows.pipeline import mine_partition
+    from fusemine.tasks.inventory.source import read_listing
+    from fusemine.tasks.inventory.task import collect
 
     def mine_all() -> None:
         loaded = load_pipeline(path)

@@ -25,11 +25,11 @@ import polars as pl
 from embedding_store import fill_together, kill_half_way, million, second_run
 from local import DATA
 
-from tasks.embed.files import find_model
-from tasks.embed.packed import PackedEncoder
-from tasks.embed.precision import candidate, machine_type
-from tasks.embed.settings import EmbedSettings, Precision
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.tasks.embed.encoders.packed import PackedEncoder
+from fusemine.tasks.embed.precision import candidate, machine_type
+from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 MEGAFLOP_PER_TOKEN = 21.2
 """Of the linear layers of all-MiniLM-L6-v2."""
@@ -126,7 +126,7 @@ def matmul_limit() -> float:
     import torch
     from torch.nn.functional import linear
 
-    from tasks.embed.sharing import Workers
+    from fusemine.tasks.embed.encoders.worker_pool import Workers
 
     x, weight = torch.randn(1024, 384), torch.randn(1536, 384)
 

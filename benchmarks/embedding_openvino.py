@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.embed.batches import plan_batches
-from tasks.embed.tokens import FastTokenizer
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.batches import plan_batches
+from fusemine.tasks.embed.encoders.tokens import FastTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

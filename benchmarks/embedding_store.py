@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 from local import HERE
 
-from tasks.embed.embed import Embedded, embed
-from tasks.embed.files import find_model
-from tasks.embed.fill import Engine
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
-from tasks.embed.store import EmbeddingStore, keys_of
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.embed import Embedded, embed
+from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store.fill import Engine
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 MILLION = 1_000_000
 SETTINGS = EmbedSettings(device="cpu")
@@ -78,7 +78,7 @@ def stored(texts: list[str], folder: Path) -> np.ndarray:
 MEMORY = """
 import random, sys, time
 from pathlib import Path
-from tasks.embed.store import EmbeddingStore, keys_of
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 def memory():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -44,10 +44,10 @@ import polars as pl
 from fusion_data import TABLES, Kind, Table, embed, read_table
 from fusion_peers import PEERS, Problem, Side, ask, peak_memory, write
 
-from tasks.contracts import PROBABILITY
-from tasks.fuse.settings import FuseSettings
-from tasks.learn.classify import classify
-from tasks.learn.settings import ClassifySettings
+from fusemine.tasks.core.contract import PROBABILITY
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.classify.classify import classify
+from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,20 +18,20 @@ import polars as pl
 from embedding import SETTINGS, engine, packed
 from local import HERE
 
-from flows.config import load_pipeline
-from tasks.clean.clean import clean
-from tasks.columns import LabelRule
-from tasks.contracts import CATEGORY, NUMBER
-from tasks.embed.files import find_model
-from tasks.embed.precision import candidate, machine_type
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.core.contract import CATEGORY, NUMBER
+from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.tasks.embed.precision import candidate, machine_type
+from fusemine.tasks.table.roles import LabelRule
 
 if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
 
-    from flows.config import Pipeline
-    from tasks.columns import Columns
+    from fusemine.flows.engine.config import Pipeline
+    from fusemine.tasks.table.roles import Columns
 
 Kind: TypeAlias = Literal["binary", "classes", "number"]
 TABLES: dict[str, Kind] = {

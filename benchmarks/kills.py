@@ -28,7 +28,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from local import BIN, MARK, environment, pipeline, server, start, start_worker
 
-from tasks import vectors
+from fusemine.tasks.core import vectors
 
 WINDOW = 3
 UNSAVED_SECONDS = 15
@@ -37,7 +37,7 @@ UNSAVED_SECONDS = 15
 # The command, with a line in a file for each text that goes through the model.
 RECORDING = """
 import hashlib, sys, time
-from tasks.embed.packed import PackedEncoder
+from fusemine.tasks.embed.encoders.packed import PackedEncoder
 
 run = PackedEncoder._run
 
@@ -49,7 +49,7 @@ def recorded(self, texts):
     return vectors
 
 PackedEncoder._run = recorded
-from flows.cli import main
+from fusemine.flows.cli.main import main
 main(sys.argv[2:])
 """
 

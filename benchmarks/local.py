@@ -103,7 +103,7 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
 def make_automations(settings: dict[str, str]) -> None:
     code = (
         "from prefect.client.orchestration import get_client\n"
-        "from flows.automations import make_automations\n"
+        "from fusemine.flows.server.automations import make_automations\n"
         "with get_client(sync_client=True) as client: make_automations(client, print)"
     )
     subprocess.run([sys.executable, "-c", code], env=settings, check=True, capture_output=True)

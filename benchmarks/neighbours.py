@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from tasks.texts.nearest import nearest
+from fusemine.tasks.text.neighbours import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

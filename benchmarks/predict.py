@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flows.config import Loaded, load_pipeline
-from tasks.collect.read import find_files, read_file
+from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.tasks.sources.files import find_files, read_file
 
 PIECE = 50_000
 ROUNDS = 3
@@ -87,7 +87,7 @@ def write(path: Path, rows: pl.DataFrame, count: int, loaded: Loaded) -> None:
 
 def scored(pipeline: Path, file: Path) -> dict[str, Any]:
     """What `fusemine predict` says in a process of its own, with its time and memory."""
-    command = [sys.executable, "-c", "from flows.cli import main; main()"]
+    command = [sys.executable, "-c", "from fusemine.flows.cli.main import main; main()"]
     began = time.monotonic()
     done = subprocess.run(
         [*command, "predict", str(pipeline), str(file), "--json"],

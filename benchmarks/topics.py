@@ -42,13 +42,13 @@ from fusion_data import embed, read_table
 from topics_peers import Side, ask, peak_memory, write
 from topics_words import Words
 
-from tasks.topics.advance import Rows, advance
-from tasks.topics.cluster import cluster
-from tasks.topics.quality import diversity
-from tasks.topics.registry import State
-from tasks.topics.settings import ClusterSettings
-from tasks.vectors import unit
-from tasks.window import Window
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.core.window import Window
+from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.grouping.quality import diversity
+from fusemine.tasks.mine.topic_chain.registry import State
+from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.topics import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

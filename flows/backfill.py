@@ -10,19 +10,19 @@ from prefect import flow, runtime
 from prefect.settings import get_current_settings
 from pydantic import Field
 
-from flows.alerts import alert
-from flows.board import Board
-from flows.config import Loaded, load_pipeline
-from flows.coverage import coverage_of
-from flows.fleet import work_on_pool
-from flows.here import work_here
-from flows.plan import pipeline_name
-from flows.range import Options, partition_on, plan_backfill
-from flows.record import Backfill, Only, Order, Pool, Standing, load_backfill
-from flows.server import is_temporary
-from flows.whereabouts import note_process
-from tasks.errors import RunError
-from tasks.locks import shared
+from fusemine.flows.backfills.in_process import work_here
+from fusemine.flows.backfills.live_table import Board
+from fusemine.flows.backfills.selection import Options, partition_on, plan_backfill
+from fusemine.flows.backfills.state import Backfill, Only, Order, Pool, Standing, load_backfill
+from fusemine.flows.backfills.work_pool import work_on_pool
+from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.flows.engine.coverage import coverage_of
+from fusemine.flows.engine.plan import pipeline_name
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.temporary import is_temporary
+from fusemine.tasks.core.errors import RunError
+from fusemine.tasks.core.locks import shared
 
 
 def _run_name() -> str:

@@ -9,15 +9,15 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows.alerts import alert
-from flows.backfill import carry_out
-from flows.board import Board
-from flows.config import load_pipeline
-from flows.coverage import Coverage, State, coverage_of
-from flows.range import Options, plan_backfill
-from flows.record import Backfill, Pool
-from flows.whereabouts import note_process
-from tasks.partitions import scheduled_partition
+from fusemine.flows.backfill import carry_out
+from fusemine.flows.backfills.live_table import Board
+from fusemine.flows.backfills.selection import Options, plan_backfill
+from fusemine.flows.backfills.state import Backfill, Pool
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.coverage import Coverage, State, coverage_of
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.tasks.core.partition import scheduled_partition
 
 ATTEMPTS = 3
 """How often a partition that fails is tried before it is left to a person."""

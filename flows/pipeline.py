@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.alerts import alert
-from flows.attempt import check_gates, recording_failure
-from flows.chain import registry_of
-from flows.config import load_pipeline
-from flows.in_use import Train, use_models
-from flows.jobs import Jobs
-from flows.outcome import Outcome, describe
-from flows.plan import Plan, make_plan, narrowed, resolve_early, run_name
-from flows.prepare import Prepared
-from flows.progress import shown_in_ui
-from flows.publish import publish
-from flows.whereabouts import note_process
-from tasks.anomalies.task import anomaly_window
-from tasks.collect.source import read_listing
-from tasks.collect.task import collect
-from tasks.failures import clear_failure
-from tasks.fuse.task import fuse
-from tasks.learn.task import classify_window
-from tasks.locks import shared
-from tasks.report.task import Made, report_window
-from tasks.topics.task import cluster_window
-from tasks.windowed import WindowRefs
+from fusemine.flows.engine.attempt import check_gates, recording_failure
+from fusemine.flows.engine.chain import registry_of
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.failures import clear_failure
+from fusemine.flows.engine.jobs import Jobs
+from fusemine.flows.engine.outcome import Outcome, describe
+from fusemine.flows.engine.plan import Plan, make_plan, narrowed, resolve_early, run_name
+from fusemine.flows.engine.prepare import Prepared
+from fusemine.flows.engine.publish import publish
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.progress import shown_in_ui
+from fusemine.flows.serving.in_use import Train, use_models
+from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.windowed import WindowRefs
+from fusemine.tasks.fuse.task import fuse
+from fusemine.tasks.inventory.source import read_listing
+from fusemine.tasks.inventory.task import collect
+from fusemine.tasks.mine.anomalies.task import anomaly_window
+from fusemine.tasks.mine.classify.task import classify_window
+from fusemine.tasks.mine.topics.task import cluster_window
+from fusemine.tasks.report.task import Made, report_window
 
 if TYPE_CHECKING:
-    from tasks.artifacts import ArtifactRef
+    from fusemine.tasks.core.artifact import ArtifactRef
 
 
 @flow(

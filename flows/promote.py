@@ -6,10 +6,10 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.alerts import alert
-from flows.choose_model import choose_model
-from flows.config import load_pipeline
-from flows.whereabouts import note_process
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.serving.choose import choose_model
 
 
 @flow(name="promote", on_running=[note_process], on_failure=[alert], on_crashed=[alert])

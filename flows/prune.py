@@ -7,12 +7,12 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from flows.alerts import alert
-from flows.config import Loaded, load_pipeline
-from flows.whereabouts import note_process
-from tasks.locks import exclusive
-from tasks.models.records import read_registry
-from tasks.upkeep import prune as upkeep
+from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.tasks.core.locks import exclusive
+from fusemine.tasks.serving.records import read_registry
+from fusemine.tasks.upkeep import prune as upkeep
 
 
 @flow(name="prune", on_running=[note_process], on_failure=[alert], on_crashed=[alert])

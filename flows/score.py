@@ -7,15 +7,15 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.alerts import alert
-from flows.config import load_pipeline
-from flows.progress import shown_in_ui
-from flows.reach import shown
-from flows.scoring import request_of, scored_lines
-from flows.whereabouts import note_process
-from tasks.locks import shared
-from tasks.markup import escape
-from tasks.models.task import predict_file
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.server.alerts import alert
+from fusemine.flows.server.errors import shown
+from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.progress import shown_in_ui
+from fusemine.flows.serving.scoring import request_of, scored_lines
+from fusemine.tasks.core.locks import shared
+from fusemine.tasks.serving.task import predict_file
+from fusemine.tasks.table.escaping import escape
 
 
 @flow(name="score", on_running=[note_process], on_failure=[alert], on_crashed=[alert])

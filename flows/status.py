@@ -8,10 +8,10 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from flows.config import load_pipeline
-from flows.coverage import coverage_of
-from flows.grids import coverage_rows
-from tasks.markup import escape_rows
+from fusemine.flows.backfills.grids import coverage_rows
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.coverage import coverage_of
+from fusemine.tasks.table.escaping import escape_rows
 
 
 @flow(name="status")

@@ -16,12 +16,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-from tasks.artifacts import Job
-from tasks.embed.encoder import Encoder
-from tasks.embed.files import ModelFiles, find_model
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
-from tasks.keys import Recipe
+from fusemine.tasks.core.artifact import Job
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.embed.encoders.encoder import Encoder
+from fusemine.tasks.embed.encoders.files import ModelFiles, find_model
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 if TYPE_CHECKING:
     from _pytest.tmpdir import TempPathFactory

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.fuse.blocks import fit_blocks
-from tasks.fuse.parts import BlockName, Rows
-from tasks.fuse.settings import FuseSettings
-from tasks.learn.explain.explain import RowExplanation
-from tasks.learn.explain.importance import (
-    Predict,
-)
-from tasks.learn.explain.shapley import Explained
+from fusemine.tasks.fuse.blocks import fit_blocks
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import BlockName, Rows
+from fusemine.tasks.mine.classify.explain.explain import RowExplanation
+from fusemine.tasks.mine.classify.explain.importance import Predict
+from fusemine.tasks.mine.classify.explain.shapley import Explained
 
 WORDS = ["bird", "engine", "wing", "landing", "runway", "none", "gull", "flight"]
 BINARY = Explained(("no", "yes"), positive=1)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.vectors import unit
-from tasks.window import Window
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.core.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

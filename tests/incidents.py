@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.contracts import DOUBTS, PREDICTIONS, PROBABILITY
-from tasks.fuse.settings import FuseSettings
-from tasks.learn.classify import Classification, classify
-from tasks.learn.settings import ClassifySettings
+from fusemine.tasks.core.contract import DOUBTS, PREDICTIONS, PROBABILITY
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.classify.classify import Classification, classify
+from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 Floats = NDArray[np.float32]
 START = datetime(1995, 1, 1, tzinfo=UTC)

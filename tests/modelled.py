@@ -10,11 +10,11 @@ import polars as pl
 from click.testing import CliRunner
 from support import SETTINGS, Table, write_csv
 
-from flows.cli import main
-from tasks.artifacts import ref_of
-from tasks.keys import file_digest
-from tasks.models.records import read_registry
-from tasks.models.registry import Registry
+from fusemine.flows.cli.main import main
+from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.serving.records import read_registry
+from fusemine.tasks.serving.registry import Registry
 
 MONTHS = ("2024-03", "2024-04", "2024-05")
 LEARNING = {**SETTINGS["classify"], "test_from": None, "test_share": 0.3}

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.anomalies.anomaly import Anomalies, anomaly
-from tasks.anomalies.settings import AnomalySettings
-from tasks.contracts import ANOMALIES, BURSTS, REPEATS
-from tasks.fuse.features import fit_features
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.core.contract import ANOMALIES, BURSTS, REPEATS
+from fusemine.tasks.fuse.features import fit_features
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
+from fusemine.tasks.mine.anomalies.settings import AnomalySettings
 
 Floats = NDArray[np.float32]
 ROWS = 200

@@ -19,19 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from support import write_csv
 
-from tasks import vectors
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame, read_manifest
-from tasks.clean.clean import clean
-from tasks.clean.settings import CleanSettings
-from tasks.clean.task import clean_job
-from tasks.collect.settings import SourceSettings
-from tasks.collect.source import Source, read_listing, state_of
-from tasks.collect.task import _scan
-from tasks.columns import Columns
-from tasks.contracts import CLEAN, EMBEDDINGS, FEATURES, RAW, REJECTED, RESULTS
-from tasks.embed.store import EmbeddingStore, keys_of
-from tasks.keys import Recipe
-from tasks.partitions import PartitionSettings
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.clean.task import clean_job
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame, read_manifest
+from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, FEATURES, RAW, REJECTED, RESULTS
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.partition import PartitionSettings
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
+from fusemine.tasks.inventory.source import Source, read_listing, state_of
+from fusemine.tasks.inventory.task import _scan
+from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.table.roles import Columns
 
 HOUR = timedelta(hours=1)
 DIMENSION = 4

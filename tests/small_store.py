@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.embed.space import USES, Facts, Use, write_facts
-from tasks.embed.store import EmbeddingStore, keys_of
+from fusemine.tasks.embed.store.space import USES, Facts, Use, write_facts
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.cells import as_text
-from tasks.clean.text import clean_text
+from fusemine.tasks.clean.text import clean_text
+from fusemine.tasks.table.cells import as_text
 
 if TYPE_CHECKING:
-    from tasks.clean.settings import CleanSettings
+    from fusemine.tasks.clean.settings import CleanSettings
 
 
 def clean_cells(values: pl.Series, settings: CleanSettings) -> pl.Series:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 import polars.selectors as cs
 
-from tasks.clean.cells import clean_cells
-from tasks.clean.duplicates import mark_duplicates
-from tasks.clean.labels import read_labels
-from tasks.clean.numbers import parse_numbers
-from tasks.clean.splits import read_splits
-from tasks.collect.assign import own_name, removed_rows, row_json
-from tasks.contracts import CATEGORY, NUMBER, RAW, TEXT
-from tasks.times import UTC_TIME, parse_times
+from fusemine.tasks.clean.cells import clean_cells
+from fusemine.tasks.clean.duplicates import mark_duplicates
+from fusemine.tasks.clean.labels import read_labels
+from fusemine.tasks.clean.numbers import parse_numbers
+from fusemine.tasks.clean.splits import read_splits
+from fusemine.tasks.collect.assign import own_name, removed_rows, row_json
+from fusemine.tasks.core.contract import CATEGORY, NUMBER, RAW, TEXT
+from fusemine.tasks.table.times import UTC_TIME, parse_times
 
 if TYPE_CHECKING:
-    from tasks.clean.settings import CleanSettings
-    from tasks.columns import Columns, TimeColumn
+    from fusemine.tasks.clean.settings import CleanSettings
+    from fusemine.tasks.table.roles import Columns, TimeColumn
 
 OURS = list(RAW.columns)
 

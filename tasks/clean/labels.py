@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.clean.numbers import parse_numbers
+from fusemine.tasks.clean.numbers import parse_numbers
 
 if TYPE_CHECKING:
-    from tasks.columns import LabelRule
+    from fusemine.tasks.table.roles import LabelRule
 
 POSITIVE, NEGATIVE = "positive", "negative"
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.settings import Settings
+from fusemine.tasks.core.settings import Settings
 
 
 class CleanSettings(Settings):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
-from tasks.clean.clean import clean
-from tasks.contracts import CLEAN, RAW, REJECTED
-from tasks.keys import Stage, recipe
-from tasks.task import execute, stage_task
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame
+from fusemine.tasks.core.contract import CLEAN, RAW, REJECTED
+from fusemine.tasks.core.key import Stage, recipe
+from fusemine.tasks.core.task import execute, stage_task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
 
-    from tasks.clean.settings import CleanSettings
-    from tasks.columns import Columns
+    from fusemine.tasks.clean.settings import CleanSettings
+    from fusemine.tasks.table.roles import Columns
 
-STAGE = Stage("clean", ("tasks.clean.clean",), ("polars", "pyarrow"))
+STAGE = Stage("clean", ("fusemine.tasks.clean.clean",), ("polars", "pyarrow"))
 
 
 def clean_job(

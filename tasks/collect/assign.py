@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.cells import as_text
-from tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
-from tasks.columns import check_columns
-from tasks.contracts import RAW
-from tasks.partitions import ALL, partition_keys
-from tasks.times import UTC_TIME, parse_times
+from fusemine.tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
+from fusemine.tasks.core.contract import RAW
+from fusemine.tasks.core.partition import ALL, partition_keys
+from fusemine.tasks.table.cells import as_text
+from fusemine.tasks.table.roles import check_columns
+from fusemine.tasks.table.times import UTC_TIME, parse_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tasks.collect.read import FileRows, Malformed
-    from tasks.columns import Columns
-    from tasks.partitions import PartitionSettings
+    from fusemine.tasks.core.partition import PartitionSettings
+    from fusemine.tasks.sources.files import FileRows, Malformed
+    from fusemine.tasks.table.roles import Columns
 
 REMOVED_SCHEMA = dict.fromkeys(("row_id", "stage", "rule", "reason", "row"), pl.String)
 _TIME, _NUMBER, _HASH = _INTERNAL = ("__event_time", "__row_number", "__row_hash")

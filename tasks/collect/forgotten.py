@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.files import replace_file
+from fusemine.tasks.core.io import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

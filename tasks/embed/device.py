@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from tasks.errors import ModelError
+from fusemine.tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.contracts import TEXT
-from tasks.embed.fill import Engine, fill
-from tasks.embed.space import note_use
-from tasks.embed.store import keys_of
-from tasks.errors import ArtifactError
-from tasks.vectors import unit
+from fusemine.tasks.core.contract import TEXT
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.store.fill import Engine, fill
+from fusemine.tasks.embed.store.space import note_use
+from fusemine.tasks.embed.store.store import keys_of
 
 if TYPE_CHECKING:
-    from tasks.embed.encoder import Tell
-    from tasks.embed.settings import EmbedSettings
-    from tasks.embed.store import Found
+    from fusemine.tasks.embed.encoders.encoder import Tell
+    from fusemine.tasks.embed.settings import EmbedSettings
+    from fusemine.tasks.embed.store.store import Found
 
 # A store that loses again and again what was just written is on a disk that fails.
 _ATTEMPTS = 3

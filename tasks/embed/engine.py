@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tasks.embed.fill import Engine
-from tasks.embed.languages import model_languages
-from tasks.embed.load import load_encoder
-from tasks.embed.place import space_folder
-from tasks.embed.precision import precision_of
-from tasks.embed.store import EmbeddingStore
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.languages import model_languages
+from fusemine.tasks.embed.precision import precision_of
+from fusemine.tasks.embed.store.fill import Engine
+from fusemine.tasks.embed.store.path import space_folder
+from fusemine.tasks.embed.store.store import EmbeddingStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tasks.embed.encoder import Encoder
-    from tasks.embed.files import ModelFiles
-    from tasks.embed.settings import EmbedSettings
+    from fusemine.tasks.embed.encoders.encoder import Encoder
+    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings
 
 
 def engine_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tasks.embed.encoder import decodable
+from fusemine.tasks.embed.encoders.encoder import decodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,15 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.embed.load import load_encoder
-from tasks.keys import digest
-from tasks.vectors import unit
+from fusemine.tasks.core.key import digest
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.load import load_encoder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.embed.files import ModelFiles
-    from tasks.embed.settings import EmbedSettings, Precision
+    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 COSINE = 0.999
 """What `auto` asks of every probe text's vector, against float32."""

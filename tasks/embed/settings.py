@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.asking.settings import ServerSettings
-from tasks.settings import Settings
+from fusemine.tasks.core.settings import Settings
+from fusemine.tasks.llm.settings import ServerSettings
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 

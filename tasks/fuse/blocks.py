@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.fuse.categories import Categories
-from tasks.fuse.dates import Dates
-from tasks.fuse.levels import Levels
-from tasks.fuse.numbers import Numbers
-from tasks.fuse.rates import Rates
-from tasks.fuse.terms import Terms
-from tasks.fuse.vectors import Vectors
+from fusemine.tasks.fuse.categories import Categories
+from fusemine.tasks.fuse.dates import Dates
+from fusemine.tasks.fuse.levels import Levels
+from fusemine.tasks.fuse.numbers import Numbers
+from fusemine.tasks.fuse.target_encoding import Rates
+from fusemine.tasks.fuse.text_vectors import Vectors
+from fusemine.tasks.fuse.tfidf import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tasks.fuse.parts import BlockName, Matrix, Part, Rows
-    from tasks.fuse.settings import FuseSettings
-    from tasks.fuse.target import Target
+    from fusemine.tasks.fuse.settings import FuseSettings
+    from fusemine.tasks.fuse.transformers import BlockName, Matrix, Part, Rows
+    from fusemine.tasks.stats.target import Target
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.contracts import CATEGORY
-from tasks.fuse.parts import Matrix, Part, Rows, as_columns
+from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tasks.fuse.settings import FuseSettings
-    from tasks.fuse.target import Target
+    from fusemine.tasks.fuse.settings import FuseSettings
+    from fusemine.tasks.stats.target import Target
 
 MISSING, RARE = "(missing)", "(rare)"
 

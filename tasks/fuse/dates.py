@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tasks.fuse.parts import Matrix, Part, Rows, as_columns
+from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
 
 if TYPE_CHECKING:
-    from tasks.fuse.target import Target
+    from fusemine.tasks.stats.target import Target
 
 CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 """Steps in one turn of each cycle. There is no year: later ones were never seen."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.fuse.blocks import fit_blocks
-from tasks.fuse.parts import BlockName, Rows
+from fusemine.tasks.fuse.blocks import fit_blocks
+from fusemine.tasks.fuse.transformers import BlockName, Rows
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from tasks.fuse.settings import FuseSettings
+    from fusemine.tasks.fuse.settings import FuseSettings
 
 DENSE: tuple[BlockName, ...] = ("text", "numbers", "categories")
 

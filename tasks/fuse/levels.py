@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tasks.contracts import CATEGORY
-from tasks.fuse.parts import Matrix, Part, Rows
-from tasks.fuse.terms import Sequences
+from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.fuse.tfidf import Sequences
+from fusemine.tasks.fuse.transformers import Matrix, Part, Rows
 
 if TYPE_CHECKING:
-    from tasks.fuse.settings import FuseSettings
-    from tasks.fuse.target import Target
+    from fusemine.tasks.fuse.settings import FuseSettings
+    from fusemine.tasks.stats.target import Target
 
 WIDEST = 16
 """The most dimensions of one category."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.contracts import NUMBER
-from tasks.fuse.parts import Matrix, Part, Rows, as_columns
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
 
 if TYPE_CHECKING:
-    from tasks.fuse.target import Floats, Target
+    from fusemine.tasks.stats.target import Floats, Target
 
 FARTHEST = 10.0
 """A robust distance stops growing here."""

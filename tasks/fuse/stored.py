@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from tasks import vectors
+from fusemine.tasks.core import vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.fuse.features import Features
+    from fusemine.tasks.fuse.features import Features
 
 PREFIX = "block."
 _TEXT = "text"

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job
-from tasks.contracts import FEATURES, REJECTED
-from tasks.fuse.features import fit_features
-from tasks.fuse.stored import features_table
-from tasks.keys import Stage, recipe
-from tasks.task import execute, stage_task
-from tasks.window import read_window, window_inputs
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job
+from fusemine.tasks.core.contract import FEATURES, REJECTED
+from fusemine.tasks.core.key import Stage, recipe
+from fusemine.tasks.core.task import execute, stage_task
+from fusemine.tasks.core.window import read_window, window_inputs
+from fusemine.tasks.fuse.features import fit_features
+from fusemine.tasks.fuse.stored import features_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tasks.fuse.settings import FuseSettings
-    from tasks.window import WindowRules
+    from fusemine.tasks.core.window import WindowRules
+    from fusemine.tasks.fuse.settings import FuseSettings
 
 STAGE = Stage(
     "fuse",
-    ("tasks.fuse.features", "tasks.fuse.stored", "tasks.window"),
+    ("fusemine.tasks.fuse.features", "fusemine.tasks.fuse.stored", "fusemine.tasks.core.window"),
     ("numpy", "polars", "pyarrow", "scikit-learn"),
 )
 

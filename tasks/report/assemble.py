@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.report.facts import facts, present
-from tasks.report.findings import figures, findings
-from tasks.report.in_use import in_use
-from tasks.report.intake import intake
-from tasks.report.label import label
-from tasks.report.model import Appendix, ReportInputs, ReportModel
-from tasks.report.textmap import text_map
-from tasks.report.topics import topics
-from tasks.report.trends import trends
-from tasks.report.unusual import anomalies
-from tasks.report.words import cut, flat
+from fusemine.tasks.collect.report import intake
+from fusemine.tasks.mine.anomalies.report.section import anomalies
+from fusemine.tasks.mine.classify.report.section import label
+from fusemine.tasks.mine.topics.report.section import topics
+from fusemine.tasks.mine.topics.report.text_map import text_map
+from fusemine.tasks.report.facts import facts, present
+from fusemine.tasks.report.findings import figures, findings
+from fusemine.tasks.report.model import Appendix, ReportInputs, ReportModel
+from fusemine.tasks.report.trends import trends
+from fusemine.tasks.report.words import cut, flat
+from fusemine.tasks.serving.monitor.report.section import in_use
 
 if TYPE_CHECKING:
-    from tasks.report.settings import ReportSettings
+    from fusemine.tasks.report.settings import ReportSettings
 
 SETTINGS = 400
 

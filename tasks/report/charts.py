@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from tasks.report.facts import COLOURS
-from tasks.report.scale import scale_of
-from tasks.report.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
-from tasks.report.words import amount, count, cut, percent, plural
+from fusemine.tasks.report.facts import COLOURS
+from fusemine.tasks.report.scale import scale_of
+from fusemine.tasks.report.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
+from fusemine.tasks.report.words import amount, count, cut, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tasks.report.model import Series, TextMap
-    from tasks.report.scale import Scale
+    from fusemine.tasks.report.model import Series, TextMap
+    from fusemine.tasks.report.scale import Scale
 
 __all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark", "static_map"]
 

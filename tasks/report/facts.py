@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.metrics import is_of_numbers
-from tasks.report.words import cut, finite, sentence
+from fusemine.tasks.mine.classify.report.metrics import is_of_numbers
+from fusemine.tasks.report.words import cut, finite, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.report.model import ReportInputs, Summary
+    from fusemine.tasks.report.model import ReportInputs, Summary
 
 COLOURS = 8
 """Topics that get a colour of their own; the others are grey."""

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.report.cautions import leak_words
-from tasks.report.changes import ANEW, counted
-from tasks.report.facts import (
+from fusemine.tasks.collect.report import totals
+from fusemine.tasks.mine.anomalies.report.section import new_flagged
+from fusemine.tasks.mine.classify.report.cautions import leak_words
+from fusemine.tasks.mine.classify.report.metrics import (
+    best_single,
+    change_words,
+    estimate,
+    leading,
+    main_view,
+    metric_name,
+)
+from fusemine.tasks.mine.topics.report.cards import bursts_of
+from fusemine.tasks.mine.topics.report.changes import ANEW, counted
+from fusemine.tasks.mine.topics.report.themes import has_themes, ranked_themes
+from fusemine.tasks.report.facts import (
     classes,
     is_number,
     mean,
@@ -16,22 +28,9 @@ from tasks.report.facts import (
     ranked,
     rate_name,
 )
-from tasks.report.intake import totals
-from tasks.report.metrics import (
-    best_single,
-    change_words,
-    estimate,
-    leading,
-    main_view,
-    metric_name,
-)
-from tasks.report.model import Figure, ReportInputs, Summary
-from tasks.report.rates import rate
-from tasks.report.since import ID, attention
-from tasks.report.themes import has_themes, ranked_themes
-from tasks.report.topic_cards import bursts_of
-from tasks.report.unusual import new_flagged
-from tasks.report.words import (
+from fusemine.tasks.report.model import Figure, ReportInputs, Summary
+from fusemine.tasks.report.rates import rate
+from fusemine.tasks.report.words import (
     amount,
     count,
     cut,
@@ -43,6 +42,7 @@ from tasks.report.words import (
     plural,
     sentence,
 )
+from fusemine.tasks.serving.monitor.report.since import ID, attention
 
 ENOUGH, FEW = 20, 5
 """Rows below which a partition, and a topic in it, say nothing about shares."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tasks.artifacts import read_frame, read_json
-from tasks.contracts import WATCH
-from tasks.windowed import SUMMARY
+from fusemine.tasks.core.artifact import read_frame, read_json
+from fusemine.tasks.core.contract import WATCH
+from fusemine.tasks.core.windowed import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.artifacts import ArtifactRef
+    from fusemine.tasks.core.artifact import ArtifactRef
 
 
 def embeddings(refs: Iterable[ArtifactRef]) -> dict[str, Any]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.markup import escape
-from tasks.report.model import Skipped
-from tasks.report.words import NONE, count, percent
+from fusemine.tasks.report.model import Skipped
+from fusemine.tasks.report.words import NONE, count, percent
+from fusemine.tasks.table.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tasks.report.model import ReportModel, Section
-    from tasks.report.model_label import Ablation, Choice, Estimate, Warned
-    from tasks.report.model_topics import Topics
+    from fusemine.tasks.mine.classify.report.model import Ablation, Choice, Estimate, Warned
+    from fusemine.tasks.mine.topics.report.model import Topics
+    from fusemine.tasks.report.model import ReportModel, Section
 
 TOPICS, ANOMALIES, WARNINGS, CHANGES = 12, 10, 5, 5
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-    from tasks.report.model_in_use import InUse
-    from tasks.report.model_label import Label
-    from tasks.report.model_topics import Topics
-    from tasks.report.model_unusual import Anomalies
+    from fusemine.tasks.mine.anomalies.report.model import Anomalies
+    from fusemine.tasks.mine.classify.report.model import Label
+    from fusemine.tasks.mine.topics.report.model import Topics
+    from fusemine.tasks.serving.monitor.report.model import InUse
 
 Summary = Mapping[str, Any]
 """A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
@@ -40,7 +40,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Tables as in `tasks.contracts` and JSON-ready summaries of one run over its window.
+    """Tables as in `fusemine.tasks.core.contract` and JSON-ready summaries of one run over its window.
 
     A miner that did not run is None; one that could not says why in its summary's `skipped`.
     """

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.report.facts import classes, numbers
-from tasks.report.words import amount, cut, finite, percent
-from tasks.topics.overtime import wilson
+from fusemine.tasks.mine.topics.over_time import wilson
+from fusemine.tasks.report.facts import classes, numbers
+from fusemine.tasks.report.words import amount, cut, finite, percent
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.report import charts, in_use_charts, quality_charts, reason_charts, words
-from tasks.report.model import ReportModel, Skipped, TextMap
+from fusemine.tasks.mine.classify.report import quality_charts, reason_charts
+from fusemine.tasks.report import charts, words
+from fusemine.tasks.report.model import ReportModel, Skipped, TextMap
+from fusemine.tasks.serving.monitor.report import charts as in_use_charts
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.collect.assign import own_name
-from tasks.contracts import RESULTS
+from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.core.contract import RESULTS
 
 
 def results(

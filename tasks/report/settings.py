@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.settings import Settings
+from fusemine.tasks.core.settings import Settings
 
 
 class ReportSettings(Settings):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from tasks.report.words import count, percent
+from fusemine.tasks.report.words import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks.artifacts import MAIN, Draft, Job, read_frame, read_json, read_manifest
-from tasks.collect.assign import removed_rows
-from tasks.contracts import (
+from fusemine.tasks.collect.assign import removed_rows
+from fusemine.tasks.core.artifact import MAIN, Draft, Job, read_frame, read_json, read_manifest
+from fusemine.tasks.core.contract import (
     ANOMALIES,
     BURSTS,
     CLUSTERS,
@@ -29,38 +29,38 @@ from tasks.contracts import (
     TOPICS,
     UNASSIGNED,
 )
-from tasks.keys import KEY_LENGTH, Stage, digest, recipe
-from tasks.learn.corrections.apply import correct_labels
-from tasks.report.assemble import assemble
-from tasks.report.gather import embeddings, models
-from tasks.report.markdown import five_lines, render_markdown
-from tasks.report.model import ReportInputs, StageRow
-from tasks.report.render import render_html, templates_digest
-from tasks.report.results import results, topics_of_rows
-from tasks.task import execute, stage_task
-from tasks.window import read_window
-from tasks.windowed import SUMMARY
+from fusemine.tasks.core.key import KEY_LENGTH, Stage, digest, recipe
+from fusemine.tasks.core.task import execute, stage_task
+from fusemine.tasks.core.window import read_window
+from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.mine.classify.corrections.apply import correct_labels
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.gather import embeddings, models
+from fusemine.tasks.report.markdown import five_lines, render_markdown
+from fusemine.tasks.report.model import ReportInputs, StageRow
+from fusemine.tasks.report.render import render_html, templates_digest
+from fusemine.tasks.report.results import results, topics_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tasks.artifacts import ArtifactRef
-    from tasks.collect.source import Listing
-    from tasks.report.settings import ReportSettings
-    from tasks.windowed import WindowRefs
+    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.windowed import WindowRefs
+    from fusemine.tasks.inventory.source import Listing
+    from fusemine.tasks.report.settings import ReportSettings
 
 STAGE = Stage(
     "report",
     (
-        "tasks.learn.corrections.apply",
-        "tasks.report.assemble",
-        "tasks.report.gather",
-        "tasks.markup",
-        "tasks.report.markdown",
-        "tasks.report.render",
-        "tasks.report.results",
-        "tasks.window",
-        "tasks.windowed",
+        "fusemine.tasks.mine.classify.corrections.apply",
+        "fusemine.tasks.report.assemble",
+        "fusemine.tasks.report.gather",
+        "fusemine.tasks.table.escaping",
+        "fusemine.tasks.report.markdown",
+        "fusemine.tasks.report.render",
+        "fusemine.tasks.report.results",
+        "fusemine.tasks.core.window",
+        "fusemine.tasks.core.windowed",
     ),
     ("jinja2", "numpy", "polars", "pyarrow"),
 )

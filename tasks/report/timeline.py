@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from tasks.report.model import ReportInputs
+    from fusemine.tasks.report.model import ReportInputs
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tasks.report.facts import classes, is_number, numbers, positive, ranked, rate_name
-from tasks.report.model import ReportInputs, Series, Skipped, Trends
-from tasks.report.rates import share_bounds
-from tasks.report.themes import palette
-from tasks.report.timeline import Timeline, timeline
-from tasks.report.topic_cards import bursts_of
-from tasks.report.words import cut, finite, plural
+from fusemine.tasks.mine.topics.report.cards import bursts_of
+from fusemine.tasks.mine.topics.report.themes import palette
+from fusemine.tasks.report.facts import classes, is_number, numbers, positive, ranked, rate_name
+from fusemine.tasks.report.model import ReportInputs, Series, Skipped, Trends
+from fusemine.tasks.report.rates import share_bounds
+from fusemine.tasks.report.timeline import Timeline, timeline
+from fusemine.tasks.report.words import cut, finite, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

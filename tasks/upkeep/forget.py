@@ -1,6 +1,6 @@
 """Removing a person's row from everything below a root, and keeping it from coming back.
 
-The caller holds the root alone (`tasks.locks.exclusive`). A kill at any moment and a second call
+The caller holds the root alone (`fusemine.tasks.core.locks.exclusive`). A kill at any moment and a second call
 end as one call does: the row's text is needed to find its vector, so what holds the text is
 rewritten last.
 """
@@ -14,17 +14,18 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.artifacts import ref_of
-from tasks.collect.forgotten import (
+from fusemine.tasks.collect.forgotten import (
     add_forgotten,
     blank_forgotten,
     content_id,
     id_hash,
     read_forgotten,
 )
-from tasks.errors import ArtifactError, ContractError, SettingsError
-from tasks.topics.llm.store import NAMES
-from tasks.upkeep.places import (
+from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.core.errors import ArtifactError, ContractError, SettingsError
+from fusemine.tasks.embed.store.forget import drop_vectors
+from fusemine.tasks.mine.topic_chain.naming.cache import NAMES
+from fusemine.tasks.upkeep.places import (
     HTML,
     MINED,
     NEWEST,
@@ -36,13 +37,19 @@ from tasks.upkeep.places import (
     manifests,
     name_of,
 )
-from tasks.upkeep.rewrite import UNPLACED, id_column, read, settle, sync_inventory, without_row
-from tasks.upkeep.vectors import drop_vectors
+from fusemine.tasks.upkeep.rewrite import (
+    UNPLACED,
+    id_column,
+    read,
+    settle,
+    sync_inventory,
+    without_row,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.artifacts import Manifest
+    from fusemine.tasks.core.artifact import Manifest
 
 
 @dataclass(frozen=True)

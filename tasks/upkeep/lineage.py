@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tasks.artifacts import ref_of
-from tasks.errors import SettingsError
-from tasks.keys import file_digest
-from tasks.upkeep.places import NEWEST, STAGES, latest_reports, manifest_of, name_of
+from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.upkeep.places import NEWEST, STAGES, latest_reports, manifest_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

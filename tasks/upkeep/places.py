@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
-from tasks.artifacts import Manifest, read_manifest
-from tasks.errors import ArtifactError
+from fusemine.tasks.core.artifact import Manifest, read_manifest
+from fusemine.tasks.core.errors import ArtifactError
 
 if TYPE_CHECKING:
     import os

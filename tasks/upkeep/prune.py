@@ -1,6 +1,6 @@
 """Removing artifacts that no latest report is made of, and what killed runs left.
 
-The caller holds the root alone (`tasks.locks.exclusive`).
+The caller holds the root alone (`fusemine.tasks.core.locks.exclusive`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tasks.artifacts import read_frame, ref_of
-from tasks.contracts import INVENTORY
-from tasks.errors import ArtifactError
-from tasks.upkeep.places import (
+from fusemine.tasks.core.artifact import read_frame, ref_of
+from fusemine.tasks.core.contract import INVENTORY
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.upkeep.places import (
     ASIDE,
     MODEL,
     STAGES,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from tasks.artifacts import Manifest
+    from fusemine.tasks.core.artifact import Manifest
 
 LEFTOVERS = "leftovers"
 LEFT_AFTER = timedelta(hours=1)

@@ -13,18 +13,26 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.artifacts import MAIN, MANIFEST, Rows, StoredFile, read_manifest, ref_of
-from tasks.collect.assign import own_name, removed_rows
-from tasks.collect.forgotten import RULE, blank_forgotten, forgotten_records
-from tasks.contracts import CLEAN, EMBEDDINGS, INVENTORY, RAW, REJECTED, UNASSIGNED, Contract
-from tasks.errors import ArtifactError
-from tasks.keys import file_digest
-from tasks.upkeep.places import discard, leftovers, manifest_of
+from fusemine.tasks.collect.assign import own_name, removed_rows
+from fusemine.tasks.collect.forgotten import RULE, blank_forgotten, forgotten_records
+from fusemine.tasks.core.artifact import MAIN, MANIFEST, Rows, StoredFile, read_manifest, ref_of
+from fusemine.tasks.core.contract import (
+    CLEAN,
+    EMBEDDINGS,
+    INVENTORY,
+    RAW,
+    REJECTED,
+    UNASSIGNED,
+    Contract,
+)
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.upkeep.places import discard, leftovers, manifest_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.artifacts import Manifest
+    from fusemine.tasks.core.artifact import Manifest
 
 DRAFT = ".draft-forget-"
 LOST, UNPLACED = "rejected", "unassigned"

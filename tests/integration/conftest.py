@@ -14,7 +14,7 @@ from modelled import LEARNING, MODELS, MONTHS
 from served import prefect_home
 from support import Table, tickets, write_csv
 
-from flows.server import set_defaults
+from fusemine.flows.server.temporary import set_defaults
 
 set_defaults()  # before anything imports Prefect
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> str:
     home = prefect_home(tmp_path_factory)
     os.environ["PREFECT_HOME"] = str(home)
     os.environ.pop("PREFECT_API_URL", None)
-    from flows.server import ensure_server
+    from fusemine.flows.server.temporary import ensure_server
 
     ensure_server()
     return os.environ["PREFECT_API_URL"]
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def training(server: str) -> Callable[..., Any]:
     """The main flow."""
-    from flows.pipeline import mine
+    from fusemine.flows.pipeline import mine
 
     return mine
 

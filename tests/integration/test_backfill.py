@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from support import Table, tickets, write_csv
 
-from flows.config import load_pipeline
-from flows.coverage import STAGES, Covered, State, coverage_of
-from flows.record import Standing, load_backfill
-from tasks.errors import RunError, SettingsError
-from tasks.failures import read_failures
+from fusemine.flows.backfills.state import Standing, load_backfill
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.coverage import STAGES, Covered, State, coverage_of
+from fusemine.flows.engine.failures import read_failures
+from fusemine.tasks.core.errors import RunError, SettingsError
 
 Flow = Callable[..., Any]
 
@@ -30,7 +30,7 @@ def year(tmp_path: Path) -> Table:
 
 @pytest.fixture(scope="session")
 def backfill(server: str) -> Flow:
-    from flows.backfill import backfill
+    from fusemine.flows.backfill import backfill
 
     return backfill
 

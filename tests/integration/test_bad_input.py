@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support import Table, tickets, write_csv
 
-from tasks.errors import SettingsError, SourceError
+from fusemine.tasks.core.errors import SettingsError, SourceError
 
 Mine = Callable[..., Any]
 
@@ -185,7 +185,7 @@ def test_a_compressed_json_lines_file_is_read(table: Table, mine: Mine) -> None:
 
 
 def test_an_encoder_that_cannot_be_had(table: Table, mine: Mine, tmp_path: Path) -> None:
-    from tasks.errors import ModelError
+    from fusemine.tasks.core.errors import ModelError
 
     (tmp_path / "empty").mkdir()
     table.set(embed={"model": "no/such-model"})

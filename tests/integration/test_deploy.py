@@ -174,8 +174,8 @@ def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
 ) -> None:
     table.set(window=1)
     code = (
-        "import sys, flows.fleet as fleet; fleet.SAID_AFTER = 3; "
-        "from flows.cli import main; main(sys.argv[1:])"
+        "import sys, fusemine.flows.backfills.work_pool as fleet; fleet.SAID_AFTER = 3; "
+        "from fusemine.flows.cli.main import main; main(sys.argv[1:])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "backfill", table.pipeline, "--pool", "gpu"],

@@ -10,9 +10,9 @@ import pytest
 from embedding_server import EmbeddingServer, embedding_server, vector_of
 from support import Table
 
-from tasks.artifacts import read_manifest
-from tasks.errors import ModelError, SettingsError
-from tasks.vectors import read_units, unit
+from fusemine.tasks.core.artifact import read_manifest
+from fusemine.tasks.core.errors import ModelError, SettingsError
+from fusemine.tasks.core.vectors import read_units, unit
 
 Flow = Callable[..., Any]
 KEY = "a-secret-that-nobody-may-see"

@@ -19,8 +19,8 @@ import pytest
 from served import clean_environment, prefect_home, processes_with, temporary_server
 from support import Table, tickets, write_csv
 
-from tasks.artifacts import ArtifactRef
-from tasks.errors import SourceError, StageError
+from fusemine.tasks.core.artifact import ArtifactRef
+from fusemine.tasks.core.errors import SourceError, StageError
 
 FUSEMINE = Path(sys.executable).with_name("fusemine")
 Flow = Callable[..., Any]
@@ -50,7 +50,7 @@ def contents(root: Path) -> dict[str, str]:
 def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
     table: Table, server: str, tmp_path: Path
 ) -> None:
-    from flows.backfill import backfill
+    from fusemine.flows.backfill import backfill
 
     table.set(window=2)
     backfill(table.pipeline)
@@ -121,7 +121,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
     assert "Traceback" not in full.stderr
     assert not list(table.root.rglob(".draft-*"))
     assert json.loads((table.root / "failed" / "2024-03.json").read_text())["stage"] == "embed"
-    from flows.pipeline import mine
+    from fusemine.flows.pipeline import mine
 
     outcome = mine(table.pipeline)
     assert outcome.stages["clean"].reused
@@ -134,7 +134,7 @@ def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("tasks.anomalies.task.anomaly", fails)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.task.anomaly", fails)
     with pytest.raises(StageError) as caught:
         mine(table.pipeline, "2024-02")
     assert caught.value.got.startswith("anomaly of 2024-02 failed on the rows of clean/2024-01/")
@@ -149,7 +149,7 @@ def test_a_source_that_may_come_back_is_asked_again(
 ) -> None:
     from prefect import flow
 
-    from tasks.task import stage_task
+    from fusemine.tasks.core.task import stage_task
 
     asked = []
 
@@ -166,7 +166,7 @@ def test_a_source_that_may_come_back_is_asked_again(
 def test_what_came_back_is_used(server: str) -> None:
     from prefect import flow
 
-    from tasks.task import stage_task
+    from fusemine.tasks.core.task import stage_task
 
     asked = []
 
@@ -183,7 +183,7 @@ def test_what_came_back_is_used(server: str) -> None:
 def test_missed_partitions_are_caught_up_and_older_ones_left_to_a_backfill(
     tmp_path: Path, mine: Flow
 ) -> None:
-    from flows.catch_up import catch_up
+    from fusemine.flows.catch_up import catch_up
 
     year = Table(tmp_path)
     write_csv(tmp_path / "tickets.csv", tickets(150, months=5))
@@ -204,8 +204,8 @@ def test_missed_partitions_are_caught_up_and_older_ones_left_to_a_backfill(
 
 
 def test_a_partition_that_keeps_failing_is_left_to_a_person(tmp_path: Path, mine: Flow) -> None:
-    from flows.catch_up import catch_up
-    from tasks.errors import RunError
+    from fusemine.flows.catch_up import catch_up
+    from fusemine.tasks.core.errors import RunError
 
     year = Table(tmp_path)
     write_csv(tmp_path / "tickets.csv", tickets(60, months=2))

@@ -22,13 +22,13 @@ from modelled import (
 )
 from support import SETTINGS, Table, tickets, write_csv
 
-from flows.config import load_pipeline
-from flows.coverage import State, coverage_of
-from flows.promote import promote
-from flows.prune import prune_root
-from tasks.artifacts import read_json, ref_of
-from tasks.errors import ModelError
-from tasks.windowed import SUMMARY
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.coverage import State, coverage_of
+from fusemine.flows.promote import promote
+from fusemine.flows.prune import prune_root
+from fusemine.tasks.core.artifact import read_json, ref_of
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.windowed import SUMMARY
 
 Mine = Callable[..., Any]
 
@@ -138,7 +138,7 @@ def test_models_are_listed_shown_and_compared(used: Table) -> None:
 def test_a_backfill_scores_its_partitions_and_leaves_the_model_in_use(
     used: Table, server: str
 ) -> None:
-    from flows.backfill import backfill
+    from fusemine.flows.backfill import backfill
 
     before = registry(used)
     backfill(used.pipeline, start="2024-04-01", only="all", pool="here")
@@ -218,7 +218,7 @@ def test_a_model_that_reads_other_columns_is_not_compared_and_stays(
 def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
     used: Table, training: Mine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.models import stored
+    from fusemine.tasks.serving import stored
 
     current = registry(used).current
     assert current is not None
@@ -268,9 +268,9 @@ def test_what_a_model_foretold_counts_on_when_its_files_are_gone_and_rows_change
 
 
 def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None:
-    from flows.in_use import Use
-    from tasks.models.registry import Event
-    from tasks.report.task import InUse
+    from fusemine.flows.serving.in_use import Use
+    from fusemine.tasks.report.task import InUse
+    from fusemine.tasks.serving.registry import Event
 
     before = registry(used)
     ids = list(before.entries)

@@ -26,8 +26,8 @@ from modelled import (
 )
 from support import Table, tickets, write_csv
 
-from flows.score import score
-from tasks.contracts import RESULTS
+from fusemine.flows.score import score
+from fusemine.tasks.core.contract import RESULTS
 
 Mine = Callable[..., Any]
 

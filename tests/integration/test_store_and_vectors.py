@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from support import Table
 
-from flows.cli import main
-from tasks.locks import shared
+from fusemine.flows.cli.main import main
+from fusemine.tasks.core.locks import shared
 
 Mine = Callable[..., Any]
 

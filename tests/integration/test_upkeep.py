@@ -12,10 +12,10 @@ import pytest
 from small_root import names, where
 from support import Table, tickets, write_csv
 
-from tasks.artifacts import read_manifest, ref_of
-from tasks.upkeep.forget import Forgotten, forget
-from tasks.upkeep.lineage import lines, trace
-from tasks.upkeep.prune import plan_prune, prune
+from fusemine.tasks.core.artifact import read_manifest, ref_of
+from fusemine.tasks.upkeep.forget import Forgotten, forget
+from fusemine.tasks.upkeep.lineage import lines, trace
+from fusemine.tasks.upkeep.prune import plan_prune, prune
 
 Mine = Callable[..., Any]
 SECRET = "my very own words about a parrot"

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from support import Table, tickets, write_csv
 
-from flows.cli import main
-from tasks.errors import ArtifactError
-from tasks.locks import shared
+from fusemine.flows.cli.main import main
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.locks import shared
 
 Mine = Callable[..., Any]
 
@@ -40,7 +40,7 @@ def test_the_status_flow_keeps_a_table_of_all_partitions(table: Table, mine: Min
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-    from flows.status import status
+    from fusemine.flows.status import status
 
     mine(table.pipeline)
     status(table.pipeline)
@@ -73,7 +73,7 @@ def test_lineage_leads_to_the_source(table: Table, mine: Mine) -> None:
 
 
 def test_the_prune_flow_removes_nothing_unless_it_is_told_to(table: Table, mine: Mine) -> None:
-    from flows.prune import prune
+    from fusemine.flows.prune import prune
 
     table.set(retention="PT0S")
     grown(table, mine)
@@ -93,7 +93,7 @@ def test_what_is_young_stays(table: Table, mine: Mine) -> None:
 
 
 def test_nothing_is_removed_while_a_run_goes_on(table: Table, mine: Mine) -> None:
-    from flows.prune import prune
+    from fusemine.flows.prune import prune
 
     grown(table, mine)
     with shared(table.root):

@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.contracts import ANCHORS
-from tasks.topics.anchors import Anchors, from_table, outlier_bar, rounded, to_table
-from tasks.vectors import unit
+from fusemine.tasks.core.contract import ANCHORS
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.reference_texts import (
+    Anchors,
+    from_table,
+    outlier_bar,
+    rounded,
+    to_table,
+)
 
 Floats = NDArray[np.float32]
 

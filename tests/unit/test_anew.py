@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.embed.anew import Embedder, embedder
-from tasks.embed.embed import embed
-from tasks.embed.files import ModelFiles
-from tasks.embed.fill import Engine
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
-from tasks.embed.store import EmbeddingStore
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.ad_hoc import Embedder, embedder
+from fusemine.tasks.embed.embed import embed
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store.fill import Engine
+from fusemine.tasks.embed.store.store import EmbeddingStore
 
 TEXTS = ["bird struck the windshield", "engine shut down", "bird"]
 

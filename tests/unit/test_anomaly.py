@@ -20,9 +20,9 @@ from odd_rows import (
     unit,
 )
 
-from tasks.anomalies.anomaly import Anomalies, anomaly
-from tasks.anomalies.flagging import FEW
-from tasks.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
+from fusemine.tasks.mine.anomalies.flagging import FEW
+from fusemine.tasks.mine.anomalies.settings import AnomalySettings
 
 
 def ranked(result: Anomalies) -> list[str]:

@@ -8,8 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.anomalies.bursts import EARLIER, LAST, MOST_LEVELS, Bursts, find_bursts
-from tasks.contracts import BURSTS
+from fusemine.tasks.core.contract import BURSTS
+from fusemine.tasks.mine.anomalies.views.bursts import (
+    EARLIER,
+    LAST,
+    MOST_LEVELS,
+    Bursts,
+    find_bursts,
+)
 
 LEVELS = 12
 

@@ -17,18 +17,18 @@ from odd_rows import Floats, clean_table, cloud, mixed, unit
 from pydantic import BaseModel
 from sklearn.base import BaseEstimator
 
-from tasks.anomalies.anomaly import Anomalies, anomaly
-from tasks.anomalies.detectors import Detectors, fit_detectors
-from tasks.anomalies.flagging import FEW, Grounds
-from tasks.anomalies.looking import known_rows, look
-from tasks.anomalies.quick import Quick
-from tasks.anomalies.references import Lookup
-from tasks.anomalies.settings import AnomalySettings
-from tasks.anomalies.unlike import Apart
-from tasks.anomalies.views import Table
-from tasks.contracts import NUMBER
-from tasks.fuse.terms import Terms
-from tasks.texts.words import words
+from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.fuse.tfidf import Terms
+from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
+from fusemine.tasks.mine.anomalies.detectors import Detectors, fit_detectors
+from fusemine.tasks.mine.anomalies.flagging import FEW, Grounds
+from fusemine.tasks.mine.anomalies.reasons.references import Lookup
+from fusemine.tasks.mine.anomalies.score_views import known_rows, look
+from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.views.mahalanobis import Apart
+from fusemine.tasks.mine.anomalies.views.sparse_neighbours import Quick
+from fusemine.tasks.mine.anomalies.views.view import Table
+from fusemine.tasks.text.words import words
 
 SCORES = ["p_value", "score", "text_score", "table_score", "match_score", "time_score"]
 LAST = 100
@@ -87,7 +87,7 @@ def test_new_rows_score_as_they_do_in_their_window() -> None:
 
 
 def test_reasons_are_those_that_the_window_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.anomalies.detectors.TOLD", 0.999)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.detectors.TOLD", 0.999)
     found = scored(slice(None))
     told = np.flatnonzero(found["reason"].is_not_null().to_numpy())
     assert len(told) > LAST / 2
@@ -120,8 +120,8 @@ def test_rows_that_are_looked_at_on_several_threads_score_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = scored(slice(None))
-    monkeypatch.setattr("tasks.anomalies.detectors.LEAST", 9)
-    monkeypatch.setattr("tasks.anomalies.detectors.threads", lambda: 2)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.detectors.LEAST", 9)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.detectors.threads", lambda: 2)
     assert scored(slice(None)).equals(before)
 
 

@@ -19,11 +19,11 @@ from odd_rows import (
     unit,
 )
 
-from tasks.anomalies.anomaly import anomaly
-from tasks.anomalies.flagging import Alike, candidates
-from tasks.anomalies.settings import AnomalySettings
-from tasks.anomalies.spoken import text_view
-from tasks.texts.distinct import distinct_texts
+from fusemine.tasks.mine.anomalies.anomalies import anomaly
+from fusemine.tasks.mine.anomalies.flagging import Alike, candidates
+from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.views.text_detector import text_view
+from fusemine.tasks.text.distinct import distinct_texts
 
 
 def test_noise_is_hardly_flagged() -> None:

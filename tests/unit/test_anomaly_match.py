@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from tasks.anomalies.evidence import Astray, Mismatch
-from tasks.anomalies.match import ENOUGH, Match, match
-from tasks.anomalies.views import Table
-from tasks.fuse.features import fit_features
-from tasks.fuse.settings import FuseSettings
-from tasks.texts.distinct import distinct_texts
+from fusemine.tasks.fuse.features import fit_features
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.anomalies.reasons.evidence import Astray, Mismatch
+from fusemine.tasks.mine.anomalies.views.match import ENOUGH, Match, match
+from fusemine.tasks.mine.anomalies.views.view import Table
+from fusemine.tasks.text.distinct import distinct_texts
 
 ROWS, SWAPPED = 600, 12
 KINDS = ("deer", "gull", "bat", "dove")
@@ -145,7 +145,7 @@ def test_history_is_judged_alike_however_many_new_texts_there_are(new: int) -> N
 def test_of_many_rows_an_even_sample_teaches_and_all_are_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tasks.anomalies.match.MOST_TAUGHT", 300)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.views.match.MOST_TAUGHT", 300)
     clean, vectors = swapped()
     found = matched(clean, vectors)
     assert found is not None

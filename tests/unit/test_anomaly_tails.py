@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.anomalies.tails import FittedTail, joined, rejected, significant
+from fusemine.tasks.stats.p_values import FittedTail, joined, rejected, significant
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.anomalies.unlike import Apart, Shape
+from fusemine.tasks.mine.anomalies.views.mahalanobis import Apart, Shape
 
 
 def cloud(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.artifacts import (
+from fusemine.tasks.core.artifact import (
     MAIN,
     ArtifactRef,
     Draft,
@@ -24,9 +24,9 @@ from tasks.artifacts import (
     read_table,
     ref_of,
 )
-from tasks.contracts import EMBEDDINGS, INVENTORY
-from tasks.errors import ArtifactError, ContractError
-from tasks.keys import digest, file_digest
+from fusemine.tasks.core.contract import EMBEDDINGS, INVENTORY
+from fusemine.tasks.core.errors import ArtifactError, ContractError
+from fusemine.tasks.core.key import digest, file_digest
 
 MakeJob = Callable[..., Job]
 Damage = Callable[[Path], object]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.collect.assign import Collected, assign, own_name, removed_rows, row_json
-from tasks.collect.read import FileRows, Malformed
-from tasks.columns import Columns
-from tasks.contracts import RAW, REJECTED, UNASSIGNED
-from tasks.errors import SettingsError
-from tasks.partitions import By, PartitionSettings
+from fusemine.tasks.collect.assign import Collected, assign, own_name, removed_rows, row_json
+from fusemine.tasks.core.contract import RAW, REJECTED, UNASSIGNED
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.partition import By, PartitionSettings
+from fusemine.tasks.sources.files import FileRows, Malformed
+from fusemine.tasks.table.roles import Columns
 
 MONTHS = PartitionSettings()
 

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.fuse.target import Target
-from tasks.learn.doubts.alike import MOST_TEXTS, Alike, alike
-from tasks.learn.doubts.audit import (
+from fusemine.tasks.mine.classify.label_errors.audit import (
     LIMIT,
     Doubts,
     audit,
@@ -21,6 +19,8 @@ from tasks.learn.doubts.audit import (
     audit_numbers,
     confident_joint,
 )
+from fusemine.tasks.mine.classify.label_errors.near_copies import MOST_TEXTS, Alike, alike
+from fusemine.tasks.stats.target import Target
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

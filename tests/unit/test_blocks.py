@@ -12,12 +12,12 @@ from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.fuse.blocks import Block, fit_blocks, spread
-from tasks.fuse.categories import Categories
-from tasks.fuse.parts import BlockName, Matrix, Rows
-from tasks.fuse.settings import FuseSettings, LearningWeights
-from tasks.fuse.target import Target
-from tasks.fuse.terms import Sequences, Terms
+from fusemine.tasks.fuse.blocks import Block, fit_blocks, spread
+from fusemine.tasks.fuse.categories import Categories
+from fusemine.tasks.fuse.settings import FuseSettings, LearningWeights
+from fusemine.tasks.fuse.tfidf import Sequences, Terms
+from fusemine.tasks.fuse.transformers import BlockName, Matrix, Rows
+from fusemine.tasks.stats.target import Target
 
 ALL: dict[BlockName, float] = {"text": 1, "terms": 1, "numbers": 1, "categories": 1}
 LEARNING: dict[BlockName, float] = {**ALL, "dates": 1, "levels": 1, "rates": 1}

@@ -11,15 +11,20 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from tasks.fuse.target import Target
-from tasks.learn.calibrate import (
+from fusemine.tasks.mine.classify.evaluation.class_metrics import (
+    Task,
+    described,
+    measure,
+    measured_once,
+)
+from fusemine.tasks.mine.classify.selection.calibrate import (
     Kind,
     calibrated_out_of_fold,
     choose_kind,
     fit_calibrator,
 )
-from tasks.learn.judge.class_metrics import Task, described, measure, measured_once
-from tasks.models.pack import pack, unpack
+from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.stats.target import Target
 
 Floats = NDArray[np.float64]
 KINDS: list[Kind] = ["platt", "isotonic"]

@@ -8,9 +8,9 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from tasks.cells import as_text
-from tasks.columns import TimeColumn
-from tasks.times import parse_times
+from fusemine.tasks.table.cells import as_text
+from fusemine.tasks.table.roles import TimeColumn
+from fusemine.tasks.table.times import parse_times
 
 NAN = float("nan")
 

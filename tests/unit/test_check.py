@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.check import check_pipeline
-from tasks.embed.device import resolve_device
-from tasks.embed.files import ModelFiles
-from tasks.embed.precision import candidate, machine_type
-from tasks.errors import FusemineError, ModelError, SettingsError, SourceError
+from fusemine.flows.cli.check import check_pipeline
+from fusemine.tasks.core.errors import FusemineError, ModelError, SettingsError, SourceError
+from fusemine.tasks.embed.device import resolve_device
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.precision import candidate, machine_type
 
 Write = Callable[[str, str | bytes], Path]
 YAML = """\

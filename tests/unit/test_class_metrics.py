@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from tasks.learn.judge.class_metrics import (
+from fusemine.tasks.mine.classify.evaluation.class_metrics import (
     METRICS,
     Task,
     calibration,

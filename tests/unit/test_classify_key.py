@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tasks.embed.anew import Embedder
-from tasks.embed.files import ModelFiles
-from tasks.embed.settings import EmbedSettings
-from tasks.fuse.settings import FuseSettings
-from tasks.learn.corrections.apply import Corrections
-from tasks.learn.settings import ClassifySettings
-from tasks.learn.task import classify_job
-from tasks.window import WindowRules
-from tasks.windowed import WindowRefs
+from fusemine.tasks.core.window import WindowRules
+from fusemine.tasks.core.windowed import WindowRefs
+from fusemine.tasks.embed.ad_hoc import Embedder
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.classify.corrections.apply import Corrections
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.mine.classify.task import classify_job
 
 
 def key(

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.clean.clean import Cleaned, clean
-from tasks.clean.settings import CleanSettings
-from tasks.columns import Columns
-from tasks.contracts import CLEAN, REJECTED
+from fusemine.tasks.clean.clean import Cleaned, clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.core.contract import CLEAN, REJECTED
+from fusemine.tasks.table.roles import Columns
 
 
 def raw(**columns: Any) -> pl.DataFrame:

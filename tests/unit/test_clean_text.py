@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.clean.text import clean_text
+from fusemine.tasks.clean.text import clean_text
 
 PIECES = st.sampled_from(
     ["&", "amp;", "&lt;", "&#0;", "&nbsp;", "e", "\u0301", "\u200b", " ", "\n"]

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.contracts import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
-from tasks.topics.advance import Rows, advance
-from tasks.topics.cluster import Clustering, cluster
-from tasks.topics.examples import SHOWN
-from tasks.topics.registry import NO_TEXT, NO_TEXT_NAME, State
-from tasks.topics.settings import ClusterSettings
-from tasks.window import Window
+from fusemine.tasks.core.contract import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
+from fusemine.tasks.core.window import Window
+from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.naming.examples import SHOWN
+from fusemine.tasks.mine.topic_chain.registry import NO_TEXT, NO_TEXT_NAME, State
+from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.topics import Clustering, cluster
 
 Floats = NDArray[np.float32]
 SUBJECTS = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tasks.columns import Columns, LabelRule, TimeColumn, check_columns
-from tasks.errors import SettingsError
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.table.roles import Columns, LabelRule, TimeColumn, check_columns
 
 HEADER = ["rownames", "date", "remarks", "sky", "height", "effect"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flows.config import Loaded, Pipeline, load_pipeline, schema_json
-from tasks.errors import SettingsError
-from tasks.partitions import By
+from fusemine.flows.engine.config import Loaded, Pipeline, load_pipeline, schema_json
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.partition import By
 
 Write = Callable[[str, str | bytes], Path]
 BASE = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"

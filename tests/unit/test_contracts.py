@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tasks import contracts
-from tasks.contracts import Contract, Kind, kind_of
-from tasks.errors import ContractError
+from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.core.contract import Contract, Kind, kind_of
+from fusemine.tasks.core.errors import ContractError
 
 ALL = [value for value in vars(contracts).values() if isinstance(value, Contract)]
 VALUES: dict[Kind, pa.Array] = {

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.clean.clean import clean
-from tasks.clean.settings import CleanSettings
-from tasks.columns import Columns, LabelRule
-from tasks.contracts import CLEAN
-from tasks.errors import SettingsError
-from tasks.learn.corrections.apply import Corrected, Corrections, correct_labels
-from tasks.learn.corrections.read import Settled, read_given, settle
-from tasks.sheet import escape_cells, escape_ids
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.core.contract import CLEAN
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.mine.classify.corrections.apply import Corrected, Corrections, correct_labels
+from fusemine.tasks.mine.classify.corrections.read import Settled, read_given, settle
+from fusemine.tasks.table.roles import Columns, LabelRule
+from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids
 
 Write = Callable[[str, str | bytes], Path]
 CLASSES, BINARY = LabelRule(column="l"), LabelRule(column="l", positive="present")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.learn.decide import Threshold, called, coverage, decided, threshold
-from tasks.learn.settings import Decision
+from fusemine.tasks.mine.classify.decide import Threshold, called, coverage, decided, threshold
+from fusemine.tasks.mine.classify.settings import Decision
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

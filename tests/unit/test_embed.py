@@ -12,17 +12,17 @@ import polars as pl
 import pytest
 from small_models import make_model
 
-from tasks.embed import fill
-from tasks.embed.device import resolve_device
-from tasks.embed.embed import Embedded, embed
-from tasks.embed.encoder import Encoder, Prepared, Tell
-from tasks.embed.files import ModelFiles, find_model
-from tasks.embed.fill import Engine
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
-from tasks.embed.space import read_facts, read_uses
-from tasks.embed.store import EmbeddingStore
-from tasks.errors import ArtifactError, ModelError
+from fusemine.tasks.core.errors import ArtifactError, ModelError
+from fusemine.tasks.embed.device import resolve_device
+from fusemine.tasks.embed.embed import Embedded, embed
+from fusemine.tasks.embed.encoders.encoder import Encoder, Prepared, Tell
+from fusemine.tasks.embed.encoders.files import ModelFiles, find_model
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store import fill
+from fusemine.tasks.embed.store.fill import Engine
+from fusemine.tasks.embed.store.space import read_facts, read_uses
+from fusemine.tasks.embed.store.store import EmbeddingStore
 
 DIMENSION = 384
 TEXTS = ["gull hit the engine", "", "deer on runway", "gull hit the engine", "hawk " * 40, "  "]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support import SETTINGS, Table
 
-from flows.config import Loaded, load_pipeline
-from flows.encoder import check_encoder
-from tasks.errors import ArtifactError, SettingsError
+from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.flows.engine.encoder import check_encoder
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
 
 
 @pytest.fixture

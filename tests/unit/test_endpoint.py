@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from embedding_server import EmbeddingServer, embedding_server, tokens_of, vector_of
 
-from tasks.embed.encoder import Encoder, Prepared
-from tasks.embed.endpoint import PROBE, EndpointEncoder
-from tasks.embed.settings import EmbedSettings
-from tasks.errors import ModelError
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.embed.encoders.encoder import Encoder, Prepared
+from fusemine.tasks.embed.encoders.endpoint.endpoint import PROBE, EndpointEncoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 TEXTS = [f"text number {number}" + " more" * (number % 5) for number in range(50)]
 

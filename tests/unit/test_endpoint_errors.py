@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from embedding_server import EmbeddingServer, embedding_server, vector_of
 
-from tasks.embed.endpoint import EndpointEncoder
-from tasks.embed.settings import EmbedSettings
-from tasks.errors import ModelError
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.embed.encoders.endpoint.endpoint import EndpointEncoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 KEY = "sk-0123456789abcdefghij"
 TEXTS = [

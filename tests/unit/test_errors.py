@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from tasks.errors import (
+from fusemine.tasks.core.errors import (
     ArtifactError,
     ContractError,
     FusemineError,

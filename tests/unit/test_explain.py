@@ -21,8 +21,8 @@ from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.learn.explain.explain import FEATURES, VALUE, explain_rows, pick
-from tasks.learn.explain.occlusion import GAP, PIECE, SHOWN
+from fusemine.tasks.mine.classify.explain.explain import FEATURES, VALUE, explain_rows, pick
+from fusemine.tasks.mine.classify.explain.occlusion import GAP, PIECE, SHOWN
 
 
 def test_values_are_shown_on_one_short_line() -> None:

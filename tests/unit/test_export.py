@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.export import export_results
-from tasks.artifacts import MAIN, Draft, Job
-from tasks.contracts import RESULTS
-from tasks.errors import ArtifactError, SettingsError
+from fusemine.flows.export.results import export_results
+from fusemine.tasks.core.artifact import MAIN, Draft, Job
+from fusemine.tasks.core.contract import RESULTS
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
 
 Write = Callable[[str, str | bytes], Path]
 MakeJob = Callable[..., Job]

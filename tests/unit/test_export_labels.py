@@ -13,24 +13,24 @@ import pytest
 from click.testing import CliRunner
 from small_root import SmallRoot, names, row
 
-from flows.cli import main
-from flows.config import load_pipeline
-from flows.corrections import settle_corrections
-from flows.export_labels import doubtful_rows, export_labels, for_spreadsheets
-from flows.jobs import Jobs
-from flows.plan import Plan, make_plan
-from flows.prepare import Prepared
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, ref_of
-from tasks.clean.task import clean_job
-from tasks.collect.source import Listing, read_listing
-from tasks.columns import Columns
-from tasks.contracts import DOUBTS, FEATURES, PREDICTIONS, RESULTS
-from tasks.errors import ArtifactError, SettingsError
-from tasks.keys import Recipe
-from tasks.learn.corrections.apply import correct_labels
-from tasks.report.task import Made
-from tasks.window import read_window
-from tasks.windowed import WindowRefs
+from fusemine.flows.cli.main import main
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.corrections import settle_corrections
+from fusemine.flows.engine.jobs import Jobs
+from fusemine.flows.engine.plan import Plan, make_plan
+from fusemine.flows.engine.prepare import Prepared
+from fusemine.flows.export.labels import doubtful_rows, export_labels, for_spreadsheets
+from fusemine.tasks.clean.task import clean_job
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, ref_of
+from fusemine.tasks.core.contract import DOUBTS, FEATURES, PREDICTIONS, RESULTS
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.window import read_window
+from fusemine.tasks.core.windowed import WindowRefs
+from fusemine.tasks.inventory.source import Listing, read_listing
+from fusemine.tasks.mine.classify.corrections.apply import correct_labels
+from fusemine.tasks.report.task import Made
+from fusemine.tasks.table.roles import Columns
 
 YAML = """\
 version: 1

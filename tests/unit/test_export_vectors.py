@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from small_root import DIMENSION, SmallRoot, names, row, vector
 
-from flows import export_vectors as exporting
-from flows.export_vectors import export_vectors
-from tasks import vectors
-from tasks.artifacts import ArtifactRef, read_frame, read_manifest, ref_of
-from tasks.contracts import CLEAN, EMBEDDINGS
-from tasks.errors import ArtifactError, SettingsError
-from tasks.window import WindowRules, read_window
+from fusemine.flows.export import vectors as exporting
+from fusemine.flows.export.vectors import export_vectors
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.artifact import ArtifactRef, read_frame, read_manifest, ref_of
+from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.window import WindowRules, read_window
 
 YAML = """\
 version: 1

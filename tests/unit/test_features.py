@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from tasks.fuse.features import Features, fit_features
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.features import Features, fit_features
+from fusemine.tasks.fuse.settings import FuseSettings
 
 Floats = NDArray[np.float32]
 

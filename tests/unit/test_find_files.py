@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tasks.collect.read import find_files, format_of
-from tasks.collect.settings import Format, SourceSettings
-from tasks.errors import SourceError
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.files import find_files, format_of
+from fusemine.tasks.sources.settings import Format, SourceSettings
 
 Write = Callable[[str, str | bytes], Path]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.fuse.fixed_batches import SIZES, batch_size, computed
+from fusemine.tasks.stats.fixed_batches import SIZES, batch_size, computed
 
 Batch = dict[str, NDArray[Any]]
 

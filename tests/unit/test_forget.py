@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 from small_root import SmallRoot, at_every_step, everything, names, row, where
 
-from tasks.artifacts import Rows, read_manifest, ref_of
-from tasks.collect.forgotten import (
+from fusemine.tasks.collect.forgotten import (
     add_forgotten,
     blank_forgotten,
     content_id,
     id_hash,
     read_forgotten,
 )
-from tasks.collect.source import read_listing
-from tasks.contracts import CLEAN, EMBEDDINGS, RAW, REJECTED
-from tasks.embed.store import EmbeddingStore, keys_of, text_hash
-from tasks.errors import ArtifactError, SettingsError
-from tasks.upkeep.forget import Forgotten, forget
+from fusemine.tasks.core.artifact import Rows, read_manifest, ref_of
+from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, RAW, REJECTED
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of, text_hash
+from fusemine.tasks.inventory.source import read_listing
+from fusemine.tasks.upkeep.forget import Forgotten, forget
 
 JANUARY, FEBRUARY, MARCH = "2024-01-05", "2024-02-05", "2024-03-05"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.grids import backfill_cells
-from flows.record import Backfill, Row, Standing
+from fusemine.flows.backfills.grids import backfill_cells
+from fusemine.flows.backfills.state import Backfill, Row, Standing
 
 RUN = "http://127.0.0.1:4200/runs/flow-run/069251cb-b6e1-7c52-8000-2be2f4c5de36"
 

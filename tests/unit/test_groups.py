@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn import metrics
 
-from tasks.learn.judge.class_metrics import Task
-from tasks.learn.judge.groups import by_group
+from fusemine.tasks.mine.classify.evaluation.class_metrics import Task
+from fusemine.tasks.mine.classify.evaluation.groups import by_group
 
 Floats = NDArray[np.float64]
 

@@ -19,15 +19,15 @@ from explained import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.fuse.parts import Rows
-from tasks.learn.explain.importance import (
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.mine.classify.explain.importance import (
     compose,
     first_alike,
     importance,
     players,
     predict_composed,
 )
-from tasks.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly
 
 
 def test_the_planted_column_has_the_largest_importance() -> None:

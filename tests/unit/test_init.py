@@ -14,12 +14,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.config import load_pipeline
-from flows.init import write_pipeline
-from tasks.collect.assign import assign
-from tasks.collect.read import find_files, read_file
-from tasks.columns import Columns
-from tasks.errors import SettingsError, SourceError
+from fusemine.flows.cli.init import write_pipeline
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.tasks.collect.assign import assign
+from fusemine.tasks.core.errors import SettingsError, SourceError
+from fusemine.tasks.sources.files import find_files, read_file
+from fusemine.tasks.table.roles import Columns
 
 Write = Callable[[str, str | bytes], Path]
 N = 60

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.keys import (
+from fusemine.tasks.core.key import (
     KEY_LENGTH,
     Recipe,
     Stage,
@@ -89,10 +89,10 @@ def test_parts_cannot_take_each_others_place() -> None:
 
 
 def test_a_recipe_takes_the_installed_versions_and_the_stages_source() -> None:
-    stage = Stage("vectors", ("tasks.vectors",), ("numpy", "pyarrow"))
+    stage = Stage("vectors", ("fusemine.tasks.core.vectors",), ("numpy", "pyarrow"))
     made = recipe(stage, ("in",), {"a": 1})
     assert made.versions == {"numpy": version("numpy"), "pyarrow": version("pyarrow")}
-    assert made.source == source_hash(("tasks.vectors",))
+    assert made.source == source_hash(("fusemine.tasks.core.vectors",))
     assert (made.inputs, made.settings, made.model) == (("in",), {"a": 1}, None)
 
 

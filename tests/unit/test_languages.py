@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed.languages import languages_of, model_languages
+from fusemine.tasks.embed.languages import languages_of, model_languages
 
 ENGLISH = "The aircraft struck a flock of gulls on takeoff, no damage was found."
 GERMAN = "Das Flugzeug kollidierte beim Start mit einem Vogel."

@@ -12,12 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.sampling import evenly
-from tasks.texts.distinct import same_vectors
-from tasks.topics.graph import near_of
-from tasks.topics.layout import SMALL, aligned, layout, principal, reduced
-from tasks.topics.quality import silhouette
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.grouping.graph import near_of
+from fusemine.tasks.mine.topic_chain.grouping.layout import (
+    SMALL,
+    aligned,
+    layout,
+    principal,
+    reduced,
+)
+from fusemine.tasks.mine.topic_chain.grouping.quality import silhouette
+from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.text.distinct import same_vectors
 
 Floats = NDArray[np.float32]
 
@@ -134,8 +140,8 @@ import sys
 
 import numpy as np
 from numba.core import event
-from tasks.topics.graph import near_of
-from tasks.topics.layout import layout
+from fusemine.tasks.mine.topic_chain.grouping.graph import near_of
+from fusemine.tasks.mine.topic_chain.grouping.layout import layout
 
 listener = event.RecordingListener()
 event.register("numba:compile", listener)

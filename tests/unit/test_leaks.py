@@ -13,12 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.fuse.target import Target
-from tasks.learn.leaks.leaks import MOST_ROWS, RULE, leaks
-from tasks.learn.leaks.permuted import permuted
-from tasks.learn.leaks.single import areas, certainty, out_of_fold, score
-from tasks.quoting import QUOTED
-from tasks.threads import one_thread
+from fusemine.tasks.mine.classify.leakage.leakage import MOST_ROWS, RULE, leaks
+from fusemine.tasks.mine.classify.leakage.permuted import permuted
+from fusemine.tasks.mine.classify.leakage.single_features import (
+    areas,
+    certainty,
+    out_of_fold,
+    score,
+)
+from fusemine.tasks.stats.target import Target
+from fusemine.tasks.stats.threads import one_thread
+from fusemine.tasks.table.quoting import QUOTED
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]

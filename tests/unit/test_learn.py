@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
 
-from tasks.fuse.deal import deal, with_duplicates
-from tasks.fuse.settings import FuseSettings
-from tasks.learn.classify import classify
-from tasks.learn.settings import ClassifySettings
-from tasks.learn.splits import split_rows
-from tasks.threads import one_thread
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.classify.classify import classify
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.mine.classify.splits import split_rows
+from fusemine.tasks.stats.folds import deal, with_duplicates
+from fusemine.tasks.stats.threads import one_thread
 
 
 def auc(found: pl.DataFrame, split: str) -> float:

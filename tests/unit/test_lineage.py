@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from small_root import SmallRoot, names, row
 
-from tasks.artifacts import read_manifest
-from tasks.errors import ArtifactError, SettingsError
-from tasks.keys import file_digest
-from tasks.upkeep.lineage import Lineage, SourceFile, State, lines, trace
+from fusemine.tasks.core.artifact import read_manifest
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.upkeep.lineage import Lineage, SourceFile, State, lines, trace
 
 DAYS = ["2024-01-05", "2024-02-05", "2024-03-05"]
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.config import load_pipeline
+from fusemine.flows.engine.config import load_pipeline
 
 LIVE = Path(__file__).parents[2] / "data" / "live"
 SCRIPT = LIVE / "generate.py"

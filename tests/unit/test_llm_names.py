@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, as_json, chat_server, titled
 
-from tasks.topics.llm.names import llm_names
-from tasks.topics.llm.subject import LlmNames, Subject
-from tasks.topics.settings import NamingSettings
+from fusemine.tasks.mine.topic_chain.naming.llm_names import llm_names
+from fusemine.tasks.mine.topic_chain.naming.subject import LlmNames, Subject
+from fusemine.tasks.mine.topics.settings import NamingSettings
 
 GULLS = Subject(
     "gulls, flock, runway",

@@ -9,9 +9,8 @@ from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.texts.words import akin, words
-from tasks.topics.llm.check import LONGEST, MOST_WORDS, checked
-from tasks.topics.llm.subject import (
+from fusemine.tasks.mine.topic_chain.naming.check import LONGEST, MOST_WORDS, checked
+from fusemine.tasks.mine.topic_chain.naming.subject import (
     LONGEST_TEXT,
     TYPICAL,
     Subject,
@@ -19,6 +18,7 @@ from tasks.topics.llm.subject import (
     shown_terms,
     shown_texts,
 )
+from fusemine.tasks.text.words import akin, words
 
 GULLS = Subject(
     name="gulls, flock, runway",

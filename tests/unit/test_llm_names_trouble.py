@@ -13,10 +13,10 @@ import pytest
 from chat_server import ChatServer, chat_server
 from pydantic import ValidationError
 
-from tasks.topics.llm.client import PATIENCE, Client
-from tasks.topics.llm.names import LlmNames, llm_names
-from tasks.topics.llm.subject import Subject
-from tasks.topics.settings import ClusterSettings, NamingSettings
+from fusemine.tasks.mine.topic_chain.naming.client import PATIENCE, Client
+from fusemine.tasks.mine.topic_chain.naming.llm_names import LlmNames, llm_names
+from fusemine.tasks.mine.topic_chain.naming.subject import Subject
+from fusemine.tasks.mine.topics.settings import ClusterSettings, NamingSettings
 
 KEY = "sk-0123456789abcdefghij"
 SECRET = "gulls of a person who is secret"

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tasks import locks
-from tasks.errors import ArtifactError, SettingsError
-from tasks.locks import device_lock, exclusive, shared
+from fusemine.tasks.core import locks
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.locks import device_lock, exclusive, shared
 
 HOLD = """
 import sys
 from pathlib import Path
-from tasks.locks import device_lock, exclusive, shared
+from fusemine.tasks.core.locks import device_lock, exclusive, shared
 kind, what = sys.argv[1:3]
 lock = {"shared": lambda: shared(Path(what)), "exclusive": lambda: exclusive(Path(what)),
         "device": lambda: device_lock(what, print)}[kind]()
@@ -44,14 +44,14 @@ for _ in range(5):
 """
 AS_NOBODY = """
 import os
-from tasks.locks import device_lock
+from fusemine.tasks.core.locks import device_lock
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with device_lock("cuda", print):
     print("held")
 """
 NO_ROOM = """
 import resource
-from tasks.locks import device_lock
+from fusemine.tasks.core.locks import device_lock
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 with device_lock("cuda", print):
     print("held")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.topics.matching import Matching, match
+from fusemine.tasks.mine.topic_chain.matching import Matching, match
 
 Floats = NDArray[np.float32]
 

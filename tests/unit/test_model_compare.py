@@ -8,7 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.models.compare import LEAST_ROWS, Comparison, compare, losses, told, unseen
+from fusemine.tasks.serving.challenge.compare import (
+    LEAST_ROWS,
+    Comparison,
+    compare,
+    losses,
+    told,
+    unseen,
+)
 
 ROWS = 400
 

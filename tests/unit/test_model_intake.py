@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import tickets, write_csv
 
-from tasks.clean.clean import clean
-from tasks.clean.settings import CleanSettings
-from tasks.collect.assign import assign
-from tasks.collect.forgotten import id_hash
-from tasks.collect.read import FileRows, read_batches, read_file
-from tasks.collect.records import Malformed
-from tasks.collect.settings import SourceSettings
-from tasks.columns import Columns
-from tasks.contracts import CLEAN, RAW, REJECTED
-from tasks.errors import SourceError
-from tasks.models.intake import Batch, Intake, Reading, Seen
-from tasks.partitions import PartitionSettings
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.collect.assign import assign
+from fusemine.tasks.collect.forgotten import id_hash
+from fusemine.tasks.core.contract import CLEAN, RAW, REJECTED
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.core.partition import PartitionSettings
+from fusemine.tasks.serving.predict.intake import Batch, Intake, Reading, Seen
+from fusemine.tasks.sources.files import FileRows, read_batches, read_file
+from fusemine.tasks.sources.records import Malformed
+from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.table.roles import Columns
 
 ROLES: dict[str, Any] = {
     "id": "ticket",

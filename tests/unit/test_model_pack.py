@@ -17,17 +17,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from incidents import incidents
 
-from tasks.errors import ModelError
-from tasks.fuse.blocks import Block, fit_blocks
-from tasks.fuse.parts import Rows
-from tasks.fuse.settings import FuseSettings
-from tasks.fuse.target import Target, Unit
-from tasks.learn.candidates import LEARNERS, TABLE, Spec
-from tasks.learn.combine import fit_late, fit_mean, fit_mixture, fit_stacked
-from tasks.learn.fitting import Teacher
-from tasks.learn.problem import Problem, pose
-from tasks.learn.settings import ClassifySettings
-from tasks.models.pack import pack, unpack
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.fuse.blocks import Block, fit_blocks
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.mine.classify.problem import Problem, pose
+from fusemine.tasks.mine.classify.selection.candidates import LEARNERS, TABLE, Spec
+from fusemine.tasks.mine.classify.selection.combine import (
+    fit_late,
+    fit_mean,
+    fit_mixture,
+    fit_stacked,
+)
+from fusemine.tasks.mine.classify.selection.trainer import Teacher
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.stats.target import Target, Unit
 
 BLOCKS = ("terms", "text", *TABLE)
 WIDE = {f"category.{name}": [f"{name} {i % 60}" for i in range(160)] for name in ("place", "kind")}
@@ -191,13 +196,13 @@ def stored(value: object) -> dict[str, bytes]:
     [
         {"object": ["subprocess.Popen", {"dict": {"args": "touch /tmp/x"}}]},
         {"object": ["os.system", {"dict": {}}]},
-        {"object": ["tasks.fuse.blocks.fit_blocks", {"dict": {}}]},
-        {"object": ["tasks.locks.shared", {"dict": {}}]},
-        {"settings": ["tasks.fuse.target.Unit", {"dict": {}}]},
-        {"settings": ["tasks.fuse.settings.FuseSettings", {"dict": {"scaling": "none"}}]},
-        {"object": ["tasks.fuse.target.Unit", {"dict": {"mean": 1.0, "__class__": "x"}}]},
-        {"object": ["tasks.fuse.terms.Words", {"dict": {"least": 1}}]},
-        {"object": "tasks.fuse.target.Unit"},
+        {"object": ["fusemine.tasks.fuse.blocks.fit_blocks", {"dict": {}}]},
+        {"object": ["fusemine.tasks.core.locks.shared", {"dict": {}}]},
+        {"settings": ["fusemine.tasks.stats.target.Unit", {"dict": {}}]},
+        {"settings": ["fusemine.tasks.fuse.settings.FuseSettings", {"dict": {"scaling": "none"}}]},
+        {"object": ["fusemine.tasks.stats.target.Unit", {"dict": {"mean": 1.0, "__class__": "x"}}]},
+        {"object": ["fusemine.tasks.fuse.tfidf.Words", {"dict": {"least": 1}}]},
+        {"object": "fusemine.tasks.stats.target.Unit"},
         {"array": "0"},
         {"estimator": "0"},
         {"float": "many"},
@@ -270,7 +275,7 @@ def test_a_model_without_networks_is_read_without_torch(tmp_path: Any) -> None:
     for kind, content in pack(taught).items():
         (tmp_path / kind).write_bytes(content)
     code = (
-        "import sys, pathlib; from tasks.models.pack import unpack;"
+        "import sys, pathlib; from fusemine.tasks.serving.pack import unpack;"
         f"unpack({{p.name: p.read_bytes() for p in pathlib.Path({str(tmp_path)!r}).iterdir()}});"
         "print({'torch', 'lightgbm', 'pytest'} & set(sys.modules))"
     )

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import ArtifactError, SettingsError
-from tasks.models.records import change_registry, read_registry
-from tasks.models.registry import Action, Entry, Event, Registry, Turn, differences
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.serving.records import change_registry, read_registry
+from fusemine.tasks.serving.registry import Action, Entry, Event, Registry, Turn, differences
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 

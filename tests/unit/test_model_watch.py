@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.contracts import WATCH
-from tasks.models.settings import RetrainRule
-from tasks.models.watch import Kind, Scored, Watched, is_due, watch
+from fusemine.tasks.core.contract import WATCH
+from fusemine.tasks.serving.monitor.evaluate import Kind, Scored, Watched, is_due, watch
+from fusemine.tasks.serving.settings import RetrainRule
 
 MODEL = "2024-01-aa"
 BINARY = Kind(number=False, positive="yes")

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.texts.words import LONGEST_TEXT, LONGEST_WORD, akin, essence, terms, words
-from tasks.topics.naming import TERMS, Term, name, topic_names, topic_terms
+from fusemine.tasks.mine.topic_chain.naming.terms import (
+    TERMS,
+    Term,
+    name,
+    topic_names,
+    topic_terms,
+)
+from fusemine.tasks.text.words import LONGEST_TEXT, LONGEST_WORD, akin, essence, terms, words
 
 
 def found(texts: list[list[str]], weights: list[int] | None = None) -> list[list[Term]]:

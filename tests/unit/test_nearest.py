@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.anomalies.neighbours import Neighbours, neighbours_of
-from tasks.anomalies.reasons import unusual_words
-from tasks.anomalies.usual import usual
-from tasks.texts.distinct import Texts, distinct_texts
-from tasks.texts.nearest import nearest
+from fusemine.tasks.mine.anomalies.reasons.baseline import usual
+from fusemine.tasks.mine.anomalies.reasons.reasons import unusual_words
+from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours, neighbours_of
+from fusemine.tasks.text.distinct import Texts, distinct_texts
+from fusemine.tasks.text.neighbours import nearest
 
 Floats = NDArray[np.float32]
 GRID = 2.0**18

@@ -11,13 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.fixed_batches import SIZES
-from tasks.fuse.target import Floats, Target
-from tasks.learn.learners.gated import Gate, fit_gated
-from tasks.learn.learners.network import CLIP, Arrays, Blocks, fit_outcome, fit_scaling
-from tasks.learn.learners.tabm import fit_tabm
-from tasks.learn.learners.training import Course, held_back, train
-from tasks.models.pack import pack, unpack
+from fusemine.tasks.mine.classify.learners.gated import Gate, fit_gated
+from fusemine.tasks.mine.classify.learners.network import (
+    CLIP,
+    Arrays,
+    Blocks,
+    fit_outcome,
+    fit_scaling,
+)
+from fusemine.tasks.mine.classify.learners.tabm import fit_tabm
+from fusemine.tasks.mine.classify.learners.training import Course, held_back, train
+from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.stats.fixed_batches import SIZES
+from fusemine.tasks.stats.target import Floats, Target
 
 
 class Trained(Protocol):

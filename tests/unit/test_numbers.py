@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.clean.numbers import parse_numbers
+from fusemine.tasks.clean.numbers import parse_numbers
 
 
 def read(*cells: str | None, decimal: str = ".") -> list[float | None]:

@@ -17,9 +17,17 @@ from explained import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.parts import Rows
-from tasks.learn.explain.explain import explain_rows
-from tasks.learn.explain.occlusion import GAP, MOST, PIECE, SHOWN, Word, bounded, occlude
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.mine.classify.explain.explain import explain_rows
+from fusemine.tasks.mine.classify.explain.occlusion import (
+    GAP,
+    MOST,
+    PIECE,
+    SHOWN,
+    Word,
+    bounded,
+    occlude,
+)
 
 
 @pytest.mark.parametrize("word", ["gull", "engine"])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.contracts import SHARES
-from tasks.topics.overtime import EARLIER, LEAST, over_time, wilson
+from fusemine.tasks.core.contract import SHARES
+from fusemine.tasks.mine.topics.over_time import EARLIER, LEAST, over_time, wilson
 
 Ints = NDArray[np.int64]
 ROWS = st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(-1, 3)), max_size=60)

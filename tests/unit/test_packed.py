@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import make_model
 
-from tasks.embed.blueprint import read_blueprint
-from tasks.embed.device import Budget
-from tasks.embed.encoder import Encoder
-from tasks.embed.files import ModelFiles, find_model, kind_of
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
-from tasks.errors import ModelError
-from tasks.vectors import unit
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.device import Budget
+from fusemine.tasks.embed.encoders.architecture import read_blueprint
+from fusemine.tasks.embed.encoders.encoder import Encoder
+from fusemine.tasks.embed.encoders.files import ModelFiles, find_model, kind_of
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 TEXTS = [
     "gull hit the engine",
@@ -205,9 +205,9 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy as np, torch
-from tasks.embed.files import find_model
-from tasks.embed.load import load_encoder
-from tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 settings = EmbedSettings(device="cpu", max_tokens=256, batch_tokens=200_000)
 encoder = load_encoder(find_model(settings, Path("/")), settings, "float32")

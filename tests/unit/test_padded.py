@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from small_models import make_model
 
-from tasks.embed.encoder import Encoder
-from tasks.embed.files import ModelFiles, find_model
-from tasks.embed.load import load_encoder
-from tasks.embed.padded import PaddedEncoder
-from tasks.embed.settings import EmbedSettings
-from tasks.errors import ModelError
-from tasks.vectors import unit
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.encoder import Encoder
+from fusemine.tasks.embed.encoders.files import ModelFiles, find_model
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.padded import PaddedEncoder
+from fusemine.tasks.embed.settings import EmbedSettings
 
 TEXTS = ["gull hit the engine", "hawk " * 300, "a", "", "客户对送货速度非常满意", "🙂 ok"]
 

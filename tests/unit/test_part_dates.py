@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.fuse.dates import Dates
-from tasks.fuse.parts import Rows
+from fusemine.tasks.fuse.dates import Dates
+from fusemine.tasks.fuse.transformers import Rows
 
 MONTH = ["month sin", "month cos"]
 WEEKDAY = ["weekday sin", "weekday cos"]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.levels import Levels
-from tasks.fuse.parts import Rows
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.levels import Levels
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import Rows
 
 AIRLINES = [f"{name} {kind}" for name in ("Delta", "United", "Condor", "Iberia", "Qantas")
             for kind in ("Airlines", "Cargo", "Express")]  # fmt: skip

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.fuse.numbers import PERIODS, Numbers
-from tasks.fuse.parts import Rows
-from tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.numbers import PERIODS, Numbers
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import Rows
 
 Scaling = Literal["quantile", "robust", "periodic"]
 SCALINGS: list[Scaling] = ["quantile", "robust", "periodic"]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from tasks.fuse.parts import Rows
-from tasks.fuse.rates import SMOOTH, Rates
-from tasks.fuse.target import Target
+from fusemine.tasks.fuse.target_encoding import SMOOTH, Rates
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.stats.target import Target
 
 
 def levels(**columns: Any) -> Rows:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.directions import label_axes
-from tasks.fuse.parts import Rows
-from tasks.fuse.settings import FuseSettings
-from tasks.fuse.target import Target
-from tasks.fuse.vectors import Vectors
+from fusemine.tasks.fuse.projections import label_axes
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.text_vectors import Vectors
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.stats.target import Target
 
 
 def texts(vectors: np.ndarray) -> Rows:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.errors import SettingsError
-from tasks.partitions import (
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.partition import (
     ALL,
     By,
     PartitionSettings,
@@ -27,7 +27,7 @@ from tasks.partitions import (
     scheduled_partition,
     window_of,
 )
-from tasks.times import UTC_TIME
+from fusemine.tasks.table.times import UTC_TIME
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Pacific/Apia"]
 MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))

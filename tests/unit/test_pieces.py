@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed.encoder import Encoder
-from tasks.embed.files import ModelFiles
-from tasks.embed.load import load_encoder
-from tasks.embed.pieces import Span, cut, pool
-from tasks.embed.settings import EmbedSettings
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.encoder import Encoder
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.pieces import Span, cut, pool
+from fusemine.tasks.embed.settings import EmbedSettings
 
 MEAN = EmbedSettings(long_text="mean", overlap_tokens=2)
 

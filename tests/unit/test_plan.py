@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.plan import pipeline_name
+from fusemine.flows.engine.plan import pipeline_name
 
 
 @pytest.mark.parametrize("path", ["pipeline.yaml", "./pipeline.yaml", "../birds/pipeline.yaml"])

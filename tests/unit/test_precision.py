@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tasks.embed import precision
-from tasks.embed.files import ModelFiles
-from tasks.embed.precision import (
+from fusemine.tasks.embed import precision
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.precision import (
     candidate,
     fidelity,
     machine_type,
     precision_of,
     settle_precision,
 )
-from tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.settings import EmbedSettings
 
 AUTO = EmbedSettings(device="cpu")
 NATIVE = "cpu x86_64 avx512_bf16"

@@ -11,13 +11,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.collect.read import FileRows
-from tasks.collect.settings import SourceSettings
-from tasks.columns import TimeColumn
-from tasks.errors import SourceError
-from tasks.profile.roles import Guess, Role, guess_roles
-from tasks.profile.source import find_source
-from tasks.times import parse_times
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.detect import find_source
+from fusemine.tasks.sources.files import FileRows
+from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.table.profile import Guess, Role, guess_roles
+from fusemine.tasks.table.roles import TimeColumn
+from fusemine.tasks.table.times import parse_times
 
 Write = Callable[[str, str | bytes], Path]
 N = 60

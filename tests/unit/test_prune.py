@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from small_root import HOUR, SmallRoot, at_every_step, date_back, everything, names, row
 
-from tasks.artifacts import read_manifest, ref_of
-from tasks.errors import ArtifactError
-from tasks.upkeep.prune import Prune, Total, plan_prune, prune
+from fusemine.tasks.core.artifact import read_manifest, ref_of
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.upkeep.prune import Prune, Total, plan_prune, prune
 
 JANUARY, FEBRUARY = "2024-01-05", "2024-02-05"
 DAY = timedelta(days=1)

@@ -11,19 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job, read_frame
-from tasks.clean.clean import clean
-from tasks.clean.settings import CleanSettings
-from tasks.clean.task import _summary
-from tasks.collect.settings import SourceSettings
-from tasks.collect.source import Source, read_listing, state_of
-from tasks.collect.task import _scan
-from tasks.columns import Columns
-from tasks.contracts import CLEAN, RAW, REJECTED
-from tasks.errors import QualityError, SettingsError
-from tasks.keys import Recipe
-from tasks.partitions import PartitionSettings
-from tasks.quality import Facts, QualitySettings, check_quality, quality_facts
+from fusemine.flows.engine.quality import Facts, QualitySettings, check_quality, quality_facts
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.clean.task import _summary
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame
+from fusemine.tasks.core.contract import CLEAN, RAW, REJECTED
+from fusemine.tasks.core.errors import QualityError, SettingsError
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.partition import PartitionSettings
+from fusemine.tasks.inventory.source import Source, read_listing, state_of
+from fusemine.tasks.inventory.task import _scan
+from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.table.roles import Columns
 
 ROLES = Columns.model_validate(
     {"id": "id", "time": "day", "text": "said", "category": "sky", "number": "height",

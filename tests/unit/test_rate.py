@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed.rate import MINUTE, Limiter, Turn
+from fusemine.tasks.embed.encoders.endpoint.rate import MINUTE, Limiter, Turn
 
 
 class Clock:

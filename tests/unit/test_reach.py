@@ -6,8 +6,8 @@ import httpx
 import pytest
 from prefect.exceptions import ObjectNotFound
 
-from flows.reach import server_errors
-from tasks.errors import ServerError, SourceError
+from fusemine.flows.server.errors import server_errors
+from fusemine.tasks.core.errors import ServerError, SourceError
 
 
 @pytest.mark.parametrize(

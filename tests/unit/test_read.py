@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.collect.read import FileRows, Malformed, read_file
-from tasks.collect.settings import SourceSettings
-from tasks.errors import SourceError
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.files import FileRows, Malformed, read_file
+from fusemine.tasks.sources.settings import SourceSettings
 
 Write = Callable[[str, str | bytes], Path]
 

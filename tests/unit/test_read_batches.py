@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.collect.assign import Collected, assign
-from tasks.collect.read import FileRows, read_batches, read_file
-from tasks.collect.settings import SourceSettings
-from tasks.collect.streams import BLOCK, byte_lines, text_lines
-from tasks.columns import Columns
-from tasks.errors import SourceError
-from tasks.partitions import PartitionSettings
+from fusemine.tasks.collect.assign import Collected, assign
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.core.partition import PartitionSettings
+from fusemine.tasks.sources.files import FileRows, read_batches, read_file
+from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.streams import BLOCK, byte_lines, text_lines
+from fusemine.tasks.table.roles import Columns
 
 Write = Callable[[str, str | bytes], Path]
 LONG = "a,b\n" + "1,a text that makes the file longer than a block\n" * (BLOCK // 40)

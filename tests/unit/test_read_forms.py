@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.collect.read import FileRows, Malformed, read_file
-from tasks.collect.settings import SourceSettings
-from tasks.errors import SourceError
+from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.files import FileRows, Malformed, read_file
+from fusemine.tasks.sources.settings import SourceSettings
 
 Write = Callable[[str, str | bytes], Path]
 CSV = "a,b\n" + "1,two\n" * 3000

@@ -11,12 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.anomalies.evidence import Astray, Burst, Evidence, Mismatch
-from tasks.anomalies.neighbours import Neighbours
-from tasks.anomalies.reasons import LONGEST, explain, few, figure, unusual_words
-from tasks.anomalies.usual import Usual, tail, usual
-from tasks.quoting import QUOTED, percent, quote
-from tasks.texts.distinct import distinct_texts
+from fusemine.tasks.mine.anomalies.reasons.baseline import Usual, tail, usual
+from fusemine.tasks.mine.anomalies.reasons.evidence import Astray, Burst, Evidence, Mismatch
+from fusemine.tasks.mine.anomalies.reasons.reasons import (
+    LONGEST,
+    explain,
+    few,
+    figure,
+    unusual_words,
+)
+from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours
+from fusemine.tasks.table.quoting import QUOTED, percent, quote
+from fusemine.tasks.text.distinct import distinct_texts
 
 
 def clean_table(rows: int = 1000, **columns: Any) -> pl.DataFrame:

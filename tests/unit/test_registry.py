@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from heaps import joined, month, window_of
 
-from tasks.contracts import EVENTS, REGISTRY
-from tasks.topics.advance import Rows, advance
-from tasks.topics.llm.subject import LlmNames
-from tasks.topics.registry import (
+from fusemine.tasks.core.contract import EVENTS, REGISTRY
+from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.naming.subject import LlmNames
+from fusemine.tasks.mine.topic_chain.registry import (
     MODEL,
     WORDS,
     State,
@@ -21,13 +21,13 @@ from tasks.topics.registry import (
     topics_frame,
     topics_of,
 )
-from tasks.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import ClusterSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.topics.llm.subject import Subject
-    from tasks.window import Window
+    from fusemine.tasks.core.window import Window
+    from fusemine.tasks.mine.topic_chain.naming.subject import Subject
 
 SETTINGS = ClusterSettings()
 FIRST = {"deer": 60, "engine": 60, "window": 60}

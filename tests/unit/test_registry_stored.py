@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from heaps import joined, month
 
-from tasks.artifacts import ArtifactRef, Draft, Job, read_json
-from tasks.errors import ArtifactError
-from tasks.keys import Recipe
-from tasks.topics.advance import Rows, advance
-from tasks.topics.registry import State
-from tasks.topics.settings import ClusterSettings
-from tasks.topics.stored import ANCHORED, anchors_at, read_state, write_state
-from tasks.windowed import SUMMARY
+from fusemine.tasks.core.artifact import ArtifactRef, Draft, Job, read_json
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.registry import State
+from fusemine.tasks.mine.topic_chain.stored import ANCHORED, anchors_at, read_state, write_state
+from fusemine.tasks.mine.topics.settings import ClusterSettings
 
 FIRST = month("2020-01", {"deer": 60, "engine": 60})
 SECOND = month("2020-02", {"deer": 5}, start=100)

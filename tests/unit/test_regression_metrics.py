@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn import metrics
 
-from tasks.learn.judge.class_metrics import described, gain
-from tasks.learn.judge.number_metrics import METRICS, measure_numbers
+from fusemine.tasks.mine.classify.evaluation.class_metrics import described, gain
+from fusemine.tasks.mine.classify.evaluation.number_metrics import METRICS, measure_numbers
 
 Floats = NDArray[np.float64]
 

@@ -9,9 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.anomalies.neighbours import neighbours_of
-from tasks.anomalies.repeats import EXAMPLE, FEWEST, LEAST, MOST_GROUPS, Repeats, find_repeats
-from tasks.texts.distinct import distinct_texts
+from fusemine.tasks.mine.anomalies.views.repeats import (
+    EXAMPLE,
+    FEWEST,
+    LEAST,
+    MOST_GROUPS,
+    Repeats,
+    find_repeats,
+)
+from fusemine.tasks.mine.anomalies.views.text_neighbours import neighbours_of
+from fusemine.tasks.text.distinct import distinct_texts
 
 Floats = NDArray[np.float32]
 WORDS = [a + b + c for a in "bdfgklm" for b in ("ra", "el", "ou", "ist") for c in "nprstx"]

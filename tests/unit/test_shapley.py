@@ -18,13 +18,16 @@ from explained import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.fuse.parts import Rows
-from tasks.learn.explain.explain import explain_rows
-from tasks.learn.explain.importance import (
-    BATCH,
+from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.mine.classify.explain.explain import explain_rows
+from fusemine.tasks.mine.classify.explain.importance import BATCH
+from fusemine.tasks.mine.classify.explain.shapley import (
+    BACKGROUND,
+    EVALUATIONS,
+    Explained,
+    shapley,
 )
-from tasks.learn.explain.shapley import BACKGROUND, EVALUATIONS, Explained, shapley
-from tasks.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly
 
 
 @pytest.mark.parametrize("probability", [True, False])

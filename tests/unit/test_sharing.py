@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.embed.sharing import Presence, Workers
+from fusemine.tasks.embed.encoders.worker_pool import Presence, Workers
 
 ROOT = Path(__file__).parents[2]
 OTHER = """
 import sys
-from tasks.embed.sharing import Presence
+from fusemine.tasks.embed.encoders.worker_pool import Presence
 presence = Presence()
 print(presence.processes(), flush=True)
 sys.stdin.read()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.sheet import escape_cells, escape_ids, unescape
+from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids, unescape
 
 WORDS = st.text("=+-@'01e.\t\r\n \"a,;é", min_size=1, max_size=6)
 

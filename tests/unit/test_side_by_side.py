@@ -10,7 +10,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from tasks.side_by_side import in_order
+from fusemine.tasks.stats.ordered_pool import in_order
 
 
 def blas() -> list[int]:

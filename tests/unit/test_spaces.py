@@ -12,12 +12,19 @@ import pytest
 from small_root import SmallRoot, at_every_step, everything, names, row
 from small_store import DAY, FACTS, NOW, make_space
 
-from tasks.artifacts import ref_of
-from tasks.embed.space import USES, note_use
-from tasks.embed.store import EmbeddingStore, keys_of
-from tasks.upkeep.places import leftovers
-from tasks.upkeep.prune import Total
-from tasks.upkeep.spaces import Space, StorePrune, nothing, plan_removal, read_spaces, remove
+from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.embed.store.space import USES, note_use
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
+from fusemine.tasks.embed.store.upkeep import (
+    Space,
+    StorePrune,
+    nothing,
+    plan_removal,
+    read_spaces,
+    remove,
+)
+from fusemine.tasks.upkeep.places import leftovers
+from fusemine.tasks.upkeep.prune import Total
 
 MONTH = 30 * DAY
 

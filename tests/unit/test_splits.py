@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import classified, incidents
 
-from tasks.fuse.deal import folds_of, strata
-from tasks.fuse.target import Target
-from tasks.learn.settings import ClassifySettings
-from tasks.learn.splits import Split, split_rows
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.mine.classify.splits import Split, split_rows
+from fusemine.tasks.stats.folds import folds_of, strata
+from fusemine.tasks.stats.target import Target
 
 SOME = st.lists(st.integers(0, 6), min_size=8, max_size=60)
 

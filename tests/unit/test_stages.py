@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from tasks import keys
-from tasks.collect import source
-from tasks.keys import Stage
+from fusemine.tasks.core import key as keys
+from fusemine.tasks.core.key import Stage
+from fusemine.tasks.inventory import source
 
 # How results are stored, named and told; what they are does not depend on it.
 AROUND = {
-    "tasks.artifacts",
-    "tasks.collect.source",
+    "fusemine.tasks.core.artifact",
+    "fusemine.tasks.inventory.source",
     # Which encoder computes, where and how precisely; keys hold its kind, files and precision.
-    "tasks.embed.device",
-    "tasks.embed.engine",
-    "tasks.embed.files",
-    "tasks.embed.load",
-    "tasks.embed.place",
-    "tasks.embed.precision",
-    "tasks.keys",
-    "tasks.locks",
+    "fusemine.tasks.embed.device",
+    "fusemine.tasks.embed.engine",
+    "fusemine.tasks.embed.encoders.files",
+    "fusemine.tasks.embed.encoders.load",
+    "fusemine.tasks.embed.store.path",
+    "fusemine.tasks.embed.precision",
+    "fusemine.tasks.core.key",
+    "fusemine.tasks.core.locks",
     # Its key takes the source of all tasks.
-    "tasks.models.predict",
-    "tasks.progress",
-    "tasks.task",
+    "fusemine.tasks.serving.predict.predict",
+    "fusemine.tasks.core.progress",
+    "fusemine.tasks.core.task",
 }
 
 
@@ -50,7 +50,7 @@ def test_what_a_task_imports_is_covered_by_the_keys_of_its_stages(name: str) -> 
 
 
 def test_the_key_of_embedding_covers_the_code_of_the_encoder_and_of_no_other() -> None:
-    for kind, stage in import_module("tasks.embed.task").STAGES.items():
+    for kind, stage in import_module("fusemine.tasks.embed.task").STAGES.items():
         covered: dict[str, ast.Module] = {}
         for module in stage.modules:
             keys._closure(module, covered)
@@ -66,4 +66,4 @@ def test_each_miner_depends_on_how_its_window_is_read(place: str, stage: str) ->
     covered: dict[str, ast.Module] = {}
     for module in getattr(import_module(f"tasks.{place}.task"), stage).modules:
         keys._closure(module, covered)
-    assert "tasks.window" in covered
+    assert "fusemine.tasks.core.window" in covered

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.fuse.target import Target
-from tasks.learn.leaks.leaks import MOST_ROWS
-from tasks.learn.leaks.stated import stated
-from tasks.quoting import QUOTED
+from fusemine.tasks.mine.classify.leakage.leakage import MOST_ROWS
+from fusemine.tasks.mine.classify.leakage.stated_labels import stated
+from fusemine.tasks.stats.target import Target
+from fusemine.tasks.table.quoting import QUOTED
 
 Codes = NDArray[np.int64]
 NAMES = ["harmless", "serious"]

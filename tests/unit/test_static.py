@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from tasks.embed.pieces import pool
-from tasks.embed.settings import EmbedSettings
-from tasks.embed.static import StaticEncoder, static_files
-from tasks.errors import ModelError
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.embed.encoders.pieces import pool
+from fusemine.tasks.embed.encoders.static import StaticEncoder, static_files
+from fusemine.tasks.embed.settings import EmbedSettings
 
 DIMENSION = 48
 TEXTS = [

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed import parts
-from tasks.embed.store import EmbeddingStore, Found, keys_of, text_hash
-from tasks.errors import ModelError
-from tasks.vectors import unit
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.store import parts
+from fusemine.tasks.embed.store.store import EmbeddingStore, Found, keys_of, text_hash
 
 DIMENSION = 4
 ROOT = Path(__file__).parents[2]
@@ -266,7 +266,7 @@ def test_a_claim_keeps_other_processes_off_and_ends_with_its_process(tmp_path: P
     script = f"""
 import sys, time
 from pathlib import Path
-from tasks.embed.store import EmbeddingStore, keys_of
+from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 claims = EmbeddingStore(Path({str(tmp_path)!r})).claims()
 print(claims.take(keys_of(["a", "b"])), flush=True)
 sys.stdin.read()

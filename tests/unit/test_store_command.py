@@ -12,15 +12,21 @@ from rich.console import Console
 from small_root import everything
 from small_store import FACTS, make_space
 
-from flows.config import Loaded, load_pipeline
-from flows.store import prune_store, spaces_of, spaces_table, spaces_words, store_json
-from tasks.artifacts import Job
-from tasks.embed.files import ModelFiles
-from tasks.embed.place import space_folder
-from tasks.embed.settings import EmbedSettings
-from tasks.embed.space import write_facts
-from tasks.errors import ArtifactError, ModelError
-from tasks.locks import shared
+from fusemine.flows.cli.store import (
+    prune_store,
+    spaces_of,
+    spaces_table,
+    spaces_words,
+    store_json,
+)
+from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.tasks.core.artifact import Job
+from fusemine.tasks.core.errors import ArtifactError, ModelError
+from fusemine.tasks.core.locks import shared
+from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store.path import space_folder
+from fusemine.tasks.embed.store.space import write_facts
 
 Write = Callable[[str, str | bytes], Path]
 MakeJob = Callable[..., Job]
@@ -52,7 +58,7 @@ def shown(loaded: Loaded) -> list[list[str]]:
 def test_the_space_is_the_one_that_the_task_fills(
     make_job: MakeJob, model_files: ModelFiles
 ) -> None:
-    from tasks.embed.engine import engine_of
+    from fusemine.tasks.embed.engine import engine_of
 
     job, settings = make_job("embed"), EmbedSettings(storage="float32")
     folder = space_folder(job.root, settings, model_files)

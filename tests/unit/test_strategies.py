@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import classified, incidents
 
-from tasks.errors import SettingsError
-from tasks.fuse.target import Target
-from tasks.learn.candidates import Candidate, candidates, within
-from tasks.learn.combine import (
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.mine.classify.learners import trees
+from fusemine.tasks.mine.classify.problem import VIEWS
+from fusemine.tasks.mine.classify.selection.candidates import Candidate, candidates, within
+from fusemine.tasks.mine.classify.selection.combine import (
     combined_out_of_fold,
     fit_late,
     fit_mean,
@@ -22,9 +23,8 @@ from tasks.learn.combine import (
     fit_stacked,
     loss,
 )
-from tasks.learn.learners import trees
-from tasks.learn.problem import VIEWS
-from tasks.learn.settings import ClassifySettings
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.stats.target import Target
 
 LEARNERS = ("logistic", "svm", "boosted", "forest", "neighbours", "network", "lightgbm")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.columns import TimeColumn
-from tasks.times import UTC_TIME, parse_times
+from fusemine.tasks.table.roles import TimeColumn
+from fusemine.tasks.table.times import UTC_TIME, parse_times
 
 BERLIN, NEW_YORK, SAO_PAULO = "Europe/Berlin", "America/New_York", "America/Sao_Paulo"
 

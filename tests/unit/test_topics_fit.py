@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from tasks.topics import bygraph
-from tasks.topics.fit import FEW, Fit, fit
-from tasks.topics.graph import near_of
-from tasks.topics.kmeans import spherical
-from tasks.topics.methods import bounds, candidates
-from tasks.topics.settings import ClusterSettings
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.grouping import graph_clustering as bygraph
+from fusemine.tasks.mine.topic_chain.grouping.fit import FEW, Fit, fit
+from fusemine.tasks.mine.topic_chain.grouping.graph import near_of
+from fusemine.tasks.mine.topic_chain.grouping.kmeans import spherical
+from fusemine.tasks.mine.topic_chain.grouping.methods import bounds, candidates
+from fusemine.tasks.mine.topics.settings import ClusterSettings
 
 Floats = NDArray[np.float32]
 METHODS = ("graph", "kmeans", "hdbscan", "agglomerative")
@@ -181,7 +181,7 @@ def test_k_means_takes_directions_only_and_fills_every_group() -> None:
 
 
 def test_k_means_of_very_many_vectors_learns_from_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.topics.kmeans.MANY", 100)
+    monkeypatch.setattr("fusemine.tasks.mine.topic_chain.grouping.kmeans.MANY", 100)
     labels = spherical(heaps(4, 60), 4, 0)
     assert adjusted_rand_score(labels, kinds(4, 60)) == 1
 

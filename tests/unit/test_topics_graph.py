@@ -11,10 +11,26 @@ from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csr_matrix
 from sklearn.metrics import adjusted_rand_score
 
-from tasks.topics.communities import agreement, communities, consensus, searches
-from tasks.topics.graph import adopted, by_size, centroids_of, graph_of, near_of
-from tasks.topics.merging import closest_merged, cut, ward, without_small
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.grouping.communities import (
+    agreement,
+    communities,
+    consensus,
+    searches,
+)
+from fusemine.tasks.mine.topic_chain.grouping.graph import (
+    adopted,
+    by_size,
+    centroids_of,
+    graph_of,
+    near_of,
+)
+from fusemine.tasks.mine.topic_chain.grouping.merging import (
+    closest_merged,
+    cut,
+    ward,
+    without_small,
+)
 
 Floats = NDArray[np.float32]
 

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.topics.quality import agreement, coherence, diversity, silhouette
-from tasks.topics.themes import themes
-from tasks.vectors import unit
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.grouping.quality import (
+    agreement,
+    coherence,
+    diversity,
+    silhouette,
+)
+from fusemine.tasks.mine.topic_chain.themes import themes
 
 
 def test_a_silhouette_of_one_group_is_zero() -> None:

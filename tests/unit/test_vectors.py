@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
-from tasks.vectors import dtype_of, to_arrow, to_numpy
+from fusemine.tasks.core.vectors import dtype_of, to_arrow, to_numpy
 
 MATRICES = hn.arrays(
     np.float32,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from flows.whereabouts import BEGINS_WITHIN, _mark, has_not_begun, is_gone
+from fusemine.flows.server.process_tracking import BEGINS_WITHIN, _mark, has_not_begun, is_gone
 
 
 def run(**values: Any) -> Any:

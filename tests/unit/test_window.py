@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import vectors
-from tasks.artifacts import MAIN, ArtifactRef, Draft, Job
-from tasks.clean.clean import clean
-from tasks.clean.settings import CleanSettings
-from tasks.columns import Columns
-from tasks.contracts import CLEAN, EMBEDDINGS, REJECTED
-from tasks.errors import ContractError
-from tasks.keys import Recipe
-from tasks.window import Window, WindowRules, read_new, read_window
+from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job
+from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, REJECTED
+from fusemine.tasks.core.errors import ContractError
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.window import Window, WindowRules, read_new, read_window
+from fusemine.tasks.table.roles import Columns
 
 END = datetime(1996, 6, 1, tzinfo=UTC)
 FIRST, NEWEST = WindowRules(END, "first"), WindowRules(END, "newest")

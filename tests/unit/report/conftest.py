@@ -26,8 +26,8 @@ from unit.report.mined import (
 )
 from unit.report.summaries import number_summary, summary
 
-from tasks import contracts
-from tasks.report.model import ReportInputs, StageRow
+from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.report.model import ReportInputs, StageRow
 
 Make = Callable[..., ReportInputs]
 WORDS = ("gull hit the engine", "deer on the runway", "no damage was found", "hawk struck the wing")

@@ -10,7 +10,7 @@ import polars as pl
 from unit.report.mined import CLUSTERING, burst_rows, event_rows, repeated_rows
 from unit.report.summaries import full_summary
 
-from tasks.report.model import ReportInputs, StageRow
+from fusemine.tasks.report.model import ReportInputs, StageRow
 
 Make = Callable[..., ReportInputs]
 HOSTILE = (

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks import contracts
-from tasks.topics.crossed import crossed
-from tasks.topics.overtime import over_time
+from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.mine.topics.category_lift import crossed
+from fusemine.tasks.mine.topics.over_time import over_time
 
 CLUSTERING: dict[str, Any] = {
     "skipped": None,

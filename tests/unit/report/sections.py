@@ -7,10 +7,10 @@ from typing import Any
 
 from unit.report.summaries import full_summary
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs
-from tasks.report.model_label import Label
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.mine.classify.report.model import Label
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 TWO = ("negative", "positive")

@@ -10,20 +10,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.assemble import assemble
-from tasks.report.charts import bars, lines, means, meter, share_ceiling, spark, static_map
-from tasks.report.model import Series, TextMap
-from tasks.report.model_label import Bin, Estimate, Forest
-from tasks.report.quality_charts import calibration, curve, forest, growth, scatter
-from tasks.report.reason_charts import lean
-from tasks.report.scale import scale_of
-from tasks.report.settings import ReportSettings
-from tasks.report.svg import ceiling, el
+from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
+from fusemine.tasks.mine.classify.report.quality_charts import (
+    calibration,
+    curve,
+    forest,
+    growth,
+    scatter,
+)
+from fusemine.tasks.mine.classify.report.reason_charts import lean
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.charts import (
+    bars,
+    lines,
+    means,
+    meter,
+    share_ceiling,
+    spark,
+    static_map,
+)
+from fusemine.tasks.report.model import Series, TextMap
+from fusemine.tasks.report.scale import scale_of
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.report.svg import ceiling, el
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tasks.report.model import ReportInputs
+    from fusemine.tasks.report.model import ReportInputs
 
 
 def parts(svg: str, tag: str) -> list[ElementTree.Element]:

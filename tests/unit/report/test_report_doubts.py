@@ -9,8 +9,8 @@ import polars as pl
 from unit.report.sections import TWO, label_of, told
 from unit.report.summaries import full_summary
 
-from tasks.report.model import ReportInputs
-from tasks.report.model_label import Groups
+from fusemine.tasks.mine.classify.report.model import Groups
+from fusemine.tasks.report.model import ReportInputs
 
 Make = Callable[..., ReportInputs]
 

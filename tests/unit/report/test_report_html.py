@@ -21,10 +21,10 @@ from unit.report.hostile import HOSTILE, with_text
 from unit.report.mined import repeated_rows
 from unit.report.summaries import full_summary
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs, StageRow
-from tasks.report.render import TEMPLATES, render_html, script_json, templates_digest
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs, StageRow
+from fusemine.tasks.report.render import TEMPLATES, render_html, script_json, templates_digest
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 TAGS = {

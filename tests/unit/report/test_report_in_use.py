@@ -24,14 +24,14 @@ from unit.report.watched import (
     watched,
 )
 
-from tasks.artifacts import MAIN, Draft, Job
-from tasks.contracts import WATCH
-from tasks.report.assemble import assemble
-from tasks.report.gather import models
-from tasks.report.markdown import five_lines, render_markdown
-from tasks.report.model import ReportInputs, ReportModel, Skipped
-from tasks.report.settings import ReportSettings
-from tasks.report.since import Since
+from fusemine.tasks.core.artifact import MAIN, Draft, Job
+from fusemine.tasks.core.contract import WATCH
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.gather import models
+from fusemine.tasks.report.markdown import five_lines, render_markdown
+from fusemine.tasks.report.model import ReportInputs, ReportModel, Skipped
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.serving.monitor.report.since import Since
 
 Make = Callable[..., ReportInputs]
 

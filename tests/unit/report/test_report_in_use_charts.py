@@ -22,11 +22,11 @@ from unit.report.watched import (
     watched,
 )
 
-from tasks.report.assemble import assemble
-from tasks.report.in_use_charts import watched_gap, watched_metric
-from tasks.report.markdown import render_markdown
-from tasks.report.model import ReportInputs
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.markdown import render_markdown
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.serving.monitor.report.charts import watched_gap, watched_metric
 
 Make = Callable[..., ReportInputs]
 

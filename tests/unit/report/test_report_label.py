@@ -11,11 +11,11 @@ import pytest
 from unit.report.sections import TWO, label_of, told
 from unit.report.summaries import full_summary
 
-from tasks.report.assemble import assemble
-from tasks.report.metrics import gain_words
-from tasks.report.model import ReportInputs
-from tasks.report.model_label import Choice, Learning, Quality
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.mine.classify.report.metrics import gain_words
+from fusemine.tasks.mine.classify.report.model import Choice, Learning, Quality
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs, Skipped, TextMap
-from tasks.report.settings import ReportSettings
-from tasks.report.textmap import GRID, TEXT_BYTES, frame, grid, sample
+from fusemine.tasks.mine.topics.report.text_map import GRID, TEXT_BYTES, frame, grid, sample
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs, Skipped, TextMap
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 PLACES = arrays(np.float64, (2, 20), elements=st.floats(-1e6, 1e6))

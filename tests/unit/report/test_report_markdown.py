@@ -14,11 +14,11 @@ from markdown_it import MarkdownIt
 from unit.report.mined import event_rows
 from unit.report.summaries import full_summary
 
-from tasks.markup import escape
-from tasks.report.assemble import assemble
-from tasks.report.markdown import five_lines, render_markdown, table
-from tasks.report.model import ReportInputs, ReportModel
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.markdown import five_lines, render_markdown, table
+from fusemine.tasks.report.model import ReportInputs, ReportModel
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.table.escaping import escape
 
 Make = Callable[..., ReportInputs]
 HOSTILE = (

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from unit.report.sections import label_of
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs, ReportModel, TextMap, Trends
-from tasks.report.model_topics import Topics
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.mine.topics.report.model import Topics
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs, ReportModel, TextMap, Trends
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from unit.report.sections import told
 from unit.report.summaries import explanation
 
-from tasks.report.explained import STEPS, explained
-from tasks.report.facts import facts
-from tasks.report.model import ReportInputs
-from tasks.report.model_label import Explained, Reasons
+from fusemine.tasks.mine.classify.report.explained import STEPS, explained
+from fusemine.tasks.mine.classify.report.model import Explained, Reasons
+from fusemine.tasks.report.facts import facts
+from fusemine.tasks.report.model import ReportInputs
 
 Make = Callable[..., ReportInputs]
 

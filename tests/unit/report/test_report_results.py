@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import polars as pl
 
-from tasks.contracts import RESULTS
-from tasks.report.model import ReportInputs
-from tasks.report.results import results, topics_of_rows
+from fusemine.tasks.core.contract import RESULTS
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.results import results, topics_of_rows
 
 Make = Callable[..., ReportInputs]
 

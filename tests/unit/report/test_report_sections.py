@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.report.mined import event_rows
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs, ReportModel, Skipped, StageRow, Trends
-from tasks.report.settings import ReportSettings
-from tasks.report.timeline import Timeline
-from tasks.report.words import percent
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs, ReportModel, Skipped, StageRow, Trends
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.report.timeline import Timeline
+from fusemine.tasks.report.words import percent
 
 Make = Callable[..., ReportInputs]
 

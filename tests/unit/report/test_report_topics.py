@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.report.mined import CLUSTERING, event_rows
 
-from tasks.report.assemble import assemble
-from tasks.report.changes import MOST, SHOWN, counted
-from tasks.report.heat import SHADES
-from tasks.report.model import ReportInputs
-from tasks.report.model_topics import Topics
-from tasks.report.settings import ReportSettings
-from tasks.report.themes import MANY, palette
-from tasks.report.topic_quality import quality_words
+from fusemine.tasks.mine.topics.report.changes import MOST, SHOWN, counted
+from fusemine.tasks.mine.topics.report.heat import SHADES
+from fusemine.tasks.mine.topics.report.model import Topics
+from fusemine.tasks.mine.topics.report.quality import quality_words
+from fusemine.tasks.mine.topics.report.themes import MANY, palette
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 
@@ -166,7 +166,7 @@ def test_a_column_without_notable_pairs_has_no_heat_map(make: Make) -> None:
 
 @given(st.floats(0, 50))
 def test_shades_are_as_deep_on_both_sides_of_chance(lift: float) -> None:
-    from tasks.report.heat import _shade
+    from fusemine.tasks.mine.topics.report.heat import _shade
 
     assert -len(SHADES) <= _shade(lift) <= len(SHADES)
     if lift > 0.01:
@@ -194,7 +194,7 @@ def test_many_events_of_one_partition_are_told_together(make: Make) -> None:
 
 @given(st.lists(st.tuples(st.integers(10, 60), st.sampled_from(["born", "died"])), max_size=200))
 def test_no_partition_of_changes_is_lost(make: Make, events: list[tuple[int, str]]) -> None:
-    from tasks.report.changes import changes
+    from fusemine.tasks.mine.topics.report.changes import changes
 
     table = event_rows(*((f"19{place}", kind) for place, kind in events))
     shown, older, more = changes(make(rows=3, events=table))

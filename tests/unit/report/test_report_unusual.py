@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.report.mined import ANOMALY, burst_rows, repeated_rows
 
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs
-from tasks.report.model_unusual import Anomalies
-from tasks.report.settings import ReportSettings
-from tasks.report.unusual import FOLDED, NEW, _rarity, _views
+from fusemine.tasks.mine.anomalies.report.model import Anomalies
+from fusemine.tasks.mine.anomalies.report.section import FOLDED, NEW, _rarity, _views
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 SHARES = st.one_of(st.none(), st.floats(0, 1))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.words import (
+from fusemine.tasks.report.words import (
     amount,
     count,
     cut,

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 from unit.report.mined import checked
 
-from tasks import contracts
-from tasks.report.assemble import assemble
-from tasks.report.model import ReportInputs
-from tasks.report.model_in_use import InUse
-from tasks.report.settings import ReportSettings
+from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.serving.monitor.report.model import InUse
 
 Row = dict[str, Any]
 OLD, NOW, NEW = "1989-12-aaaaaa", "1990-04-bbbbbb", "1990-08-cccccc"

@@ -1,0 +1,91 @@
+"""What is seen of a backfill while it goes on: its record, a live table in the UI, lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+
+from fusemine.flows.backfills.grids import backfill_cells
+from fusemine.flows.server.errors import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fusemine.flows.backfills.state import Backfill, Row
+
+# Each update is a request to the server.
+SECONDS_BETWEEN_UPDATES = 1.0
+
+_LISTENER: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """Send the lines of a backfill within the block to a listener."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+class Board:
+    """Keeps the record of a backfill and shows it.
+
+    Args:
+        backfill: The record, whose rows are changed by whoever does the work.
+        root: Folder of the pipeline's artifacts.
+    """
+
+    def __init__(self, backfill: Backfill, root: Path) -> None:
+        self.backfill = backfill
+        self._root = root
+        self._artifact: UUID | None = None
+        self._shown = 0.0
+
+    def changed(self, row: Row) -> None:
+        """A row has another state: keep it and tell it."""
+        self.backfill.save(self._root)
+        self.tell(_line(row))
+        if time.monotonic() - self._shown > SECONDS_BETWEEN_UPDATES:
+            self.show()
+
+    def tell(self, line: str) -> None:
+        """Say something in the run's log and to whoever listens."""
+        get_run_logger().info(line)
+        listener = _LISTENER.get()
+        if listener is not None:
+            listener(line)
+
+    def show(self) -> None:
+        """Bring the table on the run's page up to date."""
+        self._shown = time.monotonic()
+        shown(lambda: self._show(backfill_cells(self.backfill)))
+
+    def _show(self, table: list[dict[str, Any]]) -> None:
+        if self._artifact is None:
+            key = f"backfill-{self.backfill.id}"
+            words = f"Backfill {self.backfill.id}: resume with `{self.backfill.resume_command()}`"
+            self._artifact = UUID(str(create_table_artifact(table, key=key, description=words)))
+            return
+        with get_client(sync_client=True) as client:
+            client.update_artifact(self._artifact, ArtifactUpdate(data=json.dumps(table)))
+
+
+def _line(row: Row) -> str:
+    parts = [f"{row.partition}: {row.state}"]
+    if row.seconds is not None:
+        parts.append(f"{row.seconds:.1f} s")
+    if row.error:
+        parts.append(row.error.split("\n")[0])
+    return ", ".join(parts)

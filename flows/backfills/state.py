@@ -1,0 +1,144 @@
+"""The record of a backfill below the root: what it set out to do, and how far it came."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
+
+from fusemine.tasks.core.errors import SettingsError, nearest
+from fusemine.tasks.core.io import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+FOLDER = "backfills"
+Only = Literal["missing", "failed", "all"]
+Order = Literal["oldest", "newest"]
+Pool = Literal["auto", "here", "cpu", "gpu"]
+
+
+class Standing(StrEnum):
+    """How far a backfill is with a partition."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    BEFORE = "complete before"
+    """It was complete when the backfill began, and is left as it is."""
+    OTHER = "not chosen"
+    """`only` does not name its state."""
+    GAP = "no rows"
+
+
+class Row(BaseModel):
+    """One partition of a backfill."""
+
+    partition: str
+    state: Standing
+    attempt: int = 0
+    rows: int | None = None
+    seconds: float | None = None
+    link: str | None = None
+    run: str | None = None
+    error: str | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """The cells that people see."""
+        values = self.model_dump(mode="json", exclude={"run", "link", "error"})
+        error = (self.error or "").split("\n")[0][:120] or None
+        return {**values, "error": error, "link": self.link}
+
+
+class Backfill(BaseModel):
+    """A range of partitions to mine, and the state of each."""
+
+    id: str
+    pipeline: Path
+    only: Only
+    order: Order
+    max_parallel: int
+    max_failures: int
+    pool: Pool
+    created_at: datetime
+    rows: list[Row]
+    preparation: Row | None = None
+    """The run that prepares the union of the windows, where a pool does the work."""
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The grid that people see."""
+        first = [self.preparation] if self.preparation else []
+        return [row.shown() for row in [*first, *self.rows]]
+
+    def waiting(self) -> list[Row]:
+        """The partitions that are still to be mined, in their order."""
+        rows = [row for row in self.rows if row.state is Standing.WAITING]
+        return rows if self.order == "oldest" else rows[::-1]
+
+    def count(self, state: Standing) -> int:
+        """How many partitions are in a state."""
+        return sum(row.state is state for row in self.rows)
+
+    def failed(self) -> list[str]:
+        """The partitions that failed."""
+        return [row.partition for row in self.rows if row.state is Standing.FAILED]
+
+    def may_go_on(self) -> bool:
+        """Whether fewer partitions have failed than may."""
+        return len(self.failed()) < self.max_failures
+
+    def resume_command(self) -> str:
+        """What to type to go on where it stopped."""
+        return f"fusemine backfill {self.pipeline} --resume {self.id}"
+
+    def save(self, root: Path) -> None:
+        """Keep the record."""
+        content = self.model_dump_json(indent=1).encode() + b"\n"
+        replace_file(root / FOLDER / f"{self.id}.json", content)
+
+    def leave_out(self, partitions: Collection[str]) -> None:
+        """Do not mine these, whatever their state."""
+        for row in self.rows:
+            if row.partition in partitions and row.state is Standing.WAITING:
+                row.state = Standing.OTHER
+
+    def start_again(self) -> None:
+        """What failed or was cut off is to be done again."""
+        for row in [*self.rows, *([self.preparation] if self.preparation else [])]:
+            if row.state in {Standing.FAILED, Standing.RUNNING}:
+                row.state, row.error, row.seconds = Standing.WAITING, None, None
+
+
+def new_id(now: datetime | None = None) -> str:
+    """The id of a new backfill: when it began, and something that makes it the only one."""
+    moment = now or datetime.now(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
+
+
+def load_backfill(root: Path, name: str) -> Backfill:
+    """The record of a backfill.
+
+    Raises:
+        SettingsError: There is none of that id, or it cannot be read.
+    """
+    known = list(_ids(root))
+    try:
+        if name in known:
+            return Backfill.model_validate_json((root / FOLDER / f"{name}.json").read_bytes())
+        why = f"no backfill {name!r} below {root}"
+    except (OSError, ValidationError) as error:
+        why = f"a record of backfill {name!r} that cannot be read ({type(error).__name__})"
+    raise SettingsError(
+        got=why,
+        expected=f"one of {', '.join(known[-5:])}" if known else "the id of a backfill that ran",
+        fix=f"{nearest(name, known)}name one of them, or start a new backfill without --resume",
+    )
+
+
+def _ids(root: Path) -> Iterator[str]:
+    return (path.stem for path in sorted((root / FOLDER).glob("*.json")))

@@ -1,0 +1,226 @@
+"""A backfill by the workers of a pool: one deployment run for each partition."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling, Crashed
+from prefect.utilities.urls import url_for
+
+from fusemine.flows.backfills.state import Row, Standing
+from fusemine.flows.engine.chain import registry_found
+from fusemine.flows.engine.failures import read_failures
+from fusemine.flows.engine.plan import make_plan, narrowed
+from fusemine.flows.engine.prepare import Prepared
+from fusemine.flows.engine.windows import needed_partitions
+from fusemine.flows.server.errors import is_away
+from fusemine.flows.server.process_tracking import has_not_begun
+from fusemine.tasks.core.errors import RunError, ServerError
+from fusemine.tasks.inventory.source import list_partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fusemine.flows.backfills.live_table import Board
+    from fusemine.flows.engine.config import Loaded
+
+POLL_SECONDS = 2.0
+SAID_AFTER = 60.0
+"""Seconds without a worker after which it is said, and said again."""
+PATIENCE = 300.0
+"""Seconds that a server may be away."""
+PREPARATION = "prepare"
+
+Value = TypeVar("Value")
+
+
+def work_on_pool(loaded: Loaded, board: Board, pool: str) -> None:
+    """Have the workers of a pool mine the waiting partitions, and note how each ended.
+
+    Raises:
+        RunError: The deployments are not there, or the server stays away.
+    """
+    with get_client(sync_client=True) as client:
+        fleet = _Fleet(client, loaded, board, pool)
+        try:
+            fleet.prepare()
+            fleet.mine()
+        except BaseException:
+            fleet.cancel()
+            raise
+
+
+class _Fleet:
+    """The runs that this backfill has under way."""
+
+    def __init__(self, client: SyncPrefectClient, loaded: Loaded, board: Board, pool: str) -> None:
+        self._client, self._loaded, self._board, self._pool = client, loaded, board, pool
+        self._active: dict[str, Row] = {}
+        self._idle_since = time.monotonic()
+        self._rows: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Have the union of the windows prepared by one run."""
+        backfill = self._board.backfill
+        targets = [row.partition for row in backfill.waiting()]
+        needed = _unprepared(self._loaded, targets)
+        if not needed:
+            return
+        backfill.preparation = backfill.preparation or Row(
+            partition=PREPARATION, state=Standing.WAITING
+        )
+        self._begin(backfill.preparation, "prepare", {"partitions": needed})
+        while self._active:
+            self._poll()
+        raw = list_partitions(self._loaded.source()).raw
+        self._rows = {key: ref.rows for key, ref in raw.items() if ref is not None}
+
+    def mine(self) -> None:
+        """Have each waiting partition mined, no more at a time than was asked for."""
+        backfill = self._board.backfill
+        waiting = backfill.waiting()
+        while waiting or self._active:
+            while waiting and len(self._active) < backfill.max_parallel and backfill.may_go_on():
+                row = waiting.pop(0)
+                self._begin(row, "mine", {"partition": row.partition, "train": "never"})
+            if not backfill.may_go_on():
+                waiting = []
+            if self._active:
+                self._poll()
+
+    def cancel(self) -> None:
+        """Cancel what is under way, because cancelling a parent would leave it running."""
+        for run, row in self._active.items():
+            try:
+                self._client.set_flow_run_state(UUID(run), Cancelling())
+            except httpx.HTTPError:
+                continue
+            row.state = Standing.WAITING
+        self._board.backfill.save(self._loaded.root)
+
+    def _begin(self, row: Row, flow: str, parameters: dict[str, Any]) -> None:
+        run = self._under_way(row) or self._start(row, flow, parameters)
+        row.run, row.link, row.state, row.error = str(run.id), url_for(run), Standing.RUNNING, None
+        self._active[str(run.id)] = row
+        self._board.changed(row)
+
+    def _under_way(self, row: Row) -> FlowRun | None:
+        """The run of an earlier attempt that goes on, or ended well, after its parent was lost."""
+        if row.run is None:
+            return None
+        found = self._read([row.run])
+        lives = found and found[0].state and not found[0].state.is_final()
+        return found[0] if lives else None
+
+    def _start(self, row: Row, flow: str, parameters: dict[str, Any]) -> FlowRun:
+        row.attempt += 1
+        name = f"{flow}/{flow}-{self._pool}"
+        # The same key gives the same run: an attempt that is asked for twice runs once.
+        key = f"{self._board.backfill.id}-{row.partition}-{row.attempt}"
+        pipeline = {"pipeline": str(self._loaded.path)}
+        try:
+            return self._patiently(lambda: self._deploy(name, key, pipeline | parameters))
+        except ObjectNotFound as error:
+            raise RunError(
+                got=f"no deployment {name!r} on the Prefect server",
+                expected="the deployments of prefect.yaml",
+                fix="prefect deploy --all; or mine in this process: --pool here",
+            ) from error
+
+    def _deploy(self, name: str, key: str, parameters: dict[str, Any]) -> FlowRun:
+        tags = ["backfill", self._board.backfill.id]
+        run = run_deployment(name, parameters=parameters, idempotency_key=key, tags=tags, timeout=0)
+        return cast("FlowRun", run)
+
+    def _poll(self) -> None:
+        time.sleep(POLL_SECONDS)
+        runs = [self._given_up(run) for run in self._read(list(self._active))]
+        for run in runs:
+            if run.state is not None and run.state.is_final():
+                self._end(self._active.pop(str(run.id)), run)
+        self._say_if_idle([run for run in runs if str(run.id) in self._active])
+
+    def _given_up(self, run: FlowRun) -> FlowRun:
+        """The run itself, crashed if the worker that took it was lost before it began."""
+        if not has_not_begun(run):
+            return run
+        crashed: State[None] = Crashed(message="its worker was lost before it began")
+        self._patiently(lambda: self._client.set_flow_run_state(run.id, crashed, force=True))
+        return run.model_copy(update={"state": crashed})
+
+    def _read(self, ids: Sequence[str]) -> list[FlowRun]:
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run) for run in ids]))
+        return self._patiently(lambda: self._client.read_flow_runs(flow_run_filter=chosen))
+
+    def _end(self, row: Row, run: FlowRun) -> None:
+        row.rows = self._rows.get(row.partition, row.rows)
+        row.seconds = round(run.total_run_time.total_seconds(), 1)
+        if run.state is not None and run.state.type is StateType.COMPLETED:
+            row.state = Standing.COMPLETE
+        else:
+            row.state, row.error = Standing.FAILED, self._why(row, run)
+        self._board.changed(row)
+
+    def _why(self, row: Row, run: FlowRun) -> str:
+        failure = read_failures(self._loaded.root).get(row.partition)
+        if failure is not None and failure.flow_run_id == str(run.id):
+            return failure.error
+        state = run.state
+        return f"{state.name}: {state.message or 'no message'}"[:300] if state else "no state"
+
+    def _say_if_idle(self, active: Sequence[FlowRun]) -> None:
+        """A worker that never comes is said, not waited for in silence."""
+        taken = any(run.state and run.state.type is not StateType.SCHEDULED for run in active)
+        if taken or not active:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > SAID_AFTER:
+            self._idle_since = time.monotonic()
+            self._board.tell(
+                f"no worker has taken a run of pool {self._pool!r} for {SAID_AFTER:.0f} s: "
+                f"start one with `prefect worker start --pool {self._pool}`, or see in the "
+                "Prefect UI whether the pool is paused or its limit is reached"
+            )
+
+    def _patiently(self, ask: Callable[[], Value]) -> Value:
+        """Ask the server again while it is away, up to a limit."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return ask()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                if time.monotonic() > until:
+                    raise self._gone() from error
+                self._board.tell("the Prefect server does not answer; asking again in 5 s")
+                time.sleep(5)
+
+    def _gone(self) -> ServerError:
+        return ServerError(
+            got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
+            expected="the server that the backfill began with",
+            fix=f"start it, then go on with: {self._board.backfill.resume_command()}",
+        )
+
+
+def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:
+    """The partitions that a run has to prepare first, and the last one, for its topics."""
+    listing, prepared = list_partitions(loaded.source()), Prepared(loaded)
+    needed = needed_partitions(loaded, listing, targets)
+    collected = {key: ref for key, ref in needed.items() if ref is not None}
+    missing = needed.keys() - {*prepared.complete(collected)}
+    if missing or not needed:
+        return sorted({*missing, max(needed)} if missing else [])
+    last = max(needed)
+    if any(ref is None for key, ref in listing.raw.items() if key <= last):
+        return [last]  # its rows are to be collected again
+    plan = narrowed(make_plan(loaded, listing, last), prepared)
+    return [] if registry_found(plan, prepared) else [plan.target]

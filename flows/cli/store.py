@@ -1,0 +1,108 @@
+"""Showing the embedding store of a pipeline, and removing what is no longer used of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fusemine.tasks.core.locks import exclusive
+from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.tasks.embed.store.path import space_folder
+from fusemine.tasks.embed.store.upkeep import nothing, plan_removal, read_spaces, remove
+from fusemine.tasks.upkeep.places import STORE, megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from rich.table import Table
+
+    from fusemine.flows.engine.config import Loaded
+    from fusemine.tasks.embed.store.upkeep import Space, StorePrune
+
+UNKNOWN = "?"
+_LEFT = ("space", "model", "path", "precision", "last used", "in use")
+"""Columns of words; those of numbers are aligned to the right."""
+
+
+def spaces_of(loaded: Loaded) -> list[Space]:
+    """The spaces of a pipeline's store; none where it has no store yet.
+
+    Raises:
+        ModelError: The encoder cannot be had, so which space it uses is not known.
+    """
+    if not (loaded.root / STORE).is_dir():
+        return []
+    settings = loaded.pipeline.embed
+    model = find_model(settings, loaded.base)
+    return read_spaces(loaded.root, space_folder(loaded.root, settings, model))
+
+
+def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePrune:
+    """Plan the removal and, unless it is a dry run, carry it out while no run is going on.
+
+    Args:
+        loaded: The pipeline.
+        unused_for: A space that was used within this time stays.
+        dry_run: Remove nothing.
+
+    Raises:
+        ModelError: The encoder cannot be had, so which space it uses is not known.
+        ArtifactError: A run is going on, or something cannot be removed.
+    """
+    if dry_run or not (loaded.root / STORE).is_dir():
+        return plan_removal(loaded.root, spaces_of(loaded), unused_for, datetime.now(UTC))
+    with exclusive(loaded.root):
+        plan = plan_removal(loaded.root, spaces_of(loaded), unused_for, datetime.now(UTC))
+        remove(plan)
+    return plan
+
+
+def spaces_table(spaces: Sequence[Space]) -> Table:
+    """The spaces for a terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    rows = [_cells(space) for space in spaces]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="left" if name in _LEFT else "right")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row.values()))
+    return table
+
+
+def spaces_words(loaded: Loaded, spaces: Sequence[Space]) -> str:
+    """What the whole store takes."""
+    if not spaces:
+        return nothing(loaded.root)
+    plural = "s" if len(spaces) > 1 else ""
+    return f"{len(spaces):,} space{plural}, {megabytes(sum(space.bytes for space in spaces))}"
+
+
+def _cells(space: Space) -> dict[str, str]:
+    facts, rate = space.facts, space.hit_rate
+    return {
+        "space": space.name,
+        "model": facts.model if facts else UNKNOWN,
+        "path": facts.path if facts else UNKNOWN,
+        "precision": facts.precision if facts else UNKNOWN,
+        "dimension": _number(facts.dimension if facts else None),
+        "texts": _number(space.texts),
+        "MB": f"{space.bytes / 1e6:,.1f}",
+        "parts": _number(space.parts),
+        "look-ups": _number(space.looked_up),
+        "hit rate": UNKNOWN if rate is None else f"{rate:.1%}",
+        "last used": f"{space.last_used:%Y-%m-%d %H:%M} UTC" if space.last_used else UNKNOWN,
+        "in use": "yes" if space.in_use else "no",
+        "damaged": _number(space.damaged),
+    }
+
+
+def _number(value: int | None) -> str:
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def store_json(loaded: Loaded, spaces: Sequence[Space]) -> dict[str, Any]:
+    """The spaces, JSON-ready."""
+    return {"root": str(loaded.root), "spaces": [space.as_json() for space in spaces]}

@@ -1,0 +1,70 @@
+"""What a person at a terminal sees while a run goes on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from fusemine.tasks.core import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WHAT = {
+    "collect": "collect: files read",
+    "clean": "clean: partitions",
+    "embed": "embed: distinct texts",
+    "classify": "classify: fits",
+    "cluster": "cluster: steps",
+    "anomaly": "anomaly: steps",
+    "predict": "predict: rows",
+}
+
+
+class _Lines:
+    """A line for each kind of work, on a terminal as a bar, elsewhere when it is done."""
+
+    def __init__(self, bars: Progress, console: Console) -> None:
+        self._bars, self._console = bars, console
+        self._lines: dict[str, TaskID] = {}
+
+    def tell(self, what: str, done: int, total: int, note: str) -> None:
+        name = _WHAT.get(what, what)
+        if not self._console.is_terminal:
+            if done >= total:
+                told = f"{name} {done:,}" + (f" ({note})" if note else "")
+                self._console.print(told, highlight=False)
+            return
+        if what not in self._lines:
+            self._lines[what] = self._bars.add_task(name, total=total, note=note)
+        self._bars.update(self._lines[what], completed=done, total=total, note=note)
+
+
+@contextmanager
+def shown_on_terminal() -> Iterator[None]:
+    """Show on standard error what is reported within the block."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as bars,
+        progress.listening(_Lines(bars, console).tell),
+    ):
+        yield

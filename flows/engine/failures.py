@@ -1,0 +1,70 @@
+"""Failed partitions, recorded under the root and not only in Prefect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fusemine.tasks.core.errors import FusemineError
+from fusemine.tasks.core.io import replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = "failed"
+LONGEST = 600
+
+
+class Failure(BaseModel):
+    """The last attempt at a partition, which failed.
+
+    Args:
+        partition: The partition.
+        stage: The stage that failed, or None if it was none of them.
+        error: What it said, cut to a readable length.
+        attempts: How many attempts in a row have failed.
+        at: When.
+        flow_run_id: The Prefect run of the last attempt.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    partition: str
+    stage: str | None
+    error: str
+    attempts: int
+    at: datetime
+    flow_run_id: str | None
+
+
+def note_failure(root: Path, partition: str, error: Exception, flow_run_id: str | None) -> Failure:
+    """Record that an attempt at a partition failed."""
+    before = read_failures(root).get(partition)
+    failure = Failure(
+        partition=partition,
+        stage=error.stage if isinstance(error, FusemineError) else None,
+        error=f"{error if isinstance(error, FusemineError) else repr(error)}"[:LONGEST],
+        attempts=1 + (before.attempts if before else 0),
+        at=datetime.now(UTC),
+        flow_run_id=flow_run_id,
+    )
+    replace_file(root / FOLDER / f"{partition}.json", failure.model_dump_json(indent=1).encode())
+    return failure
+
+
+def clear_failure(root: Path, partition: str) -> None:
+    """A partition that completed has not failed."""
+    (root / FOLDER / f"{partition}.json").unlink(missing_ok=True)
+
+
+def read_failures(root: Path) -> dict[str, Failure]:
+    """The partitions whose last attempt failed."""
+    found = {}
+    for path in sorted((root / FOLDER).glob("*.json")):
+        try:
+            found[path.stem] = Failure.model_validate_json(path.read_bytes())
+        except (ValidationError, OSError):
+            continue  # written by another version, or just cleared
+    return found

@@ -1,0 +1,128 @@
+"""Writing the rows whose labels are doubtful, for people to correct."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import polars as pl
+
+from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.export.results import check_output, gone, inputs_of, last_report, write_table
+from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.core.artifact import read_frame, read_json
+from fusemine.tasks.core.contract import CLEAN, DOUBTS, RESULTS
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.mine.classify.corrections.read import CORRECTED, PLACE
+from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fusemine.flows.engine.config import Loaded
+    from fusemine.tasks.core.artifact import ArtifactRef
+
+OURS = ("row_id", "kind", "label", "suggested", "confidence", "alike", "text", CORRECTED)
+_IDS = ("row_id", "alike")
+
+
+def export_labels(
+    pipeline: Path, partition: str | None, output: Path | None, stdout: BinaryIO
+) -> str:
+    """Write the doubtful labels of the last complete run; a line that says what was written.
+
+    The table has a row for each doubtful label, the most doubtful first: `row_id`, `kind`,
+    `label`, `suggested`, `confidence`, `alike`, the cleaned `text`, an empty `corrected`, and the
+    source's own columns, with an underscore behind names like these. In CSV, text that a
+    spreadsheet would take for a formula, and ids that it would change, have an apostrophe in
+    front, which reading the corrections takes off again.
+
+    Args:
+        pipeline: The pipeline.yaml.
+        partition: Which partition's run; None for the newest.
+        output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
+        stdout: Standard output, in bytes.
+
+    Raises:
+        SettingsError: There is no label or no such run, or the output is not named so, or holds
+            the corrections that the pipeline uses.
+        ArtifactError: What the run wrote is gone.
+    """
+    check_output(output)
+    _spare_corrections(load_pipeline(pipeline), output)
+    partition, report = last_report(pipeline, partition)
+    learnt, cleaned = inputs_of(report, "classify"), inputs_of(report, "clean")
+    if not learnt or not cleaned:
+        raise gone("doubtful labels", pipeline, partition)
+    results = read_frame(report, RESULTS)
+    table = doubtful_rows(read_frame(learnt[0], DOUBTS, "doubts"), results, cleaned)
+    is_csv = output is None or output.suffix == ".csv"
+    write_table(for_spreadsheets(table) if is_csv else table, output, stdout, bom=True)
+    where = output or "standard output"
+    return f"{table.height:,} doubtful labels of {partition} to {where}{_why_none(learnt[0])}"
+
+
+def doubtful_rows(
+    doubts: pl.DataFrame, results: pl.DataFrame, cleaned: Sequence[ArtifactRef]
+) -> pl.DataFrame:
+    """The doubtful rows in the order of their rank, with their text and the source's columns.
+
+    Args:
+        doubts: By the contract `doubts`.
+        results: By the contract `results`.
+        cleaned: The clean artifacts of the window.
+    """
+    own = results.select("row_id", "partition", pl.exclude(list(RESULTS.columns)))
+    ours = frozenset(OURS) - {*RESULTS.columns}
+    own = own.rename({name: own_name(name, ours) for name in own.columns})
+    rows = (
+        doubts.sort("rank").drop("rank").join(own, on="row_id", how="left", maintain_order="left")
+    )
+    texts = _texts(rows.select("row_id", "partition"), cleaned)
+    rows = rows.join(texts, on=["row_id", "partition"], how="left", maintain_order="left")
+    rows = rows.with_columns(pl.lit(None, pl.String).alias(CORRECTED))
+    return rows.select(*OURS, pl.exclude(*OURS, "partition"))
+
+
+def for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
+    """The table as a spreadsheet may open it, its header too."""
+    texts = [column for column in table if column.dtype == pl.String]
+    safe = [escape_ids(c) if c.name in _IDS else escape_cells(c) for c in texts]
+    names = pl.Series(table.columns, dtype=pl.String)
+    return table.with_columns(safe).rename(dict(zip(names, escape_cells(names), strict=True)))
+
+
+def _texts(rows: pl.DataFrame, cleaned: Sequence[ArtifactRef]) -> pl.DataFrame:
+    """The texts of some rows, read from the partitions that they are in and from no other."""
+    wanted = set(rows["partition"])
+    refs = [ref for ref in cleaned if ref.name.split("/")[1] in wanted] or cleaned[:1]
+    parts = [read_frame(ref, CLEAN).select("row_id", "partition", "text") for ref in refs]
+    return pl.concat([part.join(rows, on=["row_id", "partition"], how="semi") for part in parts])
+
+
+def _spare_corrections(loaded: Loaded, output: Path | None) -> None:
+    """Refuse to write over the corrections that people have made.
+
+    Raises:
+        SettingsError: The output is their file, or there is no label.
+    """
+    rule = loaded.pipeline.columns.label
+    if rule is None:
+        raise SettingsError(
+            got="--labels of a pipeline without a label",
+            expected="columns.label in the pipeline.yaml",
+            fix="name the column, and run the pipeline",
+        )
+    corrections = rule.corrections and loaded.base / rule.corrections
+    if output is not None and corrections and output.resolve() == corrections.resolve():
+        raise SettingsError(
+            got=f"--output {output}, which holds the corrections that {PLACE} names",
+            expected="another file: those corrections would be lost",
+            fix="name another output, and add its corrected rows to that file",
+        )
+
+
+def _why_none(learnt: ArtifactRef) -> str:
+    reason = read_json(learnt, SUMMARY).get("skipped")
+    return f" (the label was not learnt: {reason})" if reason else ""

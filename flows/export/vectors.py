@@ -1,0 +1,128 @@
+"""Writing the vectors of a run's window for other tools."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fusemine.flows.export.results import check_folder, gone, inputs_of, last_report
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, read_table
+from fusemine.tasks.core.contract import EMBEDDINGS
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROWS_PER_GROUP = 32_768
+_TOLD = (b"model", b"precision")
+
+
+def export_vectors(pipeline: Path, partition: str | None, output: Path | None) -> str:
+    """Write the vectors that the last complete run mined; a line that says what was written.
+
+    The file has a row for each row in the window's partitions, oldest first: `row_id`,
+    `partition` and `embedding`, a list of `dimension` float32 as mining reads it, of length 1 or,
+    without a text, all zero. Rows that the window left out are among them. The schema's metadata
+    names model, precision and dimension.
+
+    Args:
+        pipeline: The pipeline.yaml.
+        partition: Which partition's run; None for the newest.
+        output: A `.parquet` file.
+
+    Raises:
+        SettingsError: There is no such run, or the output is not named so.
+        ArtifactError: The vectors are gone, or the output cannot be written.
+    """
+    if output is None or output.suffix != ".parquet":
+        raise SettingsError(
+            got=f"--vectors with --output {output}" if output else "--vectors without --output",
+            expected="--output with a name that ends in .parquet",
+            fix="name it: --output vectors.parquet",
+        )
+    check_folder(output)
+    partition, report = last_report(pipeline, partition)
+    refs = inputs_of(report, "embed")
+    if not refs:
+        raise gone("vectors", pipeline, partition)
+    with _draft_of(output) as draft:
+        rows = write_vectors(refs, draft)
+    return f"{rows:,} vectors of the window of {partition} to {output}"
+
+
+def write_vectors(embedded: Sequence[ArtifactRef], path: Path) -> int:
+    """Write the vectors of some partitions as one Parquet file; how many these are.
+
+    Args:
+        embedded: The partitions' artifacts, at least one, all by one model.
+        path: The file.
+
+    Raises:
+        ArtifactError: One of them is gone.
+        ContractError: One of them is not what it should be.
+    """
+    schema = _schema(pq.read_schema(Path(embedded[0].path) / f"{MAIN}.parquet"))
+    rows = 0
+    with pq.ParquetWriter(path, schema, use_dictionary=["partition"]) as writer:
+        for ref in embedded:
+            for table in _tables(ref, schema):
+                writer.write_table(table)
+                rows += table.num_rows
+    return rows
+
+
+def _schema(stored: pa.Schema) -> pa.Schema:
+    width = np.dtype(vectors.dtype_of(stored)).itemsize
+    dimension = stored.field("embedding").type.byte_width // width
+    told = {name: (stored.metadata or {}).get(name, b"unknown") for name in _TOLD}
+    columns = {
+        "row_id": pa.string(),
+        "partition": pa.string(),
+        "embedding": pa.list_(pa.float32(), dimension),
+    }
+    return pa.schema(columns, metadata={**told, b"dimension": str(dimension).encode()})
+
+
+def _tables(ref: ArtifactRef, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The vectors of one partition, some rows at a time."""
+    stored = read_table(ref, EMBEDDINGS)
+    partition = ref.name.split("/")[1]
+    for start in range(0, stored.num_rows, ROWS_PER_GROUP):
+        rows = stored.slice(start, ROWS_PER_GROUP)
+        exact = vectors.read_units(rows)
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(exact.reshape(-1)), exact.shape[1])
+        columns = [rows["row_id"].cast(pa.string()), [partition] * len(rows), lists]
+        yield pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
+
+
+@contextmanager
+def _draft_of(output: Path) -> Iterator[Path]:
+    """A file beside the output that takes its place once it is whole.
+
+    Raises:
+        ArtifactError: It cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=".draft-", dir=output.parent)
+        os.close(handle)
+        draft = Path(name)
+        try:
+            yield draft
+            draft.chmod(0o644)
+            draft.replace(output)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            got=f"--output {output}, which cannot be written: {error.strerror or error}",
+            expected="room on the disk, and the right to write there",
+            fix="free some space, or name another place",
+        ) from error

@@ -1,0 +1,82 @@
+"""A Prefect server that cannot be reached, said in our words."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fusemine.flows.server.temporary import is_temporary
+from fusemine.tasks.core.errors import FusemineError, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANSWERS_WITHIN = 5.0
+"""Seconds."""
+
+
+@contextmanager
+def server_errors(go_on: str = "run again: what is complete is reused") -> Iterator[None]:
+    """Turn the errors of a server that is away into one that says what to do.
+
+    Args:
+        go_on: What to do once it is back.
+
+    Raises:
+        ServerError: It does not answer, or came back with another database.
+    """
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import get_current_settings
+
+    try:
+        yield
+    except FusemineError:
+        raise
+    except ObjectNotFound as error:
+        raise ServerError(
+            got=f"the Prefect server at {get_current_settings().api.url} does not know this run",
+            expected="the database that the run began with",
+            fix=f"see PREFECT_HOME and the database of the server, then {go_on}",
+        ) from error
+    except Exception as error:
+        if not is_away(error):
+            raise
+        first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
+        raise ServerError(
+            got=f"no answer from the Prefect server at {get_current_settings().api.url}",
+            expected="the server that PREFECT_API_URL names, or none set for a temporary one",
+            fix=f"{first}{go_on}",
+        ) from error
+
+
+def shown(show: Callable[[], object]) -> None:
+    """Show something on the server, if that answers: what is done stands below the root.
+
+    It is asked first, because Prefect would try for a minute to send to one that is away.
+    """
+    try:
+        _ask()
+        show()
+    except Exception as error:
+        if not is_away(error):
+            raise
+
+
+def _ask() -> None:
+    import httpx
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if url is not None:
+        httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the server does not answer, or cannot answer for now."""
+    import httpx
+
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    if isinstance(error, RuntimeError):  # what Prefect makes of a first connection that fails
+        return "API" in str(error)
+    return isinstance(error, httpx.TransportError)

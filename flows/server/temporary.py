@@ -1,0 +1,137 @@
+"""The temporary Prefect server of a run without a configured one."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from fusemine.tasks.core.errors import RunError
+
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+HEARTBEAT_SECONDS = 30
+"""How often a flow run tells the server that it is alive."""
+
+# A first start with a fresh database takes longer than Prefect waits by default. The server's
+# own log would end in tracebacks of requests that were under way when the run was done.
+_DEFAULTS = {
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+    "DO_NOT_TRACK": "1",
+}
+_TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
+# What Prefect sets for a server that it starts for one process: no UI, no scheduler.
+_EPHEMERAL = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+}
+# Reads process ids until its standard input closes, which the end of our process does whatever
+# ends it, and then ends them.
+_GUARD = """
+import os, signal, sys
+for line in sys.stdin.readlines():
+    try:
+        os.kill(int(line), signal.SIGKILL)
+    except (ProcessLookupError, ValueError):
+        pass
+"""
+
+
+def quiet_defaults() -> dict[str, str]:
+    """Those defaults that a server which stays should not have: it is to keep a log."""
+    return {name: value for name, value in _DEFAULTS.items() if "LOGGING" in name}
+
+
+def set_defaults() -> None:
+    """Choose what Prefect reads from the environment when it is imported; what is set stays."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def ensure_server() -> None:
+    """Have a Prefect API for the rest of this process: the configured one, or a temporary one.
+
+    Call `set_defaults` before Prefect is imported. A temporary server ends with this process, even
+    if the process is killed. Prefect would start one by itself, but only where all of its server's
+    code, 70 MB of it, is loaded into this process as well.
+
+    Raises:
+        RunError: The temporary server does not start.
+    """
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        url = _start()
+        os.environ |= {"PREFECT_API_URL": url, _TEMPORARY: url}
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+
+
+def is_temporary() -> bool:
+    """Whether the Prefect server of this process ends with it."""
+    return _TEMPORARY in os.environ
+
+
+def _start() -> str:
+    """Start a server that answers; the address of its API."""
+    guard = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+        [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True, text=True
+    )
+    port = _free_port()
+    command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    server = subprocess.Popen(  # noqa: S603  (Prefect's own server)
+        [sys.executable, *command, *place], env={**os.environ, **_EPHEMERAL}
+    )
+    if guard.stdin is not None:
+        guard.stdin.write(f"{server.pid}\n")
+        guard.stdin.flush()
+    # Called after what Prefect registers from now on, so that what it sends at exit finds a server.
+    atexit.register(_stop, server, guard)
+    url = f"http://127.0.0.1:{port}/api"
+    _wait_for(f"{url}/health", server)
+    return url
+
+
+def _stop(server: subprocess.Popen[bytes], guard: subprocess.Popen[str]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    guard.communicate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    import httpx
+
+    until = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RunError(
+        got="the temporary Prefect server did not start",
+        expected=f"an answer from it within {START_SECONDS:.0f} s",
+        fix="look at what it said above; a broken database is made anew by `prefect server "
+        "database reset`",
+    )

@@ -1,0 +1,86 @@
+"""Taking a model into use by hand: what is checked, and what is noted."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.core.errors import ArtifactError, ModelError, SettingsError
+from fusemine.tasks.core.locks import shared
+from fusemine.tasks.serving.records import change_registry, read_registry
+from fusemine.tasks.serving.registry import PREVIOUS, Action, Event
+from fusemine.tasks.serving.stored import find_stored, load
+
+if TYPE_CHECKING:
+    from fusemine.flows.engine.config import Loaded
+    from fusemine.tasks.serving.registry import Entry, Registry
+
+LONGEST = 300
+
+
+def choose_model(loaded: Loaded, model: str, why: str) -> str:
+    """Take a model into use, or go back to the one before; a line that says so.
+
+    Args:
+        loaded: The pipeline.
+        model: An id, the beginning of one, or `previous`.
+        why: A sentence for those who look later.
+
+    Raises:
+        SettingsError: There is no such model, or it is in use.
+        ModelError: Its files are gone or changed, or cannot be read here.
+    """
+    with shared(loaded.root):
+        registry = read_registry(loaded.root)
+        entry, action = _chosen(loaded, registry, model)
+        before = registry.current
+        event = Event(
+            at=datetime.now(UTC),
+            action=action,
+            model=entry.id,
+            before=before.id if before else None,
+            why=why[:LONGEST],
+        )
+        change_registry(loaded.root, partial(_noted, event=event))
+    return f"{entry.id} is in use now, in place of {event.before or 'none'}"
+
+
+def _noted(registry: Registry, event: Event) -> Registry:
+    current = registry.current
+    if (current.id if current else None) != event.before:
+        raise SettingsError(
+            got="another model was taken into use meanwhile",
+            expected=f"{event.before} to be in use still",
+            fix="look what is in use now (fusemine models PIPELINE), and choose again",
+        )
+    return registry.with_event(event)
+
+
+def _chosen(loaded: Loaded, registry: Registry, model: str) -> tuple[Entry, Action]:
+    """The model that is meant, which can be read: what cannot must not be in use."""
+    if model == PREVIOUS:
+        return _earlier(loaded, registry), "rolled back"
+    entry, current = registry.get(model), registry.current
+    if current is not None and current.id == entry.id:
+        raise SettingsError(
+            got=f"{entry.id}, which is in use",
+            expected="another model",
+            fix="fusemine models PIPELINE shows what there is",
+        )
+    load(find_stored(loaded.root, entry))
+    return entry, "chosen"
+
+
+def _earlier(loaded: Loaded, registry: Registry) -> Entry:
+    """The last model in use before the current one that can still be read."""
+    for entry in registry.earlier():
+        with suppress(ModelError, ArtifactError):
+            load(find_stored(loaded.root, entry))
+            return entry
+    raise SettingsError(
+        got="no model that was in use before" + (" and is there" if registry.earlier() else ""),
+        expected="a second model to go back to",
+        fix="fusemine models PIPELINE shows what there is",
+    )

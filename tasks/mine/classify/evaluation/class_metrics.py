@@ -1,0 +1,315 @@
+"""How good class probabilities are, with bootstrap intervals.
+
+Every metric is computed from weights of the rows: weights of 1 give its value, and the counts of
+a draw with replacement give one bootstrap resample of it. All variants of a model are measured on
+the same draws, so their differences are paired (Efron and Tibshirani 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from fusemine.tasks.mine.classify.decide import called
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+METRICS = (
+    "average_precision",
+    "roc_auc",
+    "balanced_accuracy",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "calibration_error",
+)
+_REASONS = {
+    "average_precision": "the test rows are of one class, so there is no ranking to judge",
+    "r2": "the test rows all have the same number, so there is no spread to explain",
+}
+BIASED = ("calibration_error",)
+"""Metrics that chance raises, so that a resample's is higher than that of the rows."""
+CELLS, WORK = 1_000_000, 30_000_000
+"""Row weights held at once, and row weights drawn in all: a large table gets fewer resamples."""
+LEAST_RESAMPLES = 50
+SMALL = 1e-3
+BINS, POINTS = 10, 200
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is judged: the true classes of n rows, and how they are counted."""
+
+    truth: NDArray[np.int64]
+    """Class of each row (n,), from 0 to `classes` - 1."""
+    classes: int
+    positive: int | None
+    """The class that a binary metric is about; None averages over the classes there are."""
+    threshold: float | None = None
+    """From this probability on a row is called positive; None calls the likeliest class."""
+    groups: NDArray[np.int64] | None = None
+    """The group of each row (n,), from 0 without gaps, where rows are drawn by whole groups."""
+
+    @property
+    def ranked(self) -> list[int]:
+        """The classes that a ranking is judged for: those with rows in and rows out of them."""
+        seen = np.bincount(self.truth, minlength=self.classes)
+        asked = range(self.classes) if self.positive is None else [self.positive]
+        return [k for k in asked if 0 < seen[k] < len(self.truth)]
+
+    def called(self, probabilities: Floats) -> NDArray[np.int64]:
+        """The class (n,) that each row of probabilities (n, classes) is called."""
+        return called(probabilities, self.positive, self.threshold)
+
+    def foretold(self, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """What probabilities (n, classes) claim of each row (n,), and whether it came true (n,).
+
+        The claim is that it is positive or, without a positive class, of its likeliest class.
+        """
+        if self.positive is None:
+            return probabilities.max(axis=1), probabilities.argmax(axis=1) == self.truth
+        return probabilities[:, self.positive], self.truth == self.positive
+
+
+def measure(
+    task: Task, variants: dict[str, Floats], resamples: int, seed: int
+) -> dict[str, dict[str, Floats]]:
+    """Every metric of every variant's probabilities (n, classes).
+
+    Binary metrics are those of the positive class. With more classes ranking metrics are
+    one-versus-rest and averaged over the classes of the test rows, as are precision, recall and
+    F1. The Brier score is half the squared error of all probabilities, which for two classes is
+    the squared error of one. The calibration error is the expected one over ten bins of equal
+    width: of the positive class's probability (Naeini et al. 2015) or, with more classes, of the
+    likeliest class's (Guo et al. 2017).
+
+    The seed and the numbers of rows and classes decide the draws, so variants with thresholds of
+    their own are paired even if they are measured one by one.
+
+    Returns:
+        variant → metric → values (1 + resamples,): first of the rows themselves, then of each
+        resample; NaN where it is not defined, as for a resample that lacks a class.
+    """
+    found: dict[str, list[Floats]] = {name: [] for name in variants}
+    for weights in draws(len(task.truth), resamples, seed, task.classes, task.groups):
+        for name, probabilities in variants.items():
+            found[name].append(_measure(task, probabilities, weights))
+    return {
+        name: dict(zip(METRICS, np.concatenate(parts, axis=1), strict=True))
+        for name, parts in found.items()
+    }
+
+
+def measured_once(task: Task, probabilities: Floats) -> dict[str, float]:
+    """Every metric of probabilities (n, classes) without resamples; NaN where not defined."""
+    (found,) = _measure(task, probabilities, np.ones((1, len(task.truth)))).T
+    return dict(zip(METRICS, found.tolist(), strict=True))
+
+
+def described(values: dict[str, Floats]) -> dict[str, Any]:
+    """One variant's metrics, JSON-ready: `<metric>` and `<metric>_interval`, [low, high]."""
+    result: dict[str, Any] = {}
+    for name, drawn in values.items():
+        result[name] = json_number(drawn[0])
+        result[f"{name}_interval"] = interval(drawn, name in BIASED)
+    why = [reason for name, reason in _REASONS.items() if result.get(name, 0) is None]
+    return {**result, "reason": why[0]} if why else result
+
+
+def gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
+    """What both add to the better of table and text, JSON-ready.
+
+    It is counted in average precision, or for numbers in RMSE, and positive where both is better.
+    """
+    metric, words, sign = "average_precision", "an average precision", 1.0
+    if any("rmse" in values for values in measured.values()):
+        metric, words, sign = "rmse", "an RMSE", -1.0
+    views = ("table", "text", "both")
+    scores = {view: sign * measured[view][metric] for view in views if view in measured}
+    if len(scores) < len(views) or np.isnan(scores["both"][0]):
+        reason = f"table, text and both must each have {words}"
+        return {"skipped": reason, "value": None, "interval": None, "over": None}
+    over = max(views[:2], key=lambda view: float(scores[view][0]))
+    drawn = scores["both"] - scores[over]
+    return {
+        "skipped": None,
+        "value": json_number(drawn[0]),
+        "interval": interval(drawn),
+        "over": over,
+    }
+
+
+def interval(drawn: Floats, biased: bool = False) -> list[float] | None:
+    """The 2.5th and 97.5th percentile of the resamples, or None where there are none.
+
+    A metric that resampling biases upwards has them reflected at its value (the basic bootstrap
+    interval, Davison and Hinkley 1997, section 5.2), not below 0 and not beyond the value.
+    """
+    value, known = drawn[0], drawn[1:][~np.isnan(drawn[1:])]
+    if np.isnan(value) or not len(known):
+        return None
+    low, high = np.percentile(known, [2.5, 97.5])
+    if biased:
+        low, high = max(0.0, min(2 * value - high, value)), max(2 * value - low, value)
+    return [round(float(low), 6), round(float(high), 6)]
+
+
+def confusion(task: Task, probabilities: Floats) -> list[list[int]]:
+    """Rows by true class (first index) and predicted class (second)."""
+    pairs = task.truth * task.classes + task.called(probabilities)
+    counts = np.bincount(pairs, minlength=task.classes**2)
+    return [[int(n) for n in row] for row in counts.reshape(task.classes, task.classes)]
+
+
+def precision_recall(task: Task, probabilities: Floats) -> dict[str, list[float]] | None:
+    """The curve of the positive class at 200 points or fewer, evenly along the recall."""
+    if task.positive is None or not task.ranked:
+        return None
+    scores = probabilities[:, task.positive]
+    order, ends = _order(scores)
+    hits = np.cumsum(task.truth[order] == task.positive)[ends]
+    recall = hits / hits[-1]
+    chosen = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1.0, POINTS)))
+    columns = {
+        "recall": recall[chosen],
+        "precision": (hits / (ends + 1))[chosen],
+        "threshold": scores[order][ends][chosen],
+    }
+    return {name: [round(float(v), 6) for v in values] for name, values in columns.items()}
+
+
+def calibration(task: Task, probabilities: Floats) -> list[dict[str, float | int | None]] | None:
+    """In ten bins of the positive class's probability, what was foretold and what came true."""
+    if task.positive is None:
+        return None
+    foretold, came = task.foretold(probabilities)
+    place = _place(foretold)
+    return [_bin(k, foretold[place == k], came[place == k]) for k in range(BINS)]
+
+
+def draws(
+    rows: int,
+    resamples: int,
+    seed: int,
+    effort: int = 1,
+    groups: NDArray[np.int64] | None = None,
+) -> Iterator[Floats]:
+    """Weights (draws, rows), some draws at a time: first the rows as they are, then resamples.
+
+    Rows of one group are drawn together, because they are alike (Davison and Hinkley 1997, section
+    3.8). The more effort a row takes, such as its classes, the fewer draws of a large table.
+    """
+    yield np.ones((1, rows))
+    left = max(LEAST_RESAMPLES, min(resamples, WORK // (rows * effort)))
+    random = np.random.default_rng(seed)
+    units = rows if groups is None else int(groups.max()) + 1
+    while left > 0:
+        size = min(left, max(1, CELLS // rows))
+        picks = random.integers(0, units, size=(size, units))
+        drawn = np.stack([np.bincount(pick, minlength=units) for pick in picks])
+        weights = (drawn if groups is None else drawn[:, groups]).astype(np.float64)
+        yield weights * (rows / weights.sum(axis=1, keepdims=True))  # groups differ in size
+        left -= size
+
+
+def json_number(value: float) -> float | None:
+    """A number with six decimals, a small one with six digits; None if JSON does not know it."""
+    if not np.isfinite(value):
+        return None
+    return round(float(value), 6) if abs(value) >= SMALL else float(f"{value:.6g}")
+
+
+def _place(foretold: Floats) -> NDArray[np.int64]:
+    return np.minimum((foretold * BINS).astype(np.int64), BINS - 1)
+
+
+def _bin(number: int, foretold: Floats, came: NDArray[np.bool_]) -> dict[str, float | int | None]:
+    rows = len(came)
+    return {
+        "from": number / BINS,
+        "to": (number + 1) / BINS,
+        "rows": rows,
+        "mean_probability": json_number(foretold.mean()) if rows else None,
+        "share_positive": json_number(came.mean()) if rows else None,
+    }
+
+
+def _measure(task: Task, probabilities: Floats, weights: Floats) -> Floats:
+    """All metrics (metrics, draws) in the order of `METRICS`."""
+    rankings = [_ranking(task.truth == k, probabilities[:, k], weights) for k in task.ranked]
+    none = np.full((2, len(weights)), np.nan)
+    ranked = np.mean(rankings, axis=0) if rankings else none
+    measures = (_decisions, _losses, _calibration_error)
+    return np.concatenate([ranked, *(each(task, probabilities, weights) for each in measures)])
+
+
+def _ranking(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
+    """Average precision and area under the ROC curve (2, draws); equal scores count as one."""
+    order, ends = _order(scores)
+    drawn = weights[:, order]
+    found = np.cumsum(drawn * truth[order], axis=1)[:, ends]
+    false = np.cumsum(drawn, axis=1)[:, ends] - found
+    rise, run = np.diff(found, prepend=0, axis=1), np.diff(false, prepend=0, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(found > 0, found / (found + false), 0)
+        average = (rise * precision).sum(axis=1) / found[:, -1]
+        area = (run * (found - rise / 2)).sum(axis=1) / (found[:, -1] * false[:, -1])
+    # A draw of one class alone has no ranking.
+    return np.where(false[:, -1] > 0, np.stack([average, area]), np.nan)
+
+
+def _order(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows from the highest score down, and the last place of each run of equal scores."""
+    order = np.argsort(-scores, kind="stable")
+    changes = np.diff(scores[order]) != 0
+    return order, np.flatnonzero(np.append(changes, True))
+
+
+def _decisions(task: Task, probabilities: Floats, weights: Floats) -> Floats:
+    """Balanced accuracy, accuracy, precision, recall and F1 (5, draws)."""
+    from scipy import sparse
+
+    rows, k = len(task.truth), task.classes
+    pairs = task.truth * k + task.called(probabilities)
+    cells = sparse.csr_matrix((np.ones(rows), (pairs, np.arange(rows))), shape=(k * k, rows))
+    counts = (cells @ weights.T).T.reshape(-1, k, k)
+    right, true, said = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall = right / true
+        precision = np.where(said > 0, right / said, 0.0)
+        f1 = np.where(true > 0, 2 * right / (true + said), np.nan)
+    seen = np.unique(task.truth)
+    asked = seen if task.positive is None else [task.positive]
+    shown = [metric[:, asked].mean(axis=1) for metric in (precision, recall, f1)]
+    return np.stack([recall[:, seen].mean(axis=1), right.sum(axis=1) / rows, *shown])
+
+
+def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
+    """Log loss and Brier score (2, draws)."""
+    rows = np.arange(len(task.truth))
+    sure = np.maximum(probabilities[rows, task.truth], np.finfo(np.float64).eps)
+    errors = probabilities.copy()
+    errors[rows, task.truth] -= 1
+    losses = np.stack([-np.log(sure), np.square(errors).sum(axis=1) / 2])
+    return np.asarray(losses @ weights.T / len(rows))
+
+
+def _calibration_error(task: Task, probabilities: Floats, weights: Floats) -> Floats:
+    """Expected calibration error (1, draws): the bins' gaps, weighted by their rows."""
+    from scipy import sparse
+
+    foretold, came = task.foretold(probabilities)
+    rows = len(came)
+    # Within a bin the share of rows times the gap of the means is the sum of the rows' gaps.
+    cells = (foretold - came, (_place(foretold), np.arange(rows)))
+    gaps = sparse.csr_matrix(cells, shape=(BINS, rows))
+    return np.asarray(np.abs(gaps @ weights.T).sum(axis=0, keepdims=True) / rows)

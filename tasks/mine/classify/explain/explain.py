@@ -1,0 +1,262 @@
+"""Why a model says of one row what it says, by column and by word; and of which rows to ask."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from fusemine.tasks.fuse.categories import MISSING
+from fusemine.tasks.mine.classify.decide import called
+from fusemine.tasks.mine.classify.evaluation.class_metrics import json_number
+from fusemine.tasks.mine.classify.explain.importance import Kind, Player, Predict, players
+from fusemine.tasks.mine.classify.explain.occlusion import Encode, Word, bounded, occlude
+from fusemine.tasks.mine.classify.explain.shapley import Explained, shapley
+from fusemine.tasks.table.cells import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from fusemine.tasks.fuse.transformers import Rows
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Positions: TypeAlias = "NDArray[np.intp]"
+Why: TypeAlias = Literal["surest", "mistake", "close", "highest", "error", "typical"]
+
+FEATURES, VALUE = 10, 60
+"""Columns that an explanation tells, and characters of a value."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A row that is worth explaining."""
+
+    row: int
+    why: Why
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a column, or the text as a whole, adds to the prediction of one row."""
+
+    name: str
+    kind: Kind
+    value: str
+    """At most `VALUE` characters."""
+    contribution: float
+    """The Shapley value, on the scale of the explanation."""
+
+
+@dataclass(frozen=True)
+class RowExplanation:
+    """Why the model says of this row what it says."""
+
+    row_id: str
+    why: Why | None
+    """Why the row was chosen."""
+    output: str | None
+    """The class that is explained; None for a number."""
+    scale: str
+    """Of `base`, `prediction`, contributions and weights: number, probability or log-odds."""
+    base: float
+    """The mean over the background, and what all contributions add up from."""
+    prediction: float
+    features: tuple[Feature, ...]
+    """The columns that add most, the largest contribution first."""
+    others: float
+    """What all other columns add: base + contributions + others = prediction."""
+    words: tuple[Word, ...]
+    """The text in order, see `occlusion.bounded`; none without a text."""
+    vectors: Literal["recomputed", "kept"]
+    """Whether texts with words left out got vectors of their own."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, rounded to six digits; null for what is not finite."""
+        rounded: dict[str, Any] = _plain(asdict(self))
+        return rounded
+
+
+def pick(
+    predictions: Floats,
+    truth: NDArray[Any] | None,
+    count: int,
+    seed: int = 0,
+    positive: int | None = None,
+    threshold: float | None = None,
+) -> list[Pick]:
+    """Rows to explain, in equal parts, as far as there are any.
+
+    Of classes: the surest positives (without positive class: the surest of all) that are not known
+    to be mistakes; the surest mistakes, for each class that was called in turn; and those closest
+    to being called otherwise. Of numbers: the highest predictions, the largest errors, and those
+    next to the median prediction.
+
+    Args:
+        predictions: Probabilities (n, classes), or numbers (n, 1).
+        truth: Classes (n,), below 0 where not known, or numbers (n,), NaN where not known.
+        count: How many rows are wanted; fewer if there are no more.
+        seed: Decides between equals.
+        positive: The class that a binary label is about.
+        threshold: From which probability on a row is called positive; by default the likeliest.
+    """
+    if predictions.shape[1] == 1:
+        scores = _of_numbers(predictions[:, 0], truth)
+    else:
+        scores = _of_classes(predictions, truth, positive, threshold)
+    order = np.random.default_rng(seed).permutation(len(predictions))
+    ranked = {why: _ranked(score, order) for why, score in scores.items()}
+    taken = islice(_in_turn(ranked), count)
+    return sorted(taken, key=lambda picked: list(ranked).index(picked.why))
+
+
+def explain_rows(
+    predict: Predict,
+    rows: Rows,
+    training: Rows,
+    outcome: Explained,
+    encode: Encode | None = None,
+    whys: Sequence[Why] | None = None,
+    seed: int = 0,
+) -> list[RowExplanation]:
+    """Explain the predictions of these rows, column by column and word by word.
+
+    Args:
+        predict: The fitted model; it must tell the same of a row whatever rows are beside it.
+        rows: The rows to explain; two of them may be equal.
+        training: Rows of the same columns, at least one, that the explained ones are held
+            against; as many as are needed are drawn evenly.
+        outcome: What is explained.
+        encode: Embeds texts with words left out, see `occlude`.
+        whys: Why each row was chosen.
+        seed: Where the random numbers start.
+    """
+    if not len(rows):
+        return []
+    predictions = predict(rows)
+    outputs = outcome.outputs(predictions)
+
+    def ask(altered: Rows, owners: Positions) -> Floats:
+        return outcome.values(predict(altered), outputs[owners])
+
+    texts = occlude(ask, rows, encode)
+    whom = players(rows)
+    base, contributions = shapley(predict, rows, training, outcome, outputs, seed)
+    reached = outcome.values(predictions, outputs)
+    return [
+        RowExplanation(
+            row_id=rows.clean["row_id"][k],
+            why=whys[k] if whys else None,
+            output=outcome.names[outputs[k]] if outcome.names else None,
+            scale=outcome.scale,
+            base=float(base[k]),
+            prediction=float(reached[k]),
+            **_told(rows.take(np.array([k])), whom, contributions[k]),
+            words=bounded(texts[k]),
+            vectors="kept" if encode is None else "recomputed",
+        )
+        for k in range(len(rows))
+    ]
+
+
+def _of_classes(
+    predictions: Floats, truth: NDArray[Any] | None, positive: int | None, threshold: float | None
+) -> dict[Why, Floats]:
+    """For each reason to choose a row how good it is (n,); minus infinity where it is none."""
+    if positive is not None and threshold is None and predictions.shape[1] == 2:
+        threshold = 0.5
+    said = called(predictions, positive, threshold)
+    wrong = (said != truth) & (truth >= 0) if truth is not None else np.zeros(len(said), dtype=bool)
+    top = np.sort(predictions, axis=1)[:, -2:]
+    if positive is None or threshold is None:
+        margin = top[:, 1] - top[:, 0]
+    else:
+        margin = _margin(predictions[:, positive], threshold)
+    sure = top[:, 1] if positive is None else predictions[:, positive]
+    return {
+        "surest": np.where(wrong, -np.inf, sure),
+        "mistake": np.where(wrong, _varied(margin, np.where(wrong, said, -1)), -np.inf),
+        "close": -margin,
+    }
+
+
+def _varied(margin: Floats, group: NDArray[np.int64]) -> Floats:
+    """Scores by which the best of each group come first, then the second best, and so on.
+
+    Of a rare class hardly any mistake is as sure as those of which it was missed.
+    """
+    order = np.lexsort((-margin, group))
+    starts = np.searchsorted(group[order], group[order])
+    ranks = np.empty(len(group))
+    ranks[order] = np.arange(len(group)) - starts
+    return np.clip(margin, 0, 1) / 2 - ranks
+
+
+def _margin(probability: Floats, threshold: float) -> Floats:
+    """How far on its side of the threshold a probability is, from 0 to 1."""
+    below, above = max(threshold, 1e-9), max(1 - threshold, 1e-9)
+    return np.maximum((probability - threshold) / above, (threshold - probability) / below)
+
+
+def _of_numbers(numbers: Floats, truth: NDArray[Any] | None) -> dict[Why, Floats]:
+    errors = np.full(len(numbers), np.nan) if truth is None else np.abs(numbers - truth)
+    return {
+        "highest": numbers,
+        "error": np.where(np.isnan(errors), -np.inf, errors),
+        "typical": -np.abs(numbers - np.median(numbers)) if len(numbers) else numbers,
+    }
+
+
+def _ranked(scores: Floats, order: Positions) -> Iterator[int]:
+    """Rows from the highest score down, equals in this order, without those of minus infinity."""
+    best = order[np.argsort(-scores[order], kind="stable")]
+    return iter([int(row) for row in best if scores[row] > -np.inf])
+
+
+def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Pick]:
+    """The next row of each ranking in turn that none has given yet, until all are through."""
+    seen: set[int] = set()
+    left = dict(ranked)
+    for why in cycle(ranked):
+        row = next((row for row in left.get(why, ()) if row not in seen), None)
+        if row is None:
+            left.pop(why, None)
+        else:
+            seen.add(row)
+            yield Pick(row, why)
+        if not left:
+            return
+
+
+def _told(row: Rows, whom: Sequence[Player], contributions: Floats) -> dict[str, Any]:
+    """The features of one row that are told, and the sum of the others."""
+    order = np.argsort(-np.abs(contributions), kind="stable")
+    told, others = order[:FEATURES], order[FEATURES:]
+    features = [
+        Feature(whom[k].name, whom[k].kind, _shown(row, whom[k]), float(contributions[k]))
+        for k in told
+    ]
+    return {"features": tuple(features), "others": float(contributions[others].sum())}
+
+
+def _shown(row: Rows, player: Player) -> str:
+    """What a column holds in a single row, on one line and cut at `VALUE` characters."""
+    column = row.clean["text" if player.kind == "text" else player.columns[0]]
+    text: str | None = as_text(column)[0]
+    if text is None:
+        return MISSING
+    if player.kind == "number":
+        return f"{column[0]:.10g}"
+    line = " ".join(text[: VALUE * 4].split())
+    return line if len(line) <= VALUE else line[: VALUE - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(held) for held in value]
+    return json_number(value) if isinstance(value, float) else value

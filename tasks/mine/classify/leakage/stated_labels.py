@@ -1,0 +1,201 @@
+"""Texts that state the label: words that only rows of one class have, and the classes' names.
+
+A text written after the event often says what the label says ("returned to land"). A model then
+reads the label more than it foretells it, and does worse on texts that do not say it yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fusemine.tasks.mine.classify.leakage.leakage import LEAST_ROWS, some_rows
+from fusemine.tasks.mine.classify.leakage.named_labels import names_said, numbers_said
+from fusemine.tasks.table.quoting import percent, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from fusemine.tasks.stats.target import Floats, Target
+
+PRECISION, RECALL, AREA = 0.95, 0.2, 0.95
+"""A word states a class if so many of its rows are of the class and it is in so many of the
+class's rows; or if its presence alone has this area under the ROC curve."""
+LISTED, LEAST_RECALL = 0.8, 0.01
+"""A word with this precision and recall is worth telling, if it does not state the class."""
+ODDS = 10
+"""The class must be so many times likelier (in odds) than in all rows: where nine rows in ten are
+of a class, a word with 95 % of them says little."""
+CHANCE = 0.01
+"""How many words of a class chance alone may bring up, of all that were looked at."""
+LEAST_TEXTS, MOST_WORDS, CHARACTERS = 5, 100_000, 20_000
+"""Rows a word needs, words and word pairs looked at, and characters of a text that are read."""
+PER_CLASS, MOST = 8, 80
+WORDS = r"(?u)\b\w+\b"
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """How the w words go with one class."""
+
+    rows: NDArray[np.int64]
+    """(w,) rows whose text has the word."""
+    hits: NDArray[np.int64]
+    """(w,) those of the class."""
+    inside: int
+    """Rows of the class, and others."""
+    outside: int
+
+    @property
+    def precision(self) -> Floats:
+        return np.asarray(self.hits / self.rows)
+
+    @property
+    def recall(self) -> Floats:
+        return np.asarray(self.hits / self.inside)
+
+    @property
+    def area(self) -> Floats:
+        """ROC-AUC of the word's presence."""
+        return np.asarray((1 + self.recall - (self.rows - self.hits) / self.outside) / 2)
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Whether the class is far likelier with the word, and not by chance."""
+        from scipy.stats import binom
+
+        odds = self.hits * self.outside >= ODDS * self.inside * (self.rows - self.hits)
+        base = self.inside / (self.inside + self.outside)
+        by_chance = np.ones(len(self.rows))
+        by_chance[odds] = binom.sf(self.hits[odds] - 1, self.rows[odds], base)
+        return odds & (by_chance * len(self.rows) <= CHANCE)
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Whether the word states the class."""
+        stated = self.sure & (self.precision >= PRECISION) & (self.recall >= RECALL)
+        return stated | (self.area >= AREA)
+
+    @property
+    def telling(self) -> NDArray[np.intp]:
+        """The words worth telling, those first that most rows of the class have."""
+        worth = (self.precision >= LISTED) & (self.recall >= LEAST_RECALL)
+        chosen = np.flatnonzero(self.flagged | (self.sure & worth))
+        return chosen[np.argsort(-self.hits[chosen], kind="stable")]
+
+
+def stated(clean: pl.DataFrame, target: Target, names: Sequence[str] = ()) -> dict[str, Any]:
+    """What the texts say outright of the label; nothing of fewer than 20 rows or of one class.
+
+    Args:
+        clean: The n training rows of the clean table, all of them labelled.
+        target: Their label.
+        names: The classes' names; none for numbers.
+
+    Returns:
+        JSON-ready: `rows` that were read; `words` that go with one class nearly surely, whether
+        they are `flagged` as stating it, and `why`; `together`, how much of each class such words
+        cover, listed or not; and `names`, how often texts hold the name of their own class and
+        of others, or the number that is their label.
+    """
+    clean, target = some_rows(clean, target)
+    found: dict[str, Any] = {"rows": clean.height, "words": [], "together": [], "names": []}
+    if clean.height < LEAST_ROWS or len(np.unique(target.values)) < 2:
+        return found
+    texts = clean["text"].str.head(CHARACTERS)
+    if target.is_number:
+        return {**found, "names": numbers_said(texts, target)}
+    words, together = _words(texts.to_list(), target, names)
+    said = names_said(texts, target, names)
+    return {**found, "words": words, "together": together, "names": said}
+
+
+def _words(
+    texts: list[str], target: Target, names: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    present, words = _presence(texts)
+    rows = np.asarray(present.sum(axis=0)).ravel()
+    hits = present.T @ target.columns().astype(np.int64)
+    listed, together = [], []
+    for code in np.unique(target.values):
+        inside = int((target.values == code).sum())
+        counts = _Counts(rows, hits[:, code], inside, len(texts) - inside)
+        telling = counts.telling
+        own = [_described(words[i], names[code], counts, i) for i in telling]
+        listed += _without_echoes(own)[:PER_CLASS]
+        together += _together(present[:, telling], target.values == code, names[code])
+    listed.sort(key=lambda word: (not word["flagged"], -word["recall"], word["word"]))
+    return listed[:MOST], together
+
+
+def _presence(texts: list[str]) -> tuple[Any, list[str]]:
+    """Whether each text has each word or word pair, as CSC (texts, words), and the words."""
+    from scipy import sparse
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(
+        token_pattern=WORDS,
+        ngram_range=(1, 2),
+        min_df=LEAST_TEXTS,
+        max_features=MOST_WORDS,
+        binary=True,
+        dtype=np.int64,
+    )
+    try:
+        return counter.fit_transform(texts).tocsc(), counter.get_feature_names_out().tolist()
+    except ValueError as error:
+        # scikit-learn has no other way to say that it found no word, or none often enough.
+        if any(said in str(error) for said in ("empty vocabulary", "no terms remain")):
+            return sparse.csc_matrix((len(texts), 0), dtype=np.int64), []
+        raise
+
+
+def _described(word: str, name: str, counts: _Counts, i: int) -> dict[str, Any]:
+    said, of_class, pair = quote(word), quote(name), " " in word
+    rows = int(counts.rows[i])
+    precision, recall = float(counts.precision[i]), float(counts.recall[i])
+    return {
+        "word": said,
+        "class": name,
+        "rows": rows,
+        "precision": round(precision, 4),
+        "recall": round(recall, 4),
+        "roc_auc": round(float(counts.area[i]), 4),
+        "flagged": bool(counts.flagged[i]),
+        "why": (
+            f"The word{'s' * pair} '{said}' {'occur' if pair else 'occurs'} in {rows:,} rows, of "
+            f"which {percent(precision)} are '{of_class}'; {percent(recall)} of all '{of_class}' "
+            f"rows have {'them' if pair else 'it'}."
+        ),
+    }
+
+
+def _without_echoes(words: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what holds, or is part of, a word named before: "retd to" after "retd"."""
+    kept: list[dict[str, Any]] = []
+    for word in words:
+        parts = set(word["word"].split())
+        others = (set(other["word"].split()) for other in kept)
+        if not any(parts <= other or other <= parts for other in others):
+            kept.append(word)
+    return kept
+
+
+def _together(present: Any, own: NDArray[np.bool_], name: str) -> list[dict[str, Any]]:
+    """How many rows have any of a class's words, and how many of these are of the class."""
+    has = np.asarray(present.sum(axis=1)).ravel() > 0
+    if not has.any():
+        return []
+    precision, recall = float(own[has].mean()), float(has[own].mean())
+    why = (
+        f"{percent(recall)} of all '{quote(name)}' rows have a word, or a pair of words, that goes "
+        f"with this class nearly always; of the {int(has.sum()):,} rows with one, "
+        f"{percent(precision)} are '{quote(name)}'."
+    )
+    figures = {"rows": int(has.sum()), "precision": round(precision, 4), "recall": round(recall, 4)}
+    return [{"class": name, "words": present.shape[1], **figures, "why": why}]

@@ -1,0 +1,195 @@
+"""Charts of how good a model is: intervals, precision and recall, calibration, errors, growth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from fusemine.tasks.report.scale import Scale, scale_of
+from fusemine.tasks.report.svg import Plot, el, path, picture
+from fusemine.tasks.report.words import count, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
+
+__all__ = ["calibration", "curve", "forest", "growth", "scatter"]
+
+ROW = 30
+SQUARE = Scale(0.0, 1.0, 0.25)
+LETTER = 7.0
+"""Width of a letter of a name beside a chart."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis."""
+
+    plot: Plot
+    scale: Scale
+
+    def x(self, value: float) -> float:
+        """From a value to a place in the picture."""
+        return self.plot.x(self.scale.share(value))
+
+
+def forest(shown: Forest) -> Markup:
+    """One line per view: the value as a dot, its interval as a bar, chance as a dashed line."""
+    known = [e for e in shown.estimates if e.value is not None]
+    left = 12 + LETTER * max((len(e.name) for e in known), default=0)
+    right = 16 + LETTER * max((len(e.said) for e in known), default=0)
+    plot = Plot(1, height=40 + ROW * len(known), left=max(left, 52), right=right, bottom=24)
+    ends = [v for e in known for v in (e.value, e.low, e.high)]
+    axis = Axis(plot, scale_of([*ends, shown.reference]))
+    rows = [_forest_row(axis, e, plot.top + ROW * (place + 0.5)) for place, e in enumerate(known)]
+    dashed = _vertical(axis, shown.reference, "chance") if shown.reference is not None else ""
+    marks = _ticks(axis), dashed, *rows
+    return picture(f"{shown.name} by view", plot.width, plot.height, *marks, kind="forest")
+
+
+def _ticks(axis: Axis) -> Markup:
+    parts = []
+    for value, name in axis.scale.ticks():
+        parts.append(_vertical(axis, value, "rule"))
+        at = {"x": axis.x(value), "y": axis.plot.height - 6, "text_anchor": "middle"}
+        parts.append(el("text", name, **at))
+    return Markup("").join(parts)
+
+
+def _vertical(axis: Axis, value: float, kind: str) -> Markup:
+    x = axis.x(value)
+    return el("line", class_=kind, x1=x, x2=x, y1=axis.plot.top, y2=axis.plot.floor)
+
+
+def _forest_row(axis: Axis, estimate: Estimate, y: float) -> Markup:
+    value = estimate.value or 0.0
+    parts = [el("text", estimate.name, x=0, y=y + 4, class_="strong")]
+    if estimate.low is not None and estimate.high is not None:
+        ends = {"x1": axis.x(estimate.low), "x2": axis.x(estimate.high)}
+        parts.append(el("line", class_="range", y1=y, y2=y, **ends))
+    parts.append(el("circle", class_="dot", cx=axis.x(value), cy=y, r=4.5))
+    at = {"x": axis.plot.width, "y": y + 4, "text_anchor": "end"}
+    return el("g", *parts, el("text", estimate.said, class_="strong", **at))
+
+
+def curve(
+    points: Sequence[tuple[float, float]],
+    base_rate: float | None,
+    called: tuple[float, float] | None = None,
+) -> Markup:
+    """Precision over recall; the dashed line is what a random order gets.
+
+    A dot marks the recall and precision of the rows that are called positive.
+    """
+    plot = Plot(1, height=280, bottom=40)
+    line = path([(plot.x(recall), plot.y(precision)) for recall, precision in points])
+    chance = path([(plot.x(r), plot.y(base_rate)) for r in (0, 1)]) if base_rate else "M0 0"
+    marks = [el("path", class_="chance", d=chance), el("path", class_="line", d=line)]
+    if called is not None:
+        said = f"called positive: recall {percent(called[0])}, precision {percent(called[1])}"
+        at = {"cx": plot.x(called[0]), "cy": plot.y(called[1]), "r": 5}
+        marks.append(el("circle", el("title", said), class_="dot called", **at))
+    return _square(plot, ("recall", "precision"), (SQUARE, SQUARE), *marks)
+
+
+def calibration(bins: Sequence[Bin]) -> Markup:
+    """What came true over what was foretold; on the dashed line both agree."""
+    plot = Plot(1, height=280, bottom=40)
+    most = max(b.rows for b in bins)
+    dots = [
+        el(
+            "circle",
+            el("title", f"{count(b.rows)} rows: {percent(b.expected)} → {percent(b.observed)}"),
+            class_="dot open",
+            cx=plot.x(b.expected),
+            cy=plot.y(b.observed),
+            r=3 + 7 * math.sqrt(b.rows / most),
+        )
+        for b in bins
+    ]
+    names = ("mean probability", "share positive")
+    return _square(plot, names, (SQUARE, SQUARE), _diagonal(plot), *dots)
+
+
+def scatter(points: Sequence[tuple[float, float]]) -> Markup:
+    """True over predicted numbers, both to one scale; on the dashed line they agree."""
+    scale = scale_of([value for point in points for value in point])
+    left = 24 + LETTER * max(len(name) for _, name in scale.ticks())
+    plot = Plot(1, height=340, bottom=40, left=max(left, 46))
+    dots = [
+        f"M{plot.x(scale.share(predicted)):.1f} {plot.y(scale.share(true)):.1f}h0"
+        for predicted, true in points
+    ]
+    marks = _diagonal(plot), el("path", class_="dots", d="".join(dots))
+    return _square(plot, ("predicted", "true"), (scale, scale), *marks)
+
+
+def growth(points: Sequence[tuple[int, Estimate]], metric: str) -> Markup:
+    """A metric over the number of training rows, to a logarithmic scale, with its interval."""
+    known = [(rows, e) for rows, e in points if e.value is not None]
+    scale = scale_of([v for _, e in known for v in (e.value, e.low, e.high)])
+    left = 24 + LETTER * max(len(name) for _, name in scale.ticks())
+    plot = Plot(1, height=240, bottom=40, left=max(left, 46), right=24)
+    first, last = math.log(known[0][0]), math.log(known[-1][0])
+    places = [(math.log(rows) - first) / ((last - first) or 1) for rows, _ in known]
+
+    def at(values: Sequence[float | None], shares: Sequence[float]) -> list[tuple[float, float]]:
+        pairs = zip(shares, values, strict=True)
+        return [(plot.x(x), plot.y(scale.share(v))) for x, v in pairs if v is not None]
+
+    outline = at([e.high for _, e in known], places)
+    outline += at([e.low for _, e in known][::-1], places[::-1])
+    line = at([e.value for _, e in known], places)
+    dots = [
+        el("circle", el("title", _told(rows, e)), class_="dot", cx=x, cy=y, r=4)
+        for (rows, e), (x, y) in zip(known, line, strict=True)
+    ]
+    band = [el("path", class_="band", d=path(outline) + "Z")] if outline else []
+    names = [(x, count(rows)) for x, (rows, _) in zip(places, known, strict=True)]
+    marks = *band, el("path", class_="line", d=path(line)), *dots
+    frame = _frame(plot, ("training rows", metric), names, _places(scale))
+    return picture(f"{metric} over training rows", plot.width, plot.height, frame, *marks)
+
+
+def _told(rows: int, estimate: Estimate) -> str:
+    bounds = f" ({estimate.bounds})" if estimate.bounds else ""
+    return f"{count(rows)} rows: {estimate.said}{bounds}"
+
+
+def _diagonal(plot: Plot) -> Markup:
+    return el("path", class_="chance", d=path([(plot.x(v), plot.y(v)) for v in (0, 1)]))
+
+
+def _square(
+    plot: Plot, names: tuple[str, str], scales: tuple[Scale, Scale], *marks: Markup
+) -> Markup:
+    frame = _frame(plot, names, _places(scales[0]), _places(scales[1]))
+    return picture(f"{names[1]} over {names[0]}", plot.width, plot.height, frame, *marks)
+
+
+def _places(scale: Scale) -> list[tuple[float, str]]:
+    return [(scale.share(value), name) for value, name in scale.ticks()]
+
+
+def _frame(
+    plot: Plot,
+    names: tuple[str, str],
+    across: Sequence[tuple[float, str]],
+    up: Sequence[tuple[float, str]],
+) -> Markup:
+    """Both axes: ticks as shares with their names, and what the axes are called."""
+    ends = {"x1": plot.left, "x2": plot.width - plot.right}
+    parts = [el("line", class_="rule", y1=plot.y(y), y2=plot.y(y), **ends) for y, _ in up]
+    aside = {"x": plot.left - 6, "text_anchor": "end"}
+    parts += [el("text", name, y=plot.y(y) + 4, **aside) for y, name in up]
+    below = {"y": plot.floor + 15, "text_anchor": "middle"}
+    parts += [el("text", name, x=plot.x(x), **below) for x, name in across]
+    foot = {"x": plot.x(0.5), "y": plot.height - 6, "text_anchor": "middle"}
+    middle = plot.y(0.5)
+    turned = {"x": 12, "y": middle, "transform": f"rotate(-90 12 {middle:g})"}
+    titles = el("text", names[0], **foot), el("text", names[1], text_anchor="middle", **turned)
+    return Markup("").join([*parts, *titles])

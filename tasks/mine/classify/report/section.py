@@ -1,0 +1,149 @@
+"""How well the label can be told, what the text adds to the table, and how far to trust that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.mine.classify.report.ablation import ablation
+from fusemine.tasks.mine.classify.report.cautions import alarms, cautions, checked
+from fusemine.tasks.mine.classify.report.choice import choice
+from fusemine.tasks.mine.classify.report.groups import groups
+from fusemine.tasks.mine.classify.report.label_errors import doubts
+from fusemine.tasks.mine.classify.report.learning_curve import learning
+from fusemine.tasks.mine.classify.report.metrics import (
+    ARTICLES,
+    SUBJECTS,
+    chance,
+    estimate,
+    gain_words,
+    leading,
+    main_view,
+    metric_name,
+    score_words,
+)
+from fusemine.tasks.mine.classify.report.model import Estimate, Label
+from fusemine.tasks.mine.classify.report.quality import quality
+from fusemine.tasks.mine.classify.report.reasons import reasons
+from fusemine.tasks.report.facts import classes, is_number, numbers, why_not
+from fusemine.tasks.report.model import ReportInputs, Skipped, Summary
+from fusemine.tasks.report.words import (
+    amount,
+    count,
+    cut,
+    finite,
+    listed,
+    number,
+    percent,
+    plural,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CLASSES = 10
+
+
+def label(inputs: ReportInputs, rows: pl.DataFrame) -> Label | Skipped:
+    """The classifier's section; `rows` is the frame of `facts`."""
+    reason = why_not("Classification", inputs.classification, inputs.predictions)
+    if reason or inputs.classification is None:
+        return Skipped(reason)
+    summary = inputs.classification
+    known = [] if is_number(inputs) else classes(rows["label"])
+    return Label(
+        lead=_lead(summary),
+        alarms=alarms(summary),
+        gain=gain_words(summary.get("gain"), leading(summary)),
+        note=cut(inputs.label_note or "", 1000),
+        split=cut(summary.get("split") or "", 400),
+        classes=[(cut(name, 60), n) for name, n in known[:CLASSES]],
+        more_classes=len(known[CLASSES:]),
+        numbers=_range(rows) if is_number(inputs) else "",
+        remarks=[*_decision(summary), *_corrections(summary)],
+        cautions=cautions(summary),
+        checked=checked(summary),
+        ablation=ablation(summary),
+        choice=choice(summary),
+        quality=quality(summary),
+        learning=learning(summary),
+        reasons=reasons(inputs, rows, summary),
+        groups=groups(summary),
+        doubts=doubts(inputs, rows, summary),
+    )
+
+
+def _lead(summary: Summary) -> str:
+    main = main_view(summary)
+    views = dict.fromkeys([main, *SUBJECTS] if main in SUBJECTS else SUBJECTS)
+    for metric in dict.fromkeys((leading(summary), "average_precision", "balanced_accuracy")):
+        for view in views:
+            found = estimate(summary, view, metric)
+            if found.value is not None:
+                return _reached(summary, view, metric, found)
+    return "There is no figure on how well the label can be told."
+
+
+def _reached(summary: Summary, view: str, metric: str, found: Estimate) -> str:
+    subject, verb = SUBJECTS[view]
+    bounds = f" (95 % interval {found.bounds})" if found.bounds else ""
+    rows = finite((summary.get("rows") or {}).get("test"))
+    tested = f" on {plural(int(rows), 'test row')}" if rows else ""
+    return (
+        f"{subject[0].upper()}{subject[1:]} {verb} {ARTICLES.get(metric, 'a')} "
+        f"{metric_name(metric)} of {found.said}{bounds}{tested}{_beside(summary, metric)}."
+    )
+
+
+def _beside(summary: Summary, metric: str) -> str:
+    """What a model that knows nothing gets."""
+    if metric == "rmse":
+        mean = estimate(summary, "majority", metric).value
+        return "" if mean is None else f"; the mean alone gets {score_words(mean, metric)}"
+    base = chance(summary)
+    if metric != "average_precision" or base is None:
+        return ""
+    return f"; a random order would get {number(base)}"
+
+
+def _range(rows: pl.DataFrame) -> str:
+    values = numbers(rows["label"])
+    if not values.len():
+        return ""
+    low, middle, high = (finite(v) for v in (values.min(), values.median(), values.max()))
+    ends = f"from {amount(low)} to {amount(high)}, median {amount(middle)}"
+    return f"{count(values.len())} rows have a number, {ends}."
+
+
+def _decision(summary: Summary) -> list[str]:
+    decision = summary.get("decision")
+    if not decision:
+        return []
+    said = [cut(decision.get("said") or "", 500)]
+    rows, decided = (finite(decision.get(name)) for name in ("rows", "decided"))
+    right = finite(decision.get("accuracy"))
+    told = f", {percent(right)} of them rightly" if right is not None else ""
+    abstain = finite(decision.get("abstain"))
+    if abstain is not None and rows and decided is not None:
+        said.append(
+            f"Rows whose likeliest class is less probable than {percent(abstain)} are left "
+            f"undecided: {count(decided)} of {count(rows)} test rows "
+            f"({percent(decided / rows)}) are decided{told}."
+        )
+    elif right is not None:
+        said.append(f"{percent(right)} of the test rows are then called rightly.")
+    return [part for part in said if part]
+
+
+def _corrections(summary: Summary) -> list[str]:
+    counts = summary.get("corrections") or {}
+    applied, unchanged, unknown = (
+        int(finite(counts.get(name)) or 0) for name in ("applied", "unchanged", "unknown")
+    )
+    parts = [
+        f"{plural(applied, 'label was', 'labels were')} corrected",
+        f"{plural(unchanged, 'correction', 'corrections')} changed nothing" if unchanged else "",
+        f"{count(unknown)} named no row" if unknown else "",
+    ]
+    if not applied + unchanged + unknown:
+        return []
+    return [f"{listed([part for part in parts if part])}."]

@@ -1,0 +1,134 @@
+"""What the report shows of the topics: themes, cards, categories, and what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fusemine.tasks.report.model import Section
+
+
+@dataclass(frozen=True)
+class TopicBurst:
+    """A partition in which a topic has far more rows than the earlier ones make one expect."""
+
+    partition: str
+    rows: int
+    expected: str
+    """In words, such as `about 8`."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A group of like texts; `trend` is its share of the rows, per stretch of time."""
+
+    name: str
+    rows: int
+    share: float
+    colour: int
+    rate: float | None
+    rate_words: str
+    rate_bounds: str
+    trend: list[float]
+    marked: list[int]
+    """The places in `trend` that hold a burst."""
+    bursts: list[TopicBurst]
+    """The latest ones, newest first."""
+    more_bursts: int
+    terms: list[str]
+    typical: list[str]
+    central: list[str]
+    notes: list[str]
+    """What else is worth knowing of it, in short sentences."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Topics that belong together, largest first; its name is empty where there are no themes."""
+
+    name: str
+    rows: int
+    share: float
+    colour: int | None
+    topics: int
+    shown: list[Topic]
+    folded: list[Topic]
+    more: int = 0
+    more_rows: int = 0
+
+    @property
+    def named(self) -> list[Topic]:
+        """The topics that are described, shown or folded."""
+        return [*self.shown, *self.folded]
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A topic with a level: `shade` from -4 (far fewer rows than by chance) to 4 (far more)."""
+
+    share: float
+    shade: int
+    notable: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A topic with each level of a column, in the order of the columns; None where unknown."""
+
+    name: str
+    colour: int
+    cells: list[HeatCell | None]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Topics against the levels of a category."""
+
+    column: str
+    levels: list[str]
+    rows: list[HeatRow]
+
+
+@dataclass(frozen=True)
+class Change:
+    """An event of the topic registry: what happened, and the evidence."""
+
+    kind: str
+    said: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed at a partition: a sentence for all, and each one."""
+
+    partition: str
+    said: str
+    """Empty where the events are few enough to be told one by one."""
+    events: list[Change]
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Topics(Section):
+    """The topics by theme, the largest theme first; rows without a topic come last."""
+
+    themes: list[Theme]
+    silent: list[Topic]
+    quality: str
+    naming: str
+    method: str
+    base_rate: float | None
+    rate_name: str
+    rate_scale: float
+    """The rate that fills a topic's bar."""
+    trend_labels: tuple[str, str]
+    heat: list[HeatMap] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
+    older: list[Changes] = field(default_factory=list)
+    more_changes: int = 0
+
+    @property
+    def named(self) -> list[Topic]:
+        """All topics that are described, largest first."""
+        return sorted((t for theme in self.themes for t in theme.named), key=lambda t: -t.rows)

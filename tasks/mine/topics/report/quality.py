@@ -1,0 +1,96 @@
+"""How good the topics are, and who named them, in words that a reader understands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from fusemine.tasks.report.words import cut, finite, number, percent, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fusemine.tasks.report.model import ReportInputs, Summary
+
+MODEL, LABEL = "model", "label"
+"""What `named_by` says of a name that a language model gave; the clean table's label."""
+
+_Grades = tuple[tuple[float, str], ...]
+# Of vectors with hundreds of dimensions, silhouettes are small even where groups are plain.
+_SILHOUETTE: _Grades = (
+    (0.3, "lie far apart"),
+    (0.1, "lie apart"),
+    (0.03, "overlap a little"),
+    (-1.0, "overlap"),
+)
+_COHERENCE: _Grades = (
+    (0.1, "often come together in a text"),
+    (0.0, "come together a little more than by chance"),
+    (-1.0, "seldom come together"),
+)
+_STABILITY: _Grades = (
+    (0.9, "comes out nearly the same"),
+    (0.75, "comes out much the same"),
+    (0.5, "comes out only in part the same"),
+    (-1.0, "comes out otherwise each time"),
+)
+
+
+def quality_words(summary: Summary) -> str:
+    """How good the topics are, in one line; empty where nothing was measured."""
+    parts = [
+        _graded(summary, "silhouette", "the topics {} (silhouette {})", _SILHOUETTE),
+        _graded(summary, "coherence", "the words of a topic {} (coherence {})", _COHERENCE),
+        _graded(
+            summary,
+            "stability",
+            "the grouping {} when part of the texts is left out (stability {})",
+            _STABILITY,
+        ),
+        _outliers(summary),
+        _agreement(summary.get("agreement") or {}),
+    ]
+    said = "; ".join(filter(None, parts))
+    return f"How good they are: {said}." if said else ""
+
+
+def _graded(summary: Summary, name: str, said: str, grades: _Grades) -> str:
+    value = finite(summary.get(name))
+    if value is None:
+        return ""
+    grade = next((words for least, words in grades if value >= least), grades[-1][1])
+    return said.format(grade, number(value, 2))
+
+
+def _outliers(summary: Summary) -> str:
+    share = finite(summary.get("outlier_share"))
+    return "" if share is None else f"{percent(share)} of the texts are like no others"
+
+
+def _agreement(agreement: Mapping[str, Any]) -> str:
+    value = finite(agreement.get("v_measure"))
+    if value is None:
+        return ""
+    column = str(agreement.get("column") or LABEL)
+    what = "the label" if column == LABEL else f"“{cut(column, 40)}”"
+    return f"they agree with {what} by {number(value, 2)} of 1 (V-measure)"
+
+
+def naming_words(inputs: ReportInputs) -> str:
+    """Whether a language model or the words named the topics, and what went wrong with it."""
+    naming = (inputs.clustering or {}).get("naming") or {}
+    if inputs.topics is None or not naming:
+        return ""
+    by = inputs.topics.filter(pl.col("topic") >= 0)["named_by"]
+    said = _named(int((by == MODEL).sum()), by.len())
+    trouble = naming.get("trouble")
+    return f"{said} {sentence(cut(f'Naming went wrong: {trouble}', 300))}" if trouble else said
+
+
+def _named(by_model: int, topics: int) -> str:
+    if not by_model:
+        return "The topics are named by their words."
+    if by_model == topics:
+        return "A language model named the topics."
+    return f"A language model named {by_model} of {topics} topics, their words the others."

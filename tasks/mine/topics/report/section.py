@@ -1,0 +1,120 @@
+"""The topics: what the texts speak of, by theme, how often, and with which label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from fusemine.tasks.mine.topics.report.cards import cards, trend_line
+from fusemine.tasks.mine.topics.report.changes import changes
+from fusemine.tasks.mine.topics.report.heat import heat_maps
+from fusemine.tasks.mine.topics.report.model import Theme, Topic, Topics
+from fusemine.tasks.mine.topics.report.quality import naming_words, quality_words
+from fusemine.tasks.mine.topics.report.themes import OTHER, has_themes, palette, ranked_themes
+from fusemine.tasks.report.facts import method, positive, ranked, rate_name, why_not
+from fusemine.tasks.report.model import ReportInputs, Skipped
+from fusemine.tasks.report.rates import rate
+from fusemine.tasks.report.words import percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fusemine.tasks.report.settings import ReportSettings
+
+FOLDED, ENOUGH = 48, 30
+"""Topics that unfold, and rows below which a rate is not singled out."""
+
+
+def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> Topics | Skipped:
+    """Describe the largest topics by theme; count the others."""
+    reason = why_not("Clustering", inputs.clustering, inputs.clusters)
+    if reason or inputs.topics is None or not inputs.topics.height:
+        return Skipped(reason or "No topics were found.")
+    order, line = ranked(inputs.topics), trend_line(inputs)
+    head = order.head(settings.topics + FOLDED)
+    found = dict(zip(head["topic"], cards(inputs, rows, head, settings.examples), strict=True))
+    followed = positive(inputs)
+    real = [card for topic, card in found.items() if topic >= 0]
+    shown, older, more = changes(inputs)
+    return Topics(
+        lead=_lead(inputs, order, real),
+        themes=list(_themes(inputs, order, found, settings.topics)),
+        silent=[card for topic, card in found.items() if topic < 0],
+        quality=quality_words(inputs.clustering or {}),
+        naming=naming_words(inputs),
+        method=method(inputs.clustering),
+        base_rate=rate(rows, followed),
+        rate_name=rate_name(inputs),
+        rate_scale=min(1.0, 1.1 * max((t.rate or 0 for t in found.values()), default=0)) or 1.0,
+        trend_labels=(line.partitions[0], line.partitions[-1]) if len(line) > 1 else ("", ""),
+        heat=heat_maps(inputs),
+        changes=shown,
+        older=older,
+        more_changes=more,
+    )
+
+
+def _themes(
+    inputs: ReportInputs, order: pl.DataFrame, found: dict[int, Topic], shown: int
+) -> Iterator[Theme]:
+    """The themes with their topics; the largest topics of all are shown, the others unfold."""
+    real = order.filter(pl.col("topic") >= 0)
+    first = set(real["topic"].head(shown))
+    if not has_themes(inputs):
+        if real.height:
+            yield _theme("", None, real, found, first)
+        return
+    of_themes, themes = palette(inputs).what == "theme", ranked_themes(inputs)
+    for place, (theme, name) in enumerate(themes.select("theme", "name").iter_rows()):
+        members = real.filter(pl.col("theme") == theme)
+        hue = min(place, 8) if of_themes else None
+        if members.height:
+            yield _theme(name, hue, members, found, first)
+    rest = real.filter(~pl.col("theme").is_in(themes["theme"].to_list()))
+    if rest.height:
+        yield _theme(OTHER, None, rest, found, first)
+
+
+def _theme(
+    name: str, hue: int | None, members: pl.DataFrame, found: dict[int, Topic], first: set[int]
+) -> Theme:
+    rest = members.filter(~pl.col("topic").is_in(list(found)))
+    known = [topic for topic in members["topic"] if topic in found]
+    return Theme(
+        name=name,
+        rows=int(members["rows"].sum()),
+        share=float(members["share"].sum()),
+        colour=hue,
+        topics=members.height,
+        shown=[found[topic] for topic in known if topic in first],
+        folded=[found[topic] for topic in known if topic not in first],
+        more=rest.height,
+        more_rows=int(rest["rows"].sum()),
+    )
+
+
+def _lead(inputs: ReportInputs, order: pl.DataFrame, found: list[Topic]) -> str:
+    real = order.filter(pl.col("topic") >= 0)
+    if not real.height:
+        return "The texts form no topics."
+    if real.height == 1:
+        return f"1 topic, “{found[0].name}”, holds {percent(found[0].share)} of the rows."
+    said = f"{plural(real.height, 'topic')}{_largest(inputs, found[0])}"
+    rated = [t for t in found if t.rate is not None and t.rows >= ENOUGH]
+    if not rated:
+        return said
+    top = max(rated, key=lambda t: t.rate or 0)
+    name = rate_name(inputs)
+    return f"{said} “{name}” is most frequent in the topic “{top.name}” ({top.rate_words})."
+
+
+def _largest(inputs: ReportInputs, first: Topic) -> str:
+    if not has_themes(inputs):
+        return f"; the largest, “{first.name}”, holds {percent(first.share)} of the rows."
+    themes = ranked_themes(inputs)
+    top = themes.row(0, named=True)
+    return (
+        f" in {plural(themes.height, 'theme')}; the largest theme, “{top['name']}”, holds "
+        f"{percent(top['share'])} of the rows."
+    )
