@@ -30,7 +30,7 @@ from anomalies_data import Planted, bare, contradictions, numbers, texts
 from anomalies_peers import PEERS, ask
 
 from fusemine.tasks.mine.anomalies.anomalies import anomaly
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 from fusemine.tasks.mine.anomalies.views.view import Table, View, table_view, text_view
 from fusemine.tasks.text.distinct import distinct_texts
 
@@ -127,7 +127,7 @@ def _with_peers(sets: list[Planted], python: Path) -> list[tuple[Planted, dict[s
 def _flagged(planted: Planted) -> tuple[int, int, int]:
     """How many planted rows there are, how many of them are flagged, and how many others."""
     found = (
-        anomaly(planted.clean, planted.vectors, *planted.features(), AnomalySettings())
+        anomaly(planted.clean, planted.vectors, *planted.features(), AnomaliesSettings())
         .rows["flagged"]
         .to_numpy()
     )
@@ -142,7 +142,7 @@ def _told(counts: list[tuple[int, int, int]]) -> str:
 
 
 def _precisions(planted: Planted) -> str:
-    rows = anomaly(planted.clean, planted.vectors, *planted.features(), AnomalySettings()).rows
+    rows = anomaly(planted.clean, planted.vectors, *planted.features(), AnomaliesSettings()).rows
     count = int(planted.planted.sum())
     lines = [_line(["view", f"precision at {count}", "AUROC"]), _line(["---"] * 3)]
     for name in (*VIEWS, "score"):

@@ -44,9 +44,9 @@ import polars as pl
 from fusion_data import TABLES, Kind, Table, embed, read_table
 from fusion_peers import PEERS, Problem, Side, ask, peak_memory, write
 
-from fusemine.tasks.core.contract import PROBABILITY
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import classify
+from fusemine.tasks.mine.classify.contracts import PROBABILITY
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 if TYPE_CHECKING:

@@ -20,10 +20,9 @@ from local import HERE
 
 from fusemine.flows.engine.config import load_pipeline
 from fusemine.tasks.clean.clean import clean
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
 from fusemine.tasks.embed.encoders.files import find_model
 from fusemine.tasks.embed.precision import candidate, machine_type
-from fusemine.tasks.table.roles import LabelRule
+from fusemine.tasks.table.roles import CATEGORY, NUMBER, LabelRule
 
 if TYPE_CHECKING:
     from datetime import date

@@ -47,7 +47,7 @@ from fusemine.tasks.core.window import Window
 from fusemine.tasks.mine.topic_chain.advance import Rows, advance
 from fusemine.tasks.mine.topic_chain.grouping.quality import diversity
 from fusemine.tasks.mine.topic_chain.registry import State
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 from fusemine.tasks.mine.topics.topics import cluster
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def mine(clean: pl.DataFrame, vectors: NDArray[np.float32], chosen: Mapping[str,
 
 def _mine(clean: pl.DataFrame, vectors: NDArray[np.float32], chosen: dict[str, Any]) -> Side:
     import_module("umap")  # whose import takes seconds, and is not timed of the peer either
-    settings = ClusterSettings.model_validate(chosen)
+    settings = TopicsSettings.model_validate(chosen)
     started = time.perf_counter()
     window = Window(clean, vectors, pl.DataFrame())
     state = advance(State(), Rows(window, lambda: window), "all", settings)

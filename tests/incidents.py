@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import DOUBTS, PREDICTIONS, PROBABILITY
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import Classification, classify
+from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS, PROBABILITY
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 Floats = NDArray[np.float32]

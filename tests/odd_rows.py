@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import ANOMALIES, BURSTS, REPEATS
 from fusemine.tasks.fuse.features import fit_features
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.contracts import ANOMALIES, BURSTS, REPEATS
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 
 Floats = NDArray[np.float32]
 ROWS = 200
@@ -48,7 +48,7 @@ def checked(
 ) -> Anomalies:
     """Find anomalies and check what must hold of every result."""
     names = [f"numbers.f{i}" for i in range(table.shape[1])]
-    result = anomaly(clean, vectors, table, names, AnomalySettings(**chosen), new)
+    result = anomaly(clean, vectors, table, names, AnomaliesSettings(**chosen), new)
     ANOMALIES.check(result.rows.to_arrow())
     REPEATS.check(result.repeats.to_arrow())
     BURSTS.check(result.bursts.to_arrow())

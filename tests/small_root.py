@@ -20,17 +20,21 @@ import pyarrow.parquet as pq
 from support import write_csv
 
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.clean.task import clean_job
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame, read_manifest
-from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, FEATURES, RAW, REJECTED, RESULTS
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.key import Recipe
 from fusemine.tasks.core.partition import PartitionSettings
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
+from fusemine.tasks.fuse.contracts import FEATURES
 from fusemine.tasks.inventory.source import Source, read_listing, state_of
 from fusemine.tasks.inventory.task import _scan
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.table.roles import Columns
 
 HOUR = timedelta(hours=1)
@@ -64,7 +68,7 @@ class SmallRoot:
 
     def collect(self) -> ArtifactRef:
         """The inventory, made as the task makes it."""
-        settings = SourceSettings(path="*.csv", repeated_id=self.repeated_id)
+        settings = FilesSettings(path="*.csv", repeated_id=self.repeated_id)
         source = Source(self.root, self.folder, settings, self.columns, PartitionSettings())
         state = state_of(source)
         self.root.mkdir(exist_ok=True)

@@ -11,8 +11,8 @@ from fusemine.flows.engine.config import Loaded, load_pipeline
 from fusemine.flows.engine.corrections import given_corrections
 from fusemine.tasks.clean.clean import clean
 from fusemine.tasks.collect.assign import Collected, assign
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import SettingsError, SourceError
-from fusemine.tasks.embed.device import resolve_device
 from fusemine.tasks.embed.encoders.files import find_model
 from fusemine.tasks.embed.precision import precision_of
 from fusemine.tasks.mine.classify.corrections.read import settle

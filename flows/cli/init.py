@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from fusemine.tasks.sources.settings import SourceSettings
 
 _MINED = (Role.TEXT, Role.CATEGORY, Role.NUMBER)
 
@@ -85,7 +84,7 @@ def _check_minable(table: Path, frame: pl.DataFrame, guesses: list[Guess]) -> No
         )
 
 
-def _document(name: str, source: SourceSettings, frame: pl.DataFrame, guesses: list[Guess]) -> str:
+def _document(name: str, source: FilesSettings, frame: pl.DataFrame, guesses: list[Guess]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "table"
     lines = [
         f"# What fusemine knows about {_quoted(name)}. The roles of the columns are guesses:",
@@ -103,7 +102,7 @@ def _document(name: str, source: SourceSettings, frame: pl.DataFrame, guesses: l
     return "\n".join(lines) + "\n"
 
 
-def _source_lines(source: SourceSettings) -> list[str]:
+def _source_lines(source: FilesSettings) -> list[str]:
     lines = [
         "source:",
         f"  path: {_quoted(source.path)} # a file, or a pattern such as inbox/*.csv",

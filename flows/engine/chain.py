@@ -69,7 +69,7 @@ class _Step:
         """The registry, made if it is not there or lacks the names that a model was to give."""
         settings, job = self.plan.settings, self._job
         there = find(job)
-        if there and settings.cluster.naming and read_json(there, SUMMARY)["trouble"]:
+        if there and settings.topics.naming and read_json(there, SUMMARY)["trouble"]:
             discard(job.folder)
         device = settings.embed.device
         made = advance_registry(

@@ -19,12 +19,11 @@ from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.inventory.source import Source
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 from fusemine.tasks.report.settings import ReportSettings
 from fusemine.tasks.serving.settings import ModelSettings
-from fusemine.tasks.sources.settings import SourceSettings
 from fusemine.tasks.table.roles import Columns
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Pipeline(Settings):
     root: str = "artifacts"
     """Folder of all artifacts, relative to the pipeline.yaml; a folder named after the pipeline
     is made in it."""
-    source: SourceSettings
+    source: FilesSettings
     columns: Columns
     partition: PartitionSettings = PartitionSettings()
     window: Annotated[int, Field(ge=1, strict=True)] | Literal["all"] = "all"
@@ -62,8 +61,8 @@ class Pipeline(Settings):
     embed: EmbedSettings = EmbedSettings()
     fuse: FuseSettings = FuseSettings()
     classify: ClassifySettings = ClassifySettings()
-    cluster: ClusterSettings = ClusterSettings()
-    anomaly: AnomalySettings = AnomalySettings()
+    cluster: TopicsSettings = TopicsSettings()
+    anomaly: AnomaliesSettings = AnomaliesSettings()
     models: ModelSettings = ModelSettings()
     report: ReportSettings = ReportSettings()
 

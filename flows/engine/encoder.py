@@ -28,7 +28,7 @@ def check_encoder(loaded: Loaded, encoder: str, keep: bool = False) -> None:
         SettingsError: It is another one.
         ArtifactError: The record of it cannot be read.
     """
-    name = loaded.pipeline.cluster.registry
+    name = loaded.pipeline.topics.registry
     path = loaded.root / FOLDER / f"{name}.json"
     before = _read(path) if path.exists() else None
     if before is None:
@@ -41,7 +41,7 @@ def check_encoder(loaded: Loaded, encoder: str, keep: bool = False) -> None:
             f"the registry {name!r} were made with",
             expected="the encoder that their numbers and names rest on",
             fix="name that encoder in embed again, or begin a new list of topics with another "
-            f"name in cluster.registry, such as {name + '-new'!r}: its topics are made from the "
+            f"name in topics.registry, such as {name + '-new'!r}: its topics are made from the "
             "first partition on, and the old ones stay below the root until they are pruned",
         )
 

@@ -8,12 +8,16 @@ from typing import Annotated
 import polars as pl
 from pydantic import Field
 
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.core.artifact import ArtifactRef, read_frame, read_json, read_manifest
-from fusemine.tasks.core.contract import CATEGORY, CLEAN, INVENTORY, NUMBER, RAW, REJECTED, TEXT
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import SettingsError, nearest
 from fusemine.tasks.core.settings import Settings
+from fusemine.tasks.inventory.contracts import INVENTORY
 from fusemine.tasks.table.cells import as_text
+from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -8,12 +8,14 @@ import polars as pl
 
 from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.export.results import check_output, gone, inputs_of, last_report, write_table
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import own_name
 from fusemine.tasks.core.artifact import read_frame, read_json
-from fusemine.tasks.core.contract import CLEAN, DOUBTS, RESULTS
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.mine.classify.contracts import DOUBTS
 from fusemine.tasks.mine.classify.corrections.read import CORRECTED, PLACE
+from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fusemine.flows.engine.config import load_pipeline
 from fusemine.tasks.core.artifact import read_frame, read_manifest, ref_of
-from fusemine.tasks.core.contract import RESULTS
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
+from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.upkeep.places import name_of
 
 if TYPE_CHECKING:

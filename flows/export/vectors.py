@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from fusemine.flows.export.results import check_folder, gone, inputs_of, last_report
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, read_table
-from fusemine.tasks.core.contract import EMBEDDINGS
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

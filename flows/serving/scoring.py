@@ -13,7 +13,7 @@ from fusemine.tasks.embed.precision import settle_precision
 from fusemine.tasks.serving.predict.predict import Request
 from fusemine.tasks.serving.records import read_registry
 from fusemine.tasks.serving.stored import find_stored, read_about
-from fusemine.tasks.table.quoting import quote
+from fusemine.tasks.core.errors import quote
 
 if TYPE_CHECKING:
     from pathlib import Path

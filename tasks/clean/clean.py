@@ -13,8 +13,10 @@ from fusemine.tasks.clean.duplicates import mark_duplicates
 from fusemine.tasks.clean.labels import read_labels
 from fusemine.tasks.clean.numbers import parse_numbers
 from fusemine.tasks.clean.splits import read_splits
-from fusemine.tasks.collect.assign import own_name, removed_rows, row_json
-from fusemine.tasks.core.contract import CATEGORY, NUMBER, RAW, TEXT
+from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.collect.contracts import RAW
+from fusemine.tasks.core.contract import removed_rows, row_json
+from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 from fusemine.tasks.table.times import UTC_TIME, parse_times
 
 if TYPE_CHECKING:

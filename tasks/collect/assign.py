@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
-from fusemine.tasks.core.contract import RAW
+from fusemine.tasks.core.contract import removed_rows, row_json
 from fusemine.tasks.core.partition import ALL, partition_keys
 from fusemine.tasks.table.cells import as_text
 from fusemine.tasks.table.roles import check_columns
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fusemine.tasks.core.partition import PartitionSettings
-    from fusemine.tasks.sources.files import FileRows, Malformed
+    from fusemine.tasks.sources.records import Malformed
+    from fusemine.tasks.sources.source import Batch
     from fusemine.tasks.table.roles import Columns
 
-REMOVED_SCHEMA = dict.fromkeys(("row_id", "stage", "rule", "reason", "row"), pl.String)
 _TIME, _NUMBER, _HASH = _INTERNAL = ("__event_time", "__row_number", "__row_hash")
 
 
@@ -53,7 +54,7 @@ def own_name(column: str, ours: frozenset[str] = frozenset([*RAW.columns, *_INTE
 
 
 def assign(
-    files: Iterable[FileRows],
+    batches: Iterable[Batch],
     columns: Columns,
     by: PartitionSettings,
     repeated_id: str,
@@ -62,7 +63,7 @@ def assign(
     """Cut a source into partitions.
 
     Args:
-        files: The source's files, in order.
+        batches: The source's records, in order.
         columns: Roles of the columns.
         by: How the table is cut.
         repeated_id: `first` or `newest`: which row stays when an id comes twice in a partition.
@@ -73,10 +74,10 @@ def assign(
     """
     pieces: dict[str, list[pl.DataFrame]] = {}
     removed: list[pl.DataFrame] = []
-    for file in files:
-        check_columns(columns, file.frame.columns, f"file {file.source!r}")
-        removed.append(malformed_rows(file.source, file.malformed))
-        for partition, frame in _cut(file, columns, by, removed):
+    for batch in batches:
+        check_columns(columns, batch.frame.columns, f"file {batch.source!r}")
+        removed.append(malformed_rows(batch))
+        for partition, frame in _cut(batch, columns, by, removed):
             pieces.setdefault(partition, []).append(frame)
     partitions = [
         _identify(key, _joined(pieces[key]), columns, repeated_id, forgotten)
@@ -87,31 +88,25 @@ def assign(
     return Collected(partitions, blank_forgotten(unassigned, id_column, forgotten))
 
 
-def removed_rows(rows: list[tuple[str, str, str, str, str]]) -> pl.DataFrame:
-    """Rows of (row_id, stage, rule, reason, row as JSON) as a table."""
-    return pl.DataFrame(rows, schema=REMOVED_SCHEMA, orient="row")
-
-
-def row_json(frame: pl.DataFrame) -> pl.Series:
-    """Each row as JSON text."""
-    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
-
-
-def malformed_rows(source: str, records: list[Malformed], first: int = 0) -> pl.DataFrame:
-    """Records that are no rows, as removed ones; the first of them has the number `first`."""
+def malformed_rows(batch: Batch) -> pl.DataFrame:
+    """The records of a batch that are no rows, as removed ones."""
     return removed_rows(
         [
-            (f"{source}#{i}", "collect", m.rule, m.reason, json.dumps(m.record, ensure_ascii=False))
-            for i, m in enumerate(records, start=first)
+            (f"{batch.source}#{place}", "collect", *_told(record))
+            for place, record in enumerate(batch.malformed, start=batch.first_malformed)
         ]
     )
 
 
+def _told(record: Malformed) -> tuple[str, str, str]:
+    return record.rule, record.reason, json.dumps(record.record, ensure_ascii=False)
+
+
 def _cut(
-    file: FileRows, columns: Columns, by: PartitionSettings, removed: list[pl.DataFrame]
+    batch: Batch, columns: Columns, by: PartitionSettings, removed: list[pl.DataFrame]
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The file's rows by partition; rows without a readable time go to `removed`."""
-    placed, lost = place(file, columns, by)
+    """The batch's rows by partition; rows without a readable time go to `removed`."""
+    placed, lost = place(batch, columns, by)
     removed.append(lost)
     known = placed.drop_nulls("partition")
     for (key,), part in known.partition_by("partition", maintain_order=True, as_dict=True).items():
@@ -119,27 +114,27 @@ def _cut(
 
 
 def place(
-    file: FileRows, columns: Columns, by: PartitionSettings, first: int = 0
+    batch: Batch, columns: Columns, by: PartitionSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A file's rows with their partition, null where the time cannot be read, and these as removed.
+    """A batch's rows with their partition, null where the time cannot be read, and these as removed.
 
     Args:
-        file: The rows.
+        batch: The rows.
         columns: Roles of the columns.
         by: How the table is cut.
-        first: The number that the first row has in its file.
     """
-    own = file.frame.rename({name: own_name(name) for name in file.frame.columns})
+    frame = batch.frame
+    own = frame.rename({name: own_name(name) for name in frame.columns})
     hashes = pl.Series(_HASH, _hashes(own), dtype=pl.String)
     if columns.time is None:
         times = pl.Series(_TIME, [None] * own.height, dtype=UTC_TIME)
         keys, lost = pl.Series([ALL] * own.height, dtype=pl.String), removed_rows([])
     else:
-        values = file.frame.get_column(columns.time.column)
+        values = frame.get_column(columns.time.column)
         times = parse_times(values, columns.time, by.timezone).alias(_TIME)
         keys = partition_keys(times, by)
-        lost = _unreadable(file.source, own, values, keys, first)
-    placed = own.with_columns(times, hashes, partition=keys, source=pl.lit(file.source))
+        lost = _unreadable(batch, own, values, keys)
+    placed = own.with_columns(times, hashes, partition=keys, source=pl.lit(batch.source))
     return placed, lost
 
 
@@ -149,12 +144,15 @@ def row_hashes(placed: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
 
 
 def _unreadable(
-    source: str, own: pl.DataFrame, values: pl.Series, keys: pl.Series, first: int
+    batch: Batch, own: pl.DataFrame, values: pl.Series, keys: pl.Series
 ) -> pl.DataFrame:
     lost = keys.is_null()
     bad = zip(lost.arg_true(), values.filter(lost), row_json(own.filter(lost)), strict=True)
     return removed_rows(
-        [(f"{source}:{first + i}", "collect", *_why(value), row) for i, value, row in bad]
+        [
+            (f"{batch.source}:{batch.first + place}", "collect", *_why(value), row)
+            for place, value, row in bad
+        ]
     )
 
 

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.core.io import replace_file
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fusemine.tasks.core.store import Store
 
 FILE = "forgotten.json"
 RULE = "forgotten"
@@ -28,21 +26,21 @@ def id_hash(row_id: str) -> str:
     return hashlib.blake2b(row_id.encode(), digest_size=16).hexdigest()
 
 
-def read_forgotten(root: Path) -> frozenset[str]:
+def read_forgotten(store: Store) -> frozenset[str]:
     """Hashes of the row ids that were forgotten."""
-    path = root / FILE
-    if not path.is_file():
+    try:
+        return frozenset(json.loads(store.read(FILE))["row_ids"])
+    except FileNotFoundError:
         return frozenset()
-    return frozenset(json.loads(path.read_text(encoding="utf-8"))["row_ids"])
 
 
-def add_forgotten(root: Path, *row_ids: str) -> None:
+def add_forgotten(store: Store, *row_ids: str) -> None:
     """Leave rows out of all collecting from now on."""
-    known = read_forgotten(root)
+    known = read_forgotten(store)
     added = known | {id_hash(row_id) for row_id in row_ids}
     if added != known:
         content = json.dumps({"row_ids": sorted(added)}, indent=1)
-        replace_file(root / FILE, content.encode() + b"\n")
+        store.replace(FILE, content.encode() + b"\n")
 
 
 def is_forgotten(row_ids: pl.Series, forgotten: frozenset[str]) -> pl.Series:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER, TEXT
 from fusemine.tasks.report.facts import classes
 from fusemine.tasks.report.model import ColumnProfile, Figure, Intake, ReportInputs, Rule
 from fusemine.tasks.report.words import count, cut, listed, number, percent, plural
+from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 if TYPE_CHECKING:
     from fusemine.tasks.report.settings import ReportSettings

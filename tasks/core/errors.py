@@ -16,11 +16,17 @@ The first three are the user's to mend (exit code 2), the others are failures (e
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+QUOTED = 40
+"""Characters of a value, a word or a column's name that a sentence quotes."""
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 class FusemineError(Exception):
@@ -91,3 +97,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name most like `name`, as a hint that can follow a sentence, or nothing."""
     close = get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}? " if close else ""
+
+
+def quote(text: str) -> str:
+    """A text of the user's on one line, at most `QUOTED` characters."""
+    line = _BLANKS.sub(" ", text[: QUOTED * 4]).strip()
+    return line if len(line) <= QUOTED else line[: QUOTED - 1].rstrip() + "…"

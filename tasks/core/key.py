@@ -1,8 +1,8 @@
-"""The stage key: one hash of everything that a stage's result depends on.
+"""The key of a result: one hash of everything that the result depends on.
 
-A key covers the content of the inputs, the settings that change the result, the source code of
-the stage with all that it imports from this project, the versions of the libraries that compute,
-and the model's fingerprint. Paths, devices and thread counts are not in it.
+A key covers the content of what is read, the settings that change the result, the code that
+computes, and the versions of the libraries that compute. Paths, devices, thread counts, retries
+and rate limits are not in it.
 """
 
 from __future__ import annotations
@@ -15,63 +15,54 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEY_LENGTH = 16
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What identifies a stage's code.
-
-    Args:
-        name: Name of the stage and of its folder below the root.
-        modules: The modules of its pure work; what they import from us counts as well.
-        libraries: Distributions whose version can change the result.
-    """
-
-    name: str
-    modules: tuple[str, ...]
-    libraries: tuple[str, ...]
+_CORE = "fusemine.tasks.core"
+_AROUND = frozenset(
+    {
+        "artifact", "device", "errors", "inputs", "key", "locks", "parquet", "progress", "request",
+        "rewrite", "settings", "stage", "store", "task",
+    }
+)  # fmt: skip
+"""Modules of the core that store, name and report results."""
+SHORT = 12
+"""Characters of a hash that stands for one module's code."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a key is made of, kept in the manifest so that a key can be explained."""
+    """All that a key is made of, kept in the manifest so that the key can be explained.
 
-    inputs: tuple[str, ...]
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    source: str
-    model: str | None = None
+    Args:
+        inputs: Content hashes of what is read, by the name of its stage.
+        settings: The settings that change the result, by their place in the pipeline.yaml.
+        resources: What else is read, such as the encoder, by its name.
+        versions: Versions of the libraries that compute.
+        code: Hash of the code that runs.
+    """
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        parts = [self.inputs, self.settings, self.versions, self.source, self.model]
+        parts = [self.inputs, self.settings, self.resources, self.versions, self.code]
         object.__setattr__(self, "key", digest(parts)[:KEY_LENGTH])
 
 
-def recipe(
-    stage: Stage, inputs: tuple[str, ...], settings: dict[str, Any], model: str | None = None
-) -> Recipe:
-    """The recipe of one result of a stage.
-
-    Args:
-        stage: The stage.
-        inputs: Content hashes of what it reads, in order.
-        settings: JSON-ready settings that change the result.
-        model: Fingerprint of the model's files, where one is used.
-    """
-    return Recipe(inputs, settings, _versions(stage), source_hash(stage.modules), model)
-
-
-@cache
-def _versions(stage: Stage) -> dict[str, str]:
-    return {name: version(name) for name in stage.libraries}
-
-
 def digest(value: object) -> str:
-    """SHA-256 of a JSON-ready value, in hexadecimal, whatever the order of its keys."""
+    """SHA-256 of a JSON-ready value, in hexadecimal, whatever the order of its keys.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -83,22 +74,54 @@ def file_digest(path: Path) -> str:
 
 
 @cache
-def source_hash(modules: tuple[str, ...]) -> str:
-    """Hash of modules and of all that they import from their own top-level package.
+def versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    """The installed versions of distributions."""
+    return {name: version(name) for name in libraries}
 
-    Comments and layout do not count, because the syntax tree does not hold them.
+
+@cache
+def code_of(modules: tuple[str, ...]) -> dict[str, str]:
+    """The code that runs when modules do: they and all that they import from their own package.
+
+    An import counts wherever it stands, inside a function too. Comments, layout, docstrings and
+    imports for type checking do not count, because they change nothing that runs. Nor does what
+    stores, names and reports results, because it changes none. A package whose `__init__` has a
+    `CODE_VERSION` counts by that number alone.
+
+    Args:
+        modules: Dotted names.
+
+    Returns:
+        A short hash of each module's code, by its name.
+
+    Raises:
+        ModuleNotFoundError: There is no such module.
     """
-    trees: dict[str, ast.Module] = {}
-    for module in modules:
-        if find_spec(module) is None:
-            raise ModuleNotFoundError(module)
-        _closure(module, trees)
-    return digest({name: ast.dump(tree) for name, tree in trees.items()})
+    found: dict[str, str] = {}
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        package = _versioned(name)
+        if package is not None:
+            found[package[0]] = package[1]
+        elif name not in found and name.partition(f"{_CORE}.")[2] not in _AROUND:
+            found[name], imported = _read(name)
+            todo += imported
+    return dict(sorted(found.items()))
+
+
+def code_hash(modules: Iterable[str]) -> str:
+    """Hash of the code that runs when modules do."""
+    return digest(code_of(tuple(modules)))
 
 
 @cache
 def package_hash(package: str) -> str:
-    """Hash of the files of all modules of a package: quick, and comments count."""
+    """Hash of all modules' files of a package: quicker than `code_hash`, but comments count.
+
+    Raises:
+        ModuleNotFoundError: There is no such package.
+    """
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(package)
@@ -107,28 +130,63 @@ def package_hash(package: str) -> str:
     return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
 
 
-def _closure(module: str, seen: dict[str, ast.Module]) -> None:
+@cache
+def _versioned(module: str) -> tuple[str, str] | None:
+    """The package with a `CODE_VERSION` that a module is in, and that number."""
+    parts = module.split(".")
+    for size in range(2, len(parts) + 1):
+        package = ".".join(parts[:size])
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations or spec.origin is None:
+            return None
+        for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CODE_VERSION":
+                return package, f"version {ast.literal_eval(node.value)}"
+    return None
+
+
+@cache
+def _read(module: str) -> tuple[str, tuple[str, ...]]:
+    """A module's hash and the modules of its own package that it imports."""
     spec = find_spec(module)
-    if module in seen or spec is None or spec.origin is None:
-        return
-    seen[module] = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    for name in sorted(_imports(seen[module], module.partition(".")[0])):
-        _closure(name, seen)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    tree = _Running().visit(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    imported = sorted(_imports(tree, module.partition(".")[0]))
+    return digest(ast.dump(tree))[:SHORT], tuple(imported)
 
 
-def _imports(tree: ast.Module, package: str) -> set[str]:
+class _Running(ast.NodeTransformer):
+    """Leaves what runs: no docstrings, and nothing for type checkers alone."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802  (ast's own convention)
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:  # noqa: N802
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            return self.generic_visit(node)
+        return [self.visit(statement) for statement in node.orelse]
+
+
+def _imports(tree: ast.AST, package: str) -> set[str]:
     """Modules of `package` that a module imports, at its top or inside a function."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith(f"{package}.") and _is_module(name)}
+            found |= {_imported(node.module, alias.name) for alias in node.names}
+    return {name for name in found if name.startswith(f"{package}.")}
 
 
-def _is_module(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:  # `package.module.attribute`
-        return False
+@cache
+def _imported(module: str, name: str) -> str:
+    """The module that `from module import name` takes its code from."""
+    package = module.partition(".")[0]
+    if not module.startswith(f"{package}."):
+        return module
+    spec = find_spec(module)
+    is_package = spec is not None and spec.submodule_search_locations
+    submodule = f"{module}.{name}"
+    return submodule if is_package and find_spec(submodule) else module

@@ -43,6 +43,8 @@ _SHAPE = {
 class PartitionSettings(Settings):
     """How the table is cut along its time column."""
 
+    not_in_keys = frozenset({"lag"})
+
     by: By = By.MONTH
     """Length of a partition."""
     timezone: str = "UTC"

@@ -1,25 +1,31 @@
-"""What every stage's task does: reuse the finished artifact, or make it and log its counts."""
+"""A stage as a Prefect task: the one module below `tasks/` that knows Prefect."""
 
 from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import get_run_logger, runtime, task
+from prefect.blocks.system import Secret
 from prefect.states import Completed
 
-from fusemine.tasks.core.artifact import ArtifactRef, Draft, Job, find, read_manifest
+from fusemine.tasks.core.artifact import ArtifactRef, read_manifest
 from fusemine.tasks.core.errors import ArtifactError, FusemineError, StageError
-
-Parameters = ParamSpec("Parameters")
+from fusemine.tasks.core.inputs import execute
+from fusemine.tasks.core.stage import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from prefect import Task
     from prefect.client.schemas.objects import State
+
+    from fusemine.tasks.core.artifact import Job
+    from fusemine.tasks.core.inputs import Progress
+    from fusemine.tasks.core.request import Request
+    from fusemine.tasks.core.stage import Graph
 
 
 _MAY_PASS = {
@@ -31,56 +37,78 @@ RETRY_DELAYS = (2.0, 10.0, 30.0)
 
 
 def stage_task(
-    name: str, run_name: str | None = None, retry_delays: tuple[float, ...] = ()
-) -> Callable[[Callable[Parameters, ArtifactRef]], Callable[Parameters, ArtifactRef]]:
-    """A Prefect task whose caller gets the artifact, also where the task returns a state.
+    request: Request, graph: Graph, progress: Progress, found: ArtifactRef | None = None
+) -> Task[[], ArtifactRef]:
+    """A Prefect task that computes one result and logs its counts.
 
     Args:
-        name: Name of the task.
-        run_name: Template of its runs' names.
-        retry_delays: Seconds to wait before each further attempt, where one could help.
+        request: The result.
+        graph: All stages.
+        progress: Is told how far it is.
+        found: The result if it is complete already: the task then ends in a state named Reused.
     """
+    job = request.job
 
-    def decorate(work: Callable[Parameters, ArtifactRef]) -> Callable[Parameters, ArtifactRef]:
-        prefect_task = task(
-            name=name,
-            task_run_name=run_name,
-            retries=len(retry_delays),
-            retry_delay_seconds=list(retry_delays) or None,
-            retry_condition_fn=_may_pass,
-        )(work)
+    def work() -> ArtifactRef:
+        if found is not None:
+            message = f"key {job.recipe.key} is complete"
+            return cast("ArtifactRef", Completed(name="Reused", message=message, data=found))
+        with _failing_as(job):
+            running = replace(request, job=replace(job, runs=run_ids()))
+            ref = execute(running, graph, progress, get_run_logger().log)
+        _log(ref)
+        return ref
 
-        @wraps(work)
-        def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> ArtifactRef:
-            state = prefect_task(*args, return_state=True, **kwargs)
-            return state.result()
+    delays = list(RETRY_DELAYS) if graph[job.stage].scope is Scope.SOURCE else []
+    decorate: Callable[..., Task[[], ArtifactRef]] = task(
+        name=job.stage,
+        task_run_name=f"{job.stage}-{job.partition}",
+        retries=len(delays),
+        retry_delay_seconds=delays or None,
+        retry_condition_fn=_may_pass,
+    )
+    return decorate(work)
 
-        return call
 
-    return decorate
+def run_task(
+    request: Request, graph: Graph, progress: Progress, found: ArtifactRef | None = None
+) -> ArtifactRef:
+    """Compute one result in a Prefect task of this thread.
 
-
-def execute(job: Job, work: Callable[[Draft], None]) -> ArtifactRef:
-    """The artifact of a job: the finished one, in a state named Reused, or a new one.
-
-    Args:
-        job: What is to be made.
-        work: Writes the tables and counts the rows.
+    Raises:
+        FusemineError: The stage failed.
     """
-    found = find(job)
-    if found is not None:
-        message = f"key {job.recipe.key} is complete"
-        state: Any = Completed(name="Reused", message=message, data=found)
-        return cast("ArtifactRef", state)
-    with _failing_as(job), Draft(replace(job, runs=run_ids())) as draft:
-        work(draft)
-    ref = draft.finished()
-    rows = read_manifest(ref.path).rows
+    state: Any = stage_task(request, graph, progress, found)(return_state=True)
+    made: ArtifactRef = state.result()
+    return made
+
+
+def run_ids() -> dict[str, str]:
+    """The ids of the Prefect runs that this code runs in, where it does."""
+    ids: dict[str, Any] = {
+        "flow_run_id": runtime.flow_run.id,
+        "task_run_id": runtime.task_run.id,
+    }
+    return {name: str(value) for name, value in ids.items() if value}
+
+
+def secret(block: str) -> str | None:
+    """What the Prefect Secret block of a name holds; None where there is none."""
+    try:
+        found: Any = Secret.load(block)
+    except ValueError:  # Prefect's word for a block that is not there
+        return None
+    value: str = found.get()
+    return value
+
+
+def _log(ref: ArtifactRef) -> None:
+    manifest = read_manifest(ref)
+    rows = manifest.rows
     get_run_logger().info(
         "%s %s: %d rows in, %d kept, %d rejected (key %s)",
-        job.stage, job.partition, rows.rows_in, rows.rows_kept, rows.rows_rejected, job.recipe.key,
+        ref.stage, ref.partition, rows.rows_in, rows.rows_kept, rows.rows_rejected, ref.key,
     )  # fmt: skip
-    return ref
 
 
 def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
@@ -125,17 +153,3 @@ def _rows_of(job: Job) -> str:
     names = job.inputs or tuple(job.sources)
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"the rows of {names[0]}{more}" if names else "its rows"
-
-
-def run_ids() -> dict[str, str]:
-    """The ids of the Prefect runs that this code runs in, where it does."""
-    ids: dict[str, Any] = {
-        "flow_run_id": runtime.flow_run.id,
-        "task_run_id": runtime.task_run.id,
-    }
-    return {name: str(value) for name, value in ids.items() if value}
-
-
-def made_by_this_run(ref: ArtifactRef) -> bool:
-    """Whether the artifact was made by the flow run that asks, and not reused."""
-    return bool(read_manifest(ref.path).runs.get("flow_run_id") == runtime.flow_run.id)

@@ -1,23 +1,27 @@
-"""The rows that one run mines: its window's partitions, as they were known at its end."""
+"""The rows of a window: those of its partitions, as they were known at its end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.collect.assign import removed_rows, row_json
 from fusemine.tasks.core import vectors
-from fusemine.tasks.core.artifact import ArtifactRef, read_frame, read_table
-from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS
+from fusemine.tasks.core.artifact import column_names, locate, read_frame, read_table
+from fusemine.tasks.core.contract import Contract, removed_rows, row_json, text, time
 from fusemine.tasks.core.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from fusemine.tasks.core.artifact import ArtifactRef
+
+BOUNDING = Contract("rows", {"row_id": text(), "known_at": time(nullable=True)}, open=True)
+"""The columns that decide whether a row is in a window."""
 
 
 @dataclass(frozen=True)
@@ -28,129 +32,180 @@ class WindowRules:
         end: The first moment (UTC) after the window; None without a time column.
         repeated_id: Which row stays when an id comes in several partitions.
         timezone: Zone of the calendar.
+        since: The end of the window before: rows that were known by then are not new.
     """
 
     end: datetime | None
-    repeated_id: Literal["first", "newest"]
+    repeated_id: Literal["first", "newest"] = "first"
     timezone: str = "UTC"
+    since: datetime | None = None
+
+    def key_values(self) -> dict[str, Any]:
+        """All of it, JSON-ready, for a key."""
+        return {name: value if value is None else str(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
-class Window:
-    """The rows of a window.
+class Rows:
+    """Rows and the vectors of their texts.
 
     Args:
-        clean: Rows by the contract `clean`, oldest partition first.
-        matrix: Their vectors, float32 of shape (rows, dimension).
-        rejected: Rows of its partitions that the window leaves out.
+        clean: n rows, oldest partition first.
+        matrix: Their vectors, float32 (n, dimension), of length 1 or all zero.
     """
 
     clean: pl.DataFrame
     matrix: np.ndarray
-    rejected: pl.DataFrame
 
 
-def window_inputs(
-    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
-) -> tuple[str, ...]:
-    """What a key takes from a window."""
-    refs = [*cleaned, *embedded]
-    return (*(ref.sha256 for ref in refs), str(rules.end), rules.repeated_id, rules.timezone)
-
-
-def read_window(
-    cleaned: Sequence[ArtifactRef], embedded: Sequence[ArtifactRef], rules: WindowRules
-) -> Window:
-    """Read the partitions of a window, oldest first, and leave out what it may not hold.
-
-    Raises:
-        ContractError: Vectors and rows do not belong together.
-    """
-    clean = pl.concat([read_frame(ref, CLEAN) for ref in cleaned], how="diagonal_relaxed")
-    tables = [read_table(ref, EMBEDDINGS) for ref in embedded]
-    ids = [name for table in tables for name in table.column("row_id").to_pylist()]
-    if ids != clean.get_column("row_id").to_list():
-        raise ContractError(
-            got="embeddings whose row ids are not those of the cleaned rows",
-            expected="one vector per cleaned row, in the same order",
-            fix="remove the embed folder below the root and run again",
-        )
-    matrix = np.concatenate([vectors.read_units(table) for table in tables])
-    return _bound(clean, matrix, rules)
-
-
-def read_new(
-    cleaned: Sequence[ArtifactRef],
-    embedded: Sequence[ArtifactRef],
-    rules: WindowRules,
-    since: datetime | None,
-) -> Window:
-    """The rows of a window that are new in it: its last partition's, and those known only now.
-
-    Only the partitions that hold such rows are read whole.
+@dataclass(frozen=True)
+class Window:
+    """The rows of some partitions, of which only what is asked for is read.
 
     Args:
-        cleaned: The cleaned partitions of the window.
-        embedded: Their vectors.
-        rules: What bounds the window.
-        since: The end of the window before; rows known before it are not new.
+        cleaned: Artifacts with the rows of each partition, oldest first.
+        embedded: Artifacts with the vectors of the same rows, in the same order.
+        rules: What bounds it.
+        contract: Of the rows.
+        vectors_contract: Of the vectors.
     """
-    ids = [_ids(ref) for ref in cleaned]
-    sizes, narrow = [frame.height for frame in ids], pl.concat(ids)
-    of_row = np.repeat(np.arange(len(ids)), sizes)
-    new = of_row == len(ids) - 1
-    if since is not None:
-        new |= (narrow.get_column("known_at") >= since).fill_null(value=False).to_numpy()
-    new &= _kept(narrow, rules).to_numpy()
-    wanted = sorted({*of_row[new].tolist(), len(ids) - 1})
-    whole = [read_window(cleaned[p : p + 1], embedded[p : p + 1], _unbound(rules)) for p in wanted]
-    some = new[np.isin(of_row, wanted)]
-    clean = pl.concat([window.clean for window in whole], how="diagonal_relaxed")
-    matrix = np.concatenate([window.matrix for window in whole])
-    return Window(clean.filter(pl.Series(some)), matrix[some], removed_rows([]))
 
+    cleaned: tuple[ArtifactRef, ...]
+    embedded: tuple[ArtifactRef, ...]
+    rules: WindowRules
+    contract: Contract = field(repr=False)
+    vectors_contract: Contract = field(repr=False)
 
-def _unbound(rules: WindowRules) -> WindowRules:
-    return WindowRules(None, rules.repeated_id, rules.timezone)
+    def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
+        """The rows, oldest partition first, read only where they are used.
+
+        Args:
+            columns: Names, or beginnings with a `*` behind them; all columns by default.
+        """
+        parts = [_scanned(ref, self.contract, columns) for ref in self.cleaned]
+        joined = pl.concat(parts, how="diagonal_relaxed")
+        if self._kept.all():
+            return joined
+        lost = np.flatnonzero(~self._kept)
+        row = pl.int_range(pl.len(), dtype=pl.Int64)
+        return joined.filter(~row.is_in(pl.Series(lost, dtype=pl.Int64).implode()))
+
+    def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows, read."""
+        return self.scan(columns).collect()
+
+    def vectors(self) -> np.ndarray:
+        """The vectors of the rows' texts, float32 (n, dimension).
+
+        Raises:
+            ContractError: Vectors and rows do not belong together.
+        """
+        parts = [
+            _vectors(ref, self.vectors_contract, self._ids[place]["row_id"])
+            for place, ref in enumerate(self.embedded)
+        ]
+        joined = np.concatenate(parts)
+        return joined if self._kept.all() else joined[self._kept]
+
+    def rows(self) -> Rows:
+        """All of it."""
+        return Rows(self.frame(), self.vectors())
+
+    def new(self) -> Rows:
+        """The rows that are new in it: its last partition's, and those known only since.
+
+        Only the partitions that hold such rows are read whole.
+        """
+        sizes = [ids.height for ids in self._ids]
+        of_row = np.repeat(np.arange(len(sizes)), sizes)
+        new = of_row == len(sizes) - 1
+        if self.rules.since is not None:
+            known = pl.concat(self._ids).get_column("known_at")
+            new |= (known >= self.rules.since).fill_null(value=False).to_numpy()
+        new &= self._kept
+        wanted = sorted({*of_row[new].tolist(), len(sizes) - 1})
+        some = new[np.isin(of_row, wanted)]
+        frames = [read_frame(self.cleaned[place], self.contract) for place in wanted]
+        matrices = [
+            _vectors(self.embedded[place], self.vectors_contract, self._ids[place]["row_id"])
+            for place in wanted
+        ]
+        clean = pl.concat(frames, how="diagonal_relaxed").filter(pl.Series(some))
+        return Rows(clean, np.concatenate(matrices)[some])
+
+    def rejected(self) -> pl.DataFrame:
+        """The rows of its partitions that it leaves out, by the contract `rejected`."""
+        late, repeated = self._late, self._repeated
+        if self._kept.all():
+            return removed_rows([])
+        whole = pl.concat(
+            [read_frame(ref, self.contract) for ref in self.cleaned], how="diagonal_relaxed"
+        )
+        known_later = _removed(
+            whole.filter(late), "known_later", "not known yet at the end of the window"
+        )
+        reason = f"kept the {self.rules.repeated_id} row of this id"
+        return removed_rows(
+            [*known_later, *_removed(whole.filter(repeated), "repeated_id", reason)]
+        )
+
+    @cached_property
+    def _ids(self) -> list[pl.DataFrame]:
+        return [_bounding(ref) for ref in self.cleaned]
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        return np.asarray(~(self._late | self._repeated).to_numpy())
+
+    @cached_property
+    def _late(self) -> pl.Series:
+        known = pl.concat(self._ids).get_column("known_at")
+        if self.rules.end is None:
+            return pl.Series([False] * len(known), dtype=pl.Boolean)
+        return (known >= self.rules.end).fill_null(value=False)
+
+    @cached_property
+    def _repeated(self) -> pl.Series:
+        """Rows whose id another known row has taken; partitions come oldest first."""
+        ids = pl.concat(self._ids).with_row_index("number")
+        mark = "is_first_distinct" if self.rules.repeated_id == "first" else "is_last_distinct"
+        known = ids.filter(~self._late)
+        stays = known.filter(getattr(pl.col("row_id"), mark)()).get_column("number")
+        return ~ids.get_column("number").is_in(stays.implode()) & ~self._late
 
 
 @lru_cache(maxsize=10_000)
-def _ids(cleaned: ArtifactRef) -> pl.DataFrame:
+def _bounding(cleaned: ArtifactRef) -> pl.DataFrame:
     """What bounds the rows of a partition; asked for by every later partition of a chain."""
-    return read_frame(cleaned, CLEAN).select("row_id", "known_at")
+    return read_frame(cleaned, BOUNDING, columns=list(BOUNDING.columns))
 
 
-def _kept(clean: pl.DataFrame, rules: WindowRules) -> pl.Series:
-    late = _late(clean, rules.end)
-    return ~(late | _repeated(clean, late, rules.repeated_id))
+def _scanned(ref: ArtifactRef, contract: Contract, columns: Sequence[str] | None) -> pl.LazyFrame:
+    names = column_names(ref)
+    contract.check_names(names)
+    scanned = pl.scan_parquet(locate(ref, "part-00000.parquet"))
+    return scanned if columns is None else scanned.select(chosen(names, columns))
 
 
-def _bound(clean: pl.DataFrame, matrix: np.ndarray, rules: WindowRules) -> Window:
-    late = _late(clean, rules.end)
-    repeated = _repeated(clean, late, rules.repeated_id)
-    keep = ~(late | repeated)
-    rejected = [
-        *_removed(clean.filter(late), "known_later", "not known yet at the end of the window"),
-        *_removed(
-            clean.filter(repeated), "repeated_id", f"kept the {rules.repeated_id} row of this id"
-        ),
-    ]
-    return Window(clean.filter(keep), matrix[keep.to_numpy()], removed_rows(rejected))
+def chosen(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names that are wanted, in their own order; a `*` stands for any ending.
+
+    >>> chosen(["row_id", "category.sky", "number.speed"], ["row_id", "category.*"])
+    ['row_id', 'category.sky']
+    """
+    starts = tuple(name[:-1] for name in wanted if name.endswith("*"))
+    return [name for name in names if name in wanted or (starts and name.startswith(starts))]
 
 
-def _late(clean: pl.DataFrame, end: datetime | None) -> pl.Series:
-    if end is None:
-        return pl.Series([False] * clean.height, dtype=pl.Boolean)
-    return (clean.get_column("known_at") >= end).fill_null(value=False)
-
-
-def _repeated(clean: pl.DataFrame, late: pl.Series, keep: str) -> pl.Series:
-    """Rows whose id another known row has taken; partitions come oldest first."""
-    mark = "is_first_distinct" if keep == "first" else "is_last_distinct"
-    known = clean.with_row_index("number").filter(~late)
-    stays = known.filter(getattr(pl.col("row_id"), mark)()).get_column("number")
-    numbers = pl.Series(range(clean.height), dtype=pl.UInt32)
-    return ~numbers.is_in(stays.implode()) & ~late
+def _vectors(ref: ArtifactRef, contract: Contract, ids: pl.Series) -> np.ndarray:
+    table = read_table(ref, contract)
+    if table.column("row_id").to_pylist() != ids.to_list():
+        raise ContractError(
+            got=f"vectors of {ref.name} whose row ids are not those of the cleaned rows",
+            expected="one vector per cleaned row, in the same order",
+            fix=f"remove the folder {ref.stage} below the root and run again",
+        )
+    return vectors.read_units(table)
 
 
 def _removed(rows: pl.DataFrame, rule: str, reason: str) -> list[tuple[str, str, str, str, str]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.locks import device_lock
+from fusemine.tasks.core.device import device_lock, resolve_device
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.device import resolve_device
 from fusemine.tasks.embed.encoders.load import load_encoder
 from fusemine.tasks.embed.encoders.pieces import pool
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import TEXT
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.store.fill import Engine, fill
 from fusemine.tasks.embed.store.space import note_use
 from fusemine.tasks.embed.store.store import keys_of
+from fusemine.tasks.table.roles import TEXT
 
 if TYPE_CHECKING:
     from fusemine.tasks.embed.encoders.encoder import Tell
@@ -106,7 +106,7 @@ def _stored(texts: list[str], engine: Engine, tell: Tell) -> tuple[Found, int]:
             fix="look at the disk of the root, then run again",
         )
     if texts:
-        note_use(engine.folder, len(texts), hits)
+        note_use(engine.place, engine.space, len(texts), hits)
     if computed:
         store.compact()
     return found, computed

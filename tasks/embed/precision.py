@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,12 @@ from fusemine.tasks.embed.encoders.load import load_encoder
 if TYPE_CHECKING:
     import numpy as np
 
+    from fusemine.tasks.core.store import Store
     from fusemine.tasks.embed.encoders.files import ModelFiles
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
+NAME = "store/precision.json"
+"""Where it is written down below the root."""
 COSINE = 0.999
 """What `auto` asks of every probe text's vector, against float32."""
 
@@ -39,22 +41,22 @@ PROBE = (
 """Texts of many kinds and lengths."""
 
 
-def precision_of(root: Path, settings: EmbedSettings, model: ModelFiles) -> Precision:
+def precision_of(store: Store, settings: EmbedSettings, model: ModelFiles) -> Precision:
     """The precision that a run would compute with; before a probe, the one that would be tried.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        store: Where the pipeline keeps things.
         settings: They ask for one, or for `auto`.
         model: The encoder.
     """
     if settings.precision != "auto":
         return settings.precision
     machine = machine_type(settings.device)
-    record = _read(root).get(_name(machine, settings, model))
+    record = _read(store).get(_name(machine, settings, model))
     return record["precision"] if record else candidate(machine, model)
 
 
-def settle_precision(root: Path, settings: EmbedSettings, model: ModelFiles) -> None:
+def settle_precision(store: Store, settings: EmbedSettings, model: ModelFiles) -> None:
     """Resolve `auto` once for this pipeline, model and type of machine, and write it down.
 
     Loads the model twice where there is a faster precision than float32, to compare them.
@@ -62,12 +64,13 @@ def settle_precision(root: Path, settings: EmbedSettings, model: ModelFiles) -> 
     machine = machine_type(settings.device)
     name = _name(machine, settings, model)
     tried = candidate(machine, model)
-    if settings.precision != "auto" or tried == "float32" or name in _read(root):
+    if settings.precision != "auto" or tried == "float32" or name in _read(store):
         return
     cosine = fidelity(settings, model, tried)
     chosen = tried if cosine >= COSINE else "float32"
     found = {"precision": chosen, "tried": tried, "cosine": cosine, "machine": machine}
-    _write(root, {**_read(root), name: found})
+    content = json.dumps({**_read(store), name: found}, indent=1)
+    store.replace(NAME, content.encode())
 
 
 def fidelity(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> float:
@@ -115,21 +118,9 @@ def _name(machine: str, settings: EmbedSettings, model: ModelFiles) -> str:
     return digest([machine, model.fingerprint, settings.key_values()])[:16]
 
 
-def _path(root: Path) -> Path:
-    return root / "store" / "precision.json"
-
-
-def _read(root: Path) -> dict[str, Any]:
+def _read(store: Store) -> dict[str, Any]:
     try:
-        value = json.loads(_path(root).read_text(encoding="utf-8"))
+        value = json.loads(store.read(NAME))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _write(root: Path, records: dict[str, Any]) -> None:
-    path = _path(root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft-{os.getpid()}-{path.name}")
-    draft.write_text(json.dumps(records, indent=1), encoding="utf-8")
-    draft.rename(path)

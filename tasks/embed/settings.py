@@ -34,6 +34,11 @@ class EndpointSettings(ServerSettings):
 class EmbedSettings(Settings):
     """How texts become vectors."""
 
+    # The model is known by its fingerprint, and keys have the others for themselves.
+    not_in_keys = frozenset(
+        {"model", "endpoint", "device", "precision", "columns", "weights", "languages"}
+    )
+
     model: str = DEFAULT_MODEL
     """A model's name, or its folder relative to the pipeline.yaml; of an endpoint its model."""
     endpoint: EndpointSettings | None = None
@@ -69,7 +74,8 @@ class EmbedSettings(Settings):
             raise ValueError("weights of text columns need columns: apart")
         return self
 
-    def key_values(self) -> dict[str, Any]:
-        """The settings that change a vector, JSON-ready; the model is known by its fingerprint."""
-        elsewhere = {"model", "endpoint", "device", "precision", "columns", "weights", "languages"}
-        return self.model_dump(mode="json", exclude=elsewhere)
+    def check_columns(self, columns: Any) -> None:
+        """Refuse weights of what is no text column."""
+        unknown = sorted(set(self.weights) - set(columns.text))
+        if unknown:
+            raise ValueError(f"embed.weights of {', '.join(unknown)}: no text column")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.categories import Categories
 from fusemine.tasks.fuse.dates import Dates
 from fusemine.tasks.fuse.levels import Levels
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.stats.target import Target
 
 
+@storable
 @dataclass(frozen=True)
 class Block:
     """A fitted part and the scale that balances it."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MISSING, RARE = "(missing)", "(rare)"
 
 
+@storable
 class Categories(Part):
     """One feature per frequent level of each category, and one for all the others.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 """Steps in one turn of each cycle. There is no year: later ones were never seen."""
 
 
+@storable
 class Dates(Part):
     """The place of `event_time` in each cycle, as the sine and cosine of its angle.
 

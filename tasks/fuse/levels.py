@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.tfidf import Sequences
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from fusemine.tasks.fuse.settings import FuseSettings
@@ -26,6 +27,7 @@ WIDEST = 16
 SEED = 0
 
 
+@storable
 class Levels(Part):
     """The names of the levels of each category with more than `settings.many_levels` of them.
 
@@ -62,6 +64,7 @@ class Levels(Part):
         return [f"{name} ~ {dimension}" for name, how in named for dimension in range(how.width)]
 
 
+@storable
 @dataclass(frozen=True)
 class _Spelling:
     """How the names of one category's levels become places."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
+from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
     from fusemine.tasks.stats.target import Floats, Target
@@ -22,6 +23,7 @@ all, and the shortest tells numbers apart that are half a standard deviation fro
 _WAVES = [f"{wave} {period}" for period in PERIODS for wave in ("sin", "cos")]
 
 
+@storable
 class Numbers(Part):
     """Number columns, each on a scale of its own.
 
@@ -61,6 +63,7 @@ class Numbers(Part):
         return self.names + missing
 
 
+@storable
 @dataclass(frozen=True)
 class _Curve:
     """The normal scores of one column, as a curve through the values seen."""
@@ -74,6 +77,7 @@ class _Curve:
         return np.interp(column, self.values, self.scores)
 
 
+@storable
 @dataclass(frozen=True)
 class _Ruler:
     """The median of one column and its unit, both halved: no difference of halves overflows."""

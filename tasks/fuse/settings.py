@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.core.settings import Settings
 
 
@@ -41,6 +42,7 @@ class LearningWeights(Weights):
     than 10 classes."""
 
 
+@storable
 class FuseSettings(Settings):
     """How a row becomes blocks of features."""
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows
 from fusemine.tasks.stats.folds import folds_of
 from fusemine.tasks.stats.target_matrix import goals
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +32,7 @@ LEAST_LEVELS = 3
 MOST_CLASSES = 10
 
 
+@storable
 class Rates(Part):
     """The average label of each level: of a class its share, of numbers in standard deviations.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.projections import Floats32, label_axes, main_axes
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FOLDS, SEED = 5, 0
 
 
+@storable
 class Vectors(Part):
     """The text vectors as they are, or along a few directions, as `settings.reduce` says.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.transformers import Matrix, Part, Rows
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ WORD_LENGTH = 1000
 """So many first characters of a word are cut into sequences: a longer one is not a word."""
 
 
+@storable
 class Terms(Part):
     """TF-IDF of words and word pairs, and of character sequences within words."""
 
@@ -61,6 +63,7 @@ class Terms(Part):
         ]
 
 
+@storable
 class Words:
     """TF-IDF of words and word pairs."""
 
@@ -105,6 +108,7 @@ class Words:
         )
 
 
+@storable
 class Sequences:
     """TF-IDF of character sequences within words, what scikit-learn calls `char_wb`.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from fusemine.tasks.llm.settings import ServerSettings
 
 
-def key_of(server: ServerSettings, section: Section, in_block: str | None = None) -> str | None:
+def key_of(server: ServerSettings, section: Section) -> str | None:
     """The key that a server's settings name; None where they name none.
 
     Args:
         server: The settings.
         section: What they are called.
-        in_block: What the Secret block holds, where the settings name one.
 
     Raises:
         ModelError: There is none where the settings say, or it cannot be sent.
@@ -26,7 +25,7 @@ def key_of(server: ServerSettings, section: Section, in_block: str | None = None
     place = server.api_key_env or server.api_key_block
     if not place:
         return None
-    key = os.environ.get(place) if server.api_key_env else in_block
+    key = os.environ.get(place) if server.api_key_env else _in_block(place)
     if not key:
         kind = "environment variable" if server.api_key_env else "Prefect Secret block"
         raise ModelError(
@@ -51,3 +50,9 @@ def sendable(key: str, section: Section) -> str:
             fix=f"correct what {section.name}.api_key_env or api_key_block names",
         )
     return key
+
+
+def _in_block(name: str) -> str | None:
+    from fusemine.tasks.core.task import secret  # which needs Prefect, for its blocks
+
+    return secret(name)

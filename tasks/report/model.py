@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fusemine.tasks.core.artifact import MAIN
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -40,10 +42,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Tables as in `fusemine.tasks.core.contract` and JSON-ready summaries of one run over its window.
-
-    A miner that did not run is None; one that could not says why in its summary's `skipped`.
-    """
+    """What one run over its window has made: tables by the contracts, and JSON-ready summaries."""
 
     name: str
     title: str
@@ -61,29 +60,25 @@ class ReportInputs:
     label_note: str | None = None
     label_name: str | None = None
     """What the label states in the user's words, such as "effect = present"."""
+    tables: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
+    """The tables of each stage that ran, by their names; the main one is `MAIN`."""
+    summaries: Mapping[str, Summary] = field(default_factory=dict)
+    """What each stage that ran says of the whole."""
     embeddings: Summary | None = None
-    predictions: pl.DataFrame | None = None
-    classification: Summary | None = None
-    doubts: pl.DataFrame | None = None
-    clusters: pl.DataFrame | None = None
-    topics: pl.DataFrame | None = None
-    themes: pl.DataFrame | None = None
-    shares: pl.DataFrame | None = None
-    crossed: pl.DataFrame | None = None
-    events: pl.DataFrame | None = None
-    clustering: Summary | None = None
-    anomalies: pl.DataFrame | None = None
-    repeats: pl.DataFrame | None = None
-    bursts: pl.DataFrame | None = None
-    anomaly: Summary | None = None
-    watch: pl.DataFrame | None = None
-    watching: Summary | None = None
-    """What `watch` is of, and whether a new model is due."""
-    challenge: Summary | None = None
-    """A new model against the one in use."""
     settings: Summary = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self, stage: str) -> Summary | None:
+        """What a stage says of the whole; None if it did not run."""
+        return self.summaries.get(stage)
+
+    def table(self, stage: str, table: str = MAIN) -> pl.DataFrame | None:
+        """A table of a stage; None if it did not run, or was skipped and so has nothing to say."""
+        summary = self.summaries.get(stage)
+        if summary is None or summary.get("skipped"):
+            return None
+        return self.tables.get(stage, {}).get(table)
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,50 @@ class Section:
     """A part of the report, led by the sentence that says what it found."""
 
     lead: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One section of the page.
+
+    Args:
+        anchor: Its id on the page.
+        title: Its name in the navigation.
+        template: File of its template, in a folder `templates` beside the code of its stage.
+        content: What the template is given, as `section`.
+        data: What the page's scripts are given, JSON-ready, by the id of its element.
+        scripts: Files beside the template that the page runs.
+    """
+
+    anchor: str
+    title: str
+    template: str
+    content: Section
+    data: Mapping[str, Any] = field(default_factory=dict)
+    scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a stage contributes to the report.
+
+    Args:
+        views: Its sections of the page.
+        figures: Headline figures.
+        finding: Its line of the report in short; empty for none.
+        continues: Whether that line goes on with the one before.
+        notable: What stands out in the run's own partition, to follow a sentence; or nothing.
+        summary: Its title in the Markdown summary and the blocks below, escaped; None for none.
+        trends: Its series over time, by name, for the section on trends.
+    """
+
+    views: tuple[View, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    finding: str = ""
+    continues: bool = False
+    notable: str = ""
+    summary: tuple[str, tuple[str, ...]] | None = None
+    trends: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from fusemine.tasks.collect.assign import own_name
-from fusemine.tasks.core.contract import RESULTS
+from fusemine.tasks.core.contract import Kind
+from fusemine.tasks.report.contracts import RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fusemine.tasks.core.contract import Column
+
+_TYPES: dict[Kind, type[pl.DataType]] = {
+    Kind.STRING: pl.String,
+    Kind.FLOAT: pl.Float64,
+    Kind.INTEGER: pl.Int64,
+    Kind.BOOLEAN: pl.Boolean,
+}
 
 
 def results(
     raw: pl.DataFrame,
     clean: pl.DataFrame,
-    predictions: pl.DataFrame,
-    topics: pl.DataFrame,
-    anomalies: pl.DataFrame,
+    parts: Sequence[pl.DataFrame],
+    columns: Mapping[str, Column],
 ) -> pl.DataFrame:
     """One row per cleaned row, in their order, by the contract `results`.
 
@@ -22,36 +36,18 @@ def results(
     Args:
         raw: The source's own columns, by the contract `raw`.
         clean: The cleaned rows.
-        predictions: By the contract `predictions`.
-        topics: `row_id` and `topic`, the name of it.
-        anomalies: By the contract `anomalies`, or as a model scores new rows.
+        parts: What each miner adds: `row_id`, and some of `columns`.
+        columns: What all miners add, in order.
     """
-    own = raw.drop("source")
-    ours = frozenset(RESULTS.columns) - {"row_id", "partition"}
-    own = own.rename({n: own_name(n, ours) for n in own.columns})
-    mined = [
-        predictions.select("row_id", "prediction", "probability", "split"),
-        topics,
-        anomalies.select(
-            "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
-        ),
-    ]
+    own, names = raw.drop("source"), [*RESULTS.columns, *columns]
+    ours = frozenset(names) - {"row_id", "partition"}
+    own = own.rename({name: own_name(name, ours) for name in own.columns})
     table = clean.select("row_id", "partition", "label")
-    for part in mined:
+    for part in parts:
         table = table.join(part, on="row_id", how="left", maintain_order="left")
     table = table.join(own, on=["row_id", "partition"], how="left", maintain_order="left")
-    numbers = dict.fromkeys(("probability", "anomaly_score"), pl.Float64)
-    types: dict[str, type[pl.DataType]] = {**numbers, "anomaly_flagged": pl.Boolean}
+    types = {name: _TYPES[column.kind] for name, column in columns.items()}
     return table.select(
-        *(pl.col(name).cast(types.get(name, pl.String)) for name in RESULTS.columns),
-        *(pl.col(name) for name in own.columns if name not in RESULTS.columns),
+        *(pl.col(name).cast(types.get(name, pl.String)) for name in names),
+        *(pl.col(name) for name in own.columns if name not in names),
     )
-
-
-def topics_of_rows(clusters: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
-    """The name of each row's topic, as `row_id` and `topic`."""
-    names = topics.select("topic", topic_name="name")
-    rows = clusters.select("row_id", "topic").join(
-        names, on="topic", how="left", maintain_order="left"
-    )
-    return rows.select("row_id", topic="topic_name")

@@ -1,4 +1,4 @@
-"""The registry of models below a root: one file, changed by one process at a time."""
+"""The registry of models below a root: one file, changed by compare and swap."""
 
 from __future__ import annotations
 
@@ -7,47 +7,65 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.io import replace_file
-from fusemine.tasks.core.locks import one_by_one
 from fusemine.tasks.serving.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-FOLDER, NAME = "models", "registry.json"
+    from fusemine.tasks.core.store import Store
+
+NAME = "models/registry.json"
+"""Where it is below the root."""
 
 
-def read_registry(root: Path) -> Registry:
+def read_registry(store: Store) -> Registry:
     """The models of a pipeline; none before the first.
 
     Raises:
         ArtifactError: The file cannot be read.
     """
-    path = root / FOLDER / NAME
-    try:
-        return Registry.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return Registry()
-    except (OSError, ValidationError) as error:
-        raise ArtifactError(
-            got=f"{path}, which cannot be read ({type(error).__name__})",
-            expected="the registry of the models that were trained",
-            fix="restore the file from a copy; without it the next run begins a new registry, and "
-            "its model will be the one in use",
-        ) from error
+    return _registry(store, _stored(store))
 
 
-def change_registry(root: Path, change: Callable[[Registry], Registry]) -> Registry:
+def change_registry(store: Store, change: Callable[[Registry], Registry]) -> Registry:
     """Change the registry, as it is at that moment, and give it as it is then.
 
     Raises:
-        ArtifactError: The file cannot be read.
-        SettingsError: It cannot be written.
+        ArtifactError: The file cannot be read or written.
     """
-    with one_by_one(root / FOLDER):
-        before = read_registry(root)
+    while True:
+        stored = _stored(store)
+        before = _registry(store, stored)
         after = change(before)
-        if after != before:
-            replace_file(root / FOLDER / NAME, after.model_dump_json(indent=1).encode() + b"\n")
-    return after
+        content = after.model_dump_json(indent=1).encode() + b"\n"
+        if after == before:
+            return after
+        if store.create(NAME, content) if stored is None else store.replace(NAME, content, stored):
+            return after
+
+
+def _stored(store: Store) -> bytes | None:
+    try:
+        return store.read(NAME)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(store, error) from error
+
+
+def _registry(store: Store, stored: bytes | None) -> Registry:
+    if stored is None:
+        return Registry()
+    try:
+        return Registry.model_validate_json(stored)
+    except ValidationError as error:
+        raise _unreadable(store, error) from error
+
+
+def _unreadable(store: Store, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        got=f"{NAME} below {store.root}, which cannot be read ({type(error).__name__})",
+        expected="the registry of the models that were trained",
+        fix="restore the file from a copy; without it the next run begins a new registry, and "
+        "its model will be the one in use",
+    )

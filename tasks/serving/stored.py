@@ -5,29 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import ArtifactRef, read_frame, read_json, read_table, ref_of
-from fusemine.tasks.core.contract import ANCHORS, TRAINED
+from fusemine.tasks.core.artifact import (
+    ArtifactRef,
+    has_file,
+    manifest_of,
+    read_bytes,
+    read_frame,
+    read_json,
+    read_manifest,
+    read_table,
+    ref_of,
+    to_json,
+)
 from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.pack.pack import pack, unpack
+from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
 from fusemine.tasks.mine.topic_chain.reference_texts import from_table, to_table
 from fusemine.tasks.mine.topic_chain.stored import ANCHORED
 from fusemine.tasks.serving.challenge.compare import unseen
-from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.serving.registry import Entry
 from fusemine.tasks.serving.scorer import Scorer, TopicNames
+from fusemine.tasks.serving.train.contracts import TRAINED
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from fusemine.tasks.core.artifact import Draft
     from fusemine.tasks.mine.topic_chain.registry import State
-    from fusemine.tasks.serving.registry import Entry
 
-FORM = 1
+FORM = 2
 """Version of the files' form; of another one they cannot be read."""
 ABOUT, TOPICS = "about.json", "topics.json"
 PARTS = ("classifier", "blocks", "detectors", "levels")
@@ -67,17 +78,22 @@ class Stored:
         return self.scorer.predictions(clean, vectors).with_columns(split)
 
 
-def write_model(draft: Draft, scorer: Scorer, topics: State, about: dict[str, Any]) -> None:
-    """Write a model's parts, its own copy of the topics, and what there is to say of it."""
-    for part in PARTS:
-        for kind, content in pack(getattr(scorer, part)).items():
-            draft.bytes(f"{part}.{kind}", content)
-    draft.json(TOPICS, {str(topic.topic): topic.name for topic in topics.alive})
-    if topics.anchors is not None:
-        draft.table(ANCHORED, to_table(topics.anchors), ANCHORS)
+def model_files(scorer: Scorer, topics: State, about: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a model: its parts, the names of the topics, and what there is to say of it."""
+    files = {
+        f"{part}.{kind}": content
+        for part in PARTS
+        for kind, content in pack(getattr(scorer, part)).items()
+    }
+    names = {str(topic.topic): topic.name for topic in topics.alive}
     versions = {name: version(name) for name in (*SAME, "numpy", "polars")}
     form = {"form": FORM, "timezone": scorer.timezone, "versions": versions}
-    draft.json(ABOUT, {**form, **about})
+    return {**files, TOPICS: to_json(names), ABOUT: to_json({**form, **about})}
+
+
+def model_tables(topics: State) -> dict[str, pa.Table]:
+    """The tables of a model besides the main one: its own copy of the topics' texts."""
+    return {} if topics.anchors is None else {ANCHORED: to_table(topics.anchors)}
 
 
 def read_about(ref: ArtifactRef) -> dict[str, Any]:
@@ -89,25 +105,24 @@ def read_about(ref: ArtifactRef) -> dict[str, Any]:
     about = read_json(ref, ABOUT)
     if about.get("form") != FORM:
         raise ModelError(
-            got=f"a model of form {str(about.get('form'))[:20]} at {ref.path}",
+            got=f"a model of form {str(about.get('form'))[:20]}: {ref.name}",
             expected=f"form {FORM}, which this version of fusemine reads",
             fix="train it anew: fusemine run PIPELINE --retrain",
         )
     return about
 
 
-def find_stored(root: Path, entry: Entry) -> ArtifactRef:
+def find_stored(root: str, entry: Entry) -> ArtifactRef:
     """The artifact of a model, whose files are as they were written.
 
     Raises:
         ModelError: It is gone, cut off or changed.
     """
-    folder = root / entry.artifact
-    ref = ref_of(folder)
+    ref = ref_of(root, entry.artifact)
     if ref is None or ref.sha256 != entry.sha256:
-        what = "changed or cut off" if folder.is_dir() else "gone"
+        what = "changed or cut off" if manifest_of(root, entry.artifact) else "gone"
         raise ModelError(
-            got=f"model {entry.id} is {what}: {folder}",
+            got=f"model {entry.id} is {what}: {entry.artifact} below {root}",
             expected=f"the files that were written, of hash {entry.sha256[:12]}",
             fix="restore them, or choose another model (fusemine models PIPELINE lists them), or "
             "train one: fusemine run PIPELINE --retrain",
@@ -134,7 +149,7 @@ def _check_version(ref: ArtifactRef, about: dict[str, Any]) -> None:
         trained, here = about["versions"][name], version(name)
         if trained.split(".")[:2] != here.split(".")[:2]:
             raise ModelError(
-                got=f"a model at {ref.path} that was trained with {name} {trained}",
+                got=f"a model, {ref.name}, that was trained with {name} {trained}",
                 expected=f"{name} {here}, which is installed here",
                 fix=f"install {name} {trained}, or train it anew: fusemine run PIPELINE --retrain",
             )
@@ -146,12 +161,32 @@ def read_packed(ref: ArtifactRef, name: str) -> Any:
     Raises:
         ModelError: It holds something that may not be built.
     """
-    paths = {kind: Path(ref.path) / f"{name}.{kind}" for kind in KINDS}
-    return unpack({kind: path.read_bytes() for kind, path in paths.items() if path.is_file()})
+    there = [kind for kind in KINDS if has_file(ref, f"{name}.{kind}")]
+    return unpack({kind: read_bytes(ref, f"{name}.{kind}") for kind in there})
 
 
 def _topics(ref: ArtifactRef) -> TopicNames:
     names = {int(number): name for number, name in read_json(ref, TOPICS).items()}
-    there = (Path(ref.path) / f"{ANCHORED}.parquet").is_file()
+    there = has_file(ref, f"{ANCHORED}.parquet")
     anchors = from_table(read_table(ref, ANCHORS, ANCHORED)) if there else None
     return TopicNames(anchors, names)
+
+
+def entry_of(ref: ArtifactRef, about: dict[str, Any]) -> Entry:
+    """A model as the registry lists it."""
+    label = about["label"] or {}
+    metrics, leading = label.get("metrics", {}), label.get("leading")
+    rows = label.get("rows", {})
+    return Entry(
+        id=about["id"],
+        partition=about["partition"],
+        artifact=ref.name,
+        sha256=ref.sha256,
+        made_at=read_manifest(ref).created_at,
+        label=bool(label),
+        metric=leading,
+        value=metrics.get(leading),
+        interval=metrics.get(f"{leading}_interval"),
+        train_rows=rows.get("train", 0),
+        test_rows=rows.get("test", 0),
+    )

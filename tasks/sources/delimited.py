@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.core.errors import SourceError
-from fusemine.tasks.sources.records import Batch, Malformed, not_as_named, refuse_twice
+from fusemine.tasks.sources.records import Malformed, Records, not_as_named, refuse_twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 Row = tuple[str | None, ...]
 
 
-def csv_batches(lines: Iterator[str], path: Path, separator: str, rows: int) -> Iterator[Batch]:
+def csv_batches(lines: Iterator[str], path: Path, separator: str, rows: int) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one, each with all columns of the header.
 
     Args:
@@ -45,7 +45,7 @@ def csv_batches(lines: Iterator[str], path: Path, separator: str, rows: int) -> 
         yield _batch(batch, header)
 
 
-def _batch(records: list[Row | Malformed], header: list[str]) -> Batch:
+def _batch(records: list[Row | Malformed], header: list[str]) -> Records:
     rows = [record for record in records if isinstance(record, tuple)]
     malformed = [record for record in records if isinstance(record, Malformed)]
     columns = zip(*rows, strict=True) if rows else [()] * len(header)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import SourceError
-from fusemine.tasks.sources.files import FileRows, format_of, read_file
-from fusemine.tasks.sources.settings import Format, SourceSettings
+from fusemine.tasks.sources.files import format_of, read_file
+from fusemine.tasks.sources.files_settings import FilesSettings, Format
+from fusemine.tasks.sources.source import Batch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ _SEPARATORS = (None, ";", "\t", "|")
 _ENCODINGS = ("utf-8", "utf-16", "cp1252")
 
 
-def find_source(table: Path, pattern: str) -> tuple[SourceSettings, FileRows]:
+def find_source(table: Path, pattern: str) -> tuple[FilesSettings, Batch]:
     """Settings that read a table, and its rows.
 
     Args:
@@ -33,10 +34,10 @@ def find_source(table: Path, pattern: str) -> tuple[SourceSettings, FileRows]:
         )
     plain = format_of(table) in {Format.JSONL, Format.PARQUET}
     first: SourceError | None = None
-    read: list[tuple[SourceSettings, FileRows]] = []
+    read: list[tuple[FilesSettings, Batch]] = []
     for encoding in _ENCODINGS[:1] if plain else _ENCODINGS:
         for separator in _SEPARATORS[:1] if plain else _SEPARATORS:
-            settings = SourceSettings(path=pattern, separator=separator, encoding=encoding)
+            settings = FilesSettings(path=pattern, separator=separator, encoding=encoding)
             try:
                 rows = read_file(table, settings, table.parent)
             except SourceError as error:
@@ -50,6 +51,6 @@ def find_source(table: Path, pattern: str) -> tuple[SourceSettings, FileRows]:
     return min(read, key=lambda found: len(found[1].malformed))
 
 
-def _reads_well(rows: FileRows) -> bool:
+def _reads_well(rows: Batch) -> bool:
     """Whether nearly all records are rows."""
     return len(rows.malformed) <= 0.05 * (rows.frame.height + len(rows.malformed))

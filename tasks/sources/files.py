@@ -13,29 +13,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.core.errors import SourceError, nearest
+from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.sources.delimited import csv_batches
+from fusemine.tasks.sources.files_settings import Format
 from fusemine.tasks.sources.json_lines import json_batches, json_names
 from fusemine.tasks.sources.parquet import parquet_batches
-from fusemine.tasks.sources.records import Batch, Malformed
-from fusemine.tasks.sources.settings import Format
+from fusemine.tasks.sources.records import Malformed, Records
+from fusemine.tasks.sources.source import CHUNK, Batch, Piece
 from fusemine.tasks.sources.streams import byte_lines, read_on, text_blocks, text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fusemine.tasks.sources.settings import SourceSettings
-
-__all__ = [
-    "CHUNK",
-    "COMPRESSIONS",
-    "FileRows",
-    "Malformed",
-    "find_files",
-    "format_of",
-    "read_batches",
-    "read_file",
-    "source_name",
-]
+    from fusemine.tasks.sources.files_settings import FilesSettings
 
 COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4")
 _SUFFIXES = {
@@ -48,19 +38,51 @@ _SUFFIXES = {
     ".parquet": Format.PARQUET,
     ".pq": Format.PARQUET,
 }
-CHUNK = 50_000
 
 
 @dataclass(frozen=True)
-class FileRows:
-    """What one file held."""
+class Files:
+    """The files that a pattern names.
 
-    source: str
-    frame: pl.DataFrame
-    malformed: list[Malformed]
+    Args:
+        settings: The pattern, and how the files are read.
+        base: Folder that relative paths start from.
+    """
+
+    settings: FilesSettings
+    base: Path
+
+    def pieces(self) -> list[Piece]:
+        """The files, sorted by path, with the hashes of their content.
+
+        Raises:
+            SourceError: There is none, or one cannot be read.
+        """
+        return [_piece(path, self.base) for path in find_files(self.settings, self.base)]
+
+    def read(self, piece: Piece) -> Iterator[Batch]:
+        """The records of a file.
+
+        Raises:
+            SourceError: The file is not what its name or the settings say.
+        """
+        return read_batches(self.base / piece.name, self.settings, self.base)
 
 
-def find_files(settings: SourceSettings, base: Path) -> list[Path]:
+def _piece(path: Path, base: Path) -> Piece:
+    try:
+        fingerprint = file_digest(path)
+    except OSError as error:
+        raise SourceError(
+            got=f"file {path.name!r} cannot be read: {error.strerror or error}",
+            expected="files that this user can read, on a disk that answers",
+            fix="look at the file and its disk, then run again",
+        ) from error
+    name = source_name(path, base)
+    return Piece(name, fingerprint, path.name if name.startswith("/") else name)
+
+
+def find_files(settings: FilesSettings, base: Path) -> list[Path]:
     """The source's files, sorted by path.
 
     Raises:
@@ -81,8 +103,8 @@ def find_files(settings: SourceSettings, base: Path) -> list[Path]:
     return files
 
 
-def read_file(path: Path, settings: SourceSettings, base: Path) -> FileRows:
-    """All records of one file.
+def read_file(path: Path, settings: FilesSettings, base: Path) -> Batch:
+    """All records of one file, as one batch.
 
     Raises:
         SourceError: The file is not what its name or the settings say.
@@ -93,12 +115,12 @@ def read_file(path: Path, settings: SourceSettings, base: Path) -> FileRows:
         frames.append(frame)
         malformed += others
     # Later lines of JSON may bring new columns.
-    return FileRows(source_name(path, base), pl.concat(frames, how="diagonal"), malformed)
+    return Batch(source_name(path, base), pl.concat(frames, how="diagonal"), malformed)
 
 
 def read_batches(
-    path: Path, settings: SourceSettings, base: Path, rows: int = CHUNK
-) -> Iterator[FileRows]:
+    path: Path, settings: FilesSettings, base: Path, rows: int = CHUNK
+) -> Iterator[Batch]:
     """The records of one file, in its order, a batch at a time; memory is that of a batch.
 
     All batches have the file's columns, so that a row is the same in any of them; for that JSON
@@ -121,13 +143,15 @@ def read_batches(
     if _form(path, settings) is Format.JSONL:
         names = json_names(byte_lines(text_blocks(path)))
     name = source_name(path, base)
+    first = first_malformed = 0
     for frame, malformed in _batches(path, settings, rows, names):
-        yield FileRows(name, frame, malformed)
+        yield Batch(name, frame, malformed, first, first_malformed)
+        first, first_malformed = first + frame.height, first_malformed + len(malformed)
 
 
 def _batches(
-    path: Path, settings: SourceSettings, rows: int, names: Sequence[str] = ()
-) -> Iterator[Batch]:
+    path: Path, settings: FilesSettings, rows: int, names: Sequence[str] = ()
+) -> Iterator[Records]:
     """The batches of a file; `names` are columns that all batches of JSON lines have."""
     form = _form(path, settings)
     if form is Format.PARQUET:
@@ -140,7 +164,7 @@ def _batches(
     return _to_the_end(csv_batches(lines, path, separator, rows), lines)
 
 
-def _to_the_end(batches: Iterator[Batch], lines: Iterator[str]) -> Iterator[Batch]:
+def _to_the_end(batches: Iterator[Records], lines: Iterator[str]) -> Iterator[Records]:
     """The batches; a fault of the text itself, wherever it lies, comes before one of a record."""
     try:
         yield from batches
@@ -150,7 +174,7 @@ def _to_the_end(batches: Iterator[Batch], lines: Iterator[str]) -> Iterator[Batc
     read_on(lines)
 
 
-def _form(path: Path, settings: SourceSettings) -> Format:
+def _form(path: Path, settings: FilesSettings) -> Format:
     return settings.format or format_of(path)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.sources.records import Batch, Malformed, not_as_named
+from fusemine.tasks.sources.records import Malformed, Records, not_as_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ Row = dict[str, str | None]
 
 def json_batches(
     lines: Iterator[bytes], path: Path, rows: int, names: Sequence[str] = ()
-) -> Iterator[Batch]:
+) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one.
 
     Args:
@@ -69,7 +69,7 @@ def _is_object(record: Row | Malformed) -> bool:
     return isinstance(record, dict) or record.rule == "empty_object"
 
 
-def _batch(records: list[Row | Malformed], names: Sequence[str]) -> Batch:
+def _batch(records: list[Row | Malformed], names: Sequence[str]) -> Records:
     rows = [record for record in records if isinstance(record, dict)]
     malformed = [record for record in records if isinstance(record, Malformed)]
     columns = list(dict.fromkeys([*names, *(name for row in rows for name in row)]))

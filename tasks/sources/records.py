@@ -23,7 +23,7 @@ class Malformed:
     record: str
 
 
-Batch = tuple[pl.DataFrame, list[Malformed]]
+Records = tuple[pl.DataFrame, list[Malformed]]
 """Records next to each other: those that are rows, and the others."""
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,6 +32,7 @@ _LEAST = 1e-15
 _DIGITS = 6
 
 
+@storable
 @dataclass(frozen=True)
 class Pareto:
     """The share of the scores above each: a generalised Pareto tail from a score on.
@@ -68,6 +71,7 @@ class Pareto:
         return found
 
 
+@storable
 @dataclass(frozen=True)
 class FittedTail:
     """How probable scores as high are, were their rows like most of the known ones.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -55,6 +57,7 @@ class Target:
         return np.full(self.outputs, 1 / self.classes if self.classes else 0.0)
 
 
+@storable
 @dataclass(frozen=True)
 class Unit:
     """Mean and standard deviation of numbers, so that learners see numbers of order 1.

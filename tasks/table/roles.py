@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+TEXT, CATEGORY, NUMBER = "text.", "category.", "number."
+"""Prefixes of the columns of the clean table that are named after the user's columns."""
 LabelKind = Literal["class", "number"]
 
 
@@ -35,6 +37,9 @@ class TimeColumn(Settings):
 
 class LabelRule(Settings):
     """Where the label comes from."""
+
+    # A corrected label must not let clean rows, and all that is made of them, be stale.
+    not_in_keys = frozenset({"note", "corrections"})
 
     column: str
     """Name of the column."""

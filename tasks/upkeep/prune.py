@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.artifact import read_frame, ref_of
-from fusemine.tasks.core.contract import INVENTORY
 from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.inventory.contracts import INVENTORY
 from fusemine.tasks.upkeep.places import (
     ASIDE,
     MODEL,

@@ -13,20 +13,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.collect.assign import own_name, removed_rows
+from fusemine.tasks.clean.contracts import CLEAN
+from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import RULE, blank_forgotten, forgotten_records
 from fusemine.tasks.core.artifact import MAIN, MANIFEST, Rows, StoredFile, read_manifest, ref_of
-from fusemine.tasks.core.contract import (
-    CLEAN,
-    EMBEDDINGS,
-    INVENTORY,
-    RAW,
-    REJECTED,
-    UNASSIGNED,
-    Contract,
-)
+from fusemine.tasks.core.contract import REJECTED, Contract, removed_rows
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.embed.contracts import EMBEDDINGS
+from fusemine.tasks.inventory.contracts import INVENTORY, UNASSIGNED
 from fusemine.tasks.upkeep.places import discard, leftovers, manifest_of
 
 if TYPE_CHECKING:

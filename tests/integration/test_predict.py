@@ -27,7 +27,7 @@ from modelled import (
 from support import Table, tickets, write_csv
 
 from fusemine.flows.score import score
-from fusemine.tasks.core.contract import RESULTS
+from fusemine.tasks.report.contracts import RESULTS
 
 Mine = Callable[..., Any]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import ANCHORS
 from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
 from fusemine.tasks.mine.topic_chain.reference_texts import (
     Anchors,
     from_table,

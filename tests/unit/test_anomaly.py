@@ -22,7 +22,7 @@ from odd_rows import (
 
 from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
 from fusemine.tasks.mine.anomalies.flagging import FEW
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 
 
 def ranked(result: Anomalies) -> list[str]:
@@ -160,7 +160,7 @@ def test_progress_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
     tell = lambda done, total: steps.append((done, total))  # noqa: E731
     clean, vectors, table = odd_table()
-    anomaly(clean, vectors, table, list("abcd"), AnomalySettings(), progress=tell)
+    anomaly(clean, vectors, table, list("abcd"), AnomaliesSettings(), progress=tell)
     assert [done for done, _ in steps] == [1, 2, 3, 4, 5]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fusemine.tasks.core.contract import BURSTS
+from fusemine.tasks.mine.anomalies.contracts import BURSTS
 from fusemine.tasks.mine.anomalies.views.bursts import (
     EARLIER,
     LAST,

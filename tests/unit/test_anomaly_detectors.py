@@ -17,17 +17,17 @@ from odd_rows import Floats, clean_table, cloud, mixed, unit
 from pydantic import BaseModel
 from sklearn.base import BaseEstimator
 
-from fusemine.tasks.core.contract import NUMBER
 from fusemine.tasks.fuse.tfidf import Terms
 from fusemine.tasks.mine.anomalies.anomalies import Anomalies, anomaly
 from fusemine.tasks.mine.anomalies.detectors import Detectors, fit_detectors
 from fusemine.tasks.mine.anomalies.flagging import FEW, Grounds
 from fusemine.tasks.mine.anomalies.reasons.references import Lookup
 from fusemine.tasks.mine.anomalies.score_views import known_rows, look
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 from fusemine.tasks.mine.anomalies.views.mahalanobis import Apart
 from fusemine.tasks.mine.anomalies.views.sparse_neighbours import Quick
 from fusemine.tasks.mine.anomalies.views.view import Table
+from fusemine.tasks.table.roles import NUMBER
 from fusemine.tasks.text.words import words
 
 SCORES = ["p_value", "score", "text_score", "table_score", "match_score", "time_score"]
@@ -37,13 +37,13 @@ LAST = 100
 @cache
 def fitted() -> Detectors:
     clean, vectors, table, names, new = mixed()
-    return fit_detectors(clean, vectors, table, names, AnomalySettings(), new)
+    return fit_detectors(clean, vectors, table, names, AnomaliesSettings(), new)
 
 
 @cache
 def window() -> Anomalies:
     clean, vectors, table, names, new = mixed()
-    return anomaly(clean, vectors, table, names, AnomalySettings(), new)
+    return anomaly(clean, vectors, table, names, AnomaliesSettings(), new)
 
 
 @cache
@@ -197,7 +197,7 @@ def test_no_text_of_history_is_in_the_state() -> None:
 @pytest.mark.parametrize("chosen", [{"top": 20}, {"contamination": 0.05}, {"false_alarms": 0.5}])
 def test_the_bar_lets_the_known_rows_through_that_are_asked_for(chosen: dict[str, Any]) -> None:
     clean, vectors, table, names, new = mixed()
-    by = fit_detectors(clean, vectors, table, names, AnomalySettings(**chosen), new)
+    by = fit_detectors(clean, vectors, table, names, AnomaliesSettings(**chosen), new)
     tails = window().rows.filter(~new)["p_value"]
     if "false_alarms" in chosen:
         assert by.bar in {*tails.to_list(), 0.5 / tails.len()}
@@ -210,7 +210,7 @@ def test_the_bar_lets_the_known_rows_through_that_are_asked_for(chosen: dict[str
 
 
 def test_where_no_known_row_stands_out_the_bar_is_what_one_of_them_would_need() -> None:
-    assert fitted().bar == AnomalySettings().false_alarms / 600
+    assert fitted().bar == AnomaliesSettings().false_alarms / 600
 
 
 def test_an_odd_row_is_flagged_whatever_comes_with_it() -> None:
@@ -222,7 +222,7 @@ def test_by_few_known_rows_none_is_flagged(rows: int) -> None:
     texts = [f"text {'abcdefghij'[i]}" for i in range(rows)]
     table = cloud(rows, 3)
     names = ["numbers.a", "numbers.b", "numbers.c"]
-    by = fit_detectors(clean_table(texts), unit(cloud(rows, 5)), table, names, AnomalySettings())
+    by = fit_detectors(clean_table(texts), unit(cloud(rows, 5)), table, names, AnomaliesSettings())
     assert by.bar is None
     more = clean_table(["another"] * 4)
     found = by.score(more, unit(cloud(4, 5, 9)), 99 * cloud(4, 3, 9))
@@ -232,7 +232,7 @@ def test_by_few_known_rows_none_is_flagged(rows: int) -> None:
 def test_rows_that_nothing_tells_apart_teach_nothing() -> None:
     clean = clean_table([""] * 30)
     none = np.empty((30, 0), np.float32)
-    by = fit_detectors(clean, np.zeros((30, 4), np.float32), none, [], AnomalySettings())
+    by = fit_detectors(clean, np.zeros((30, 4), np.float32), none, [], AnomaliesSettings())
     found = by.score(clean, np.zeros((30, 4), np.float32), none)
     assert found["p_value"].to_list() == [1] * 30
     assert found["reason"].null_count() == 30

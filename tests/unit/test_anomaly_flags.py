@@ -21,7 +21,7 @@ from odd_rows import (
 
 from fusemine.tasks.mine.anomalies.anomalies import anomaly
 from fusemine.tasks.mine.anomalies.flagging import Alike, candidates
-from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 from fusemine.tasks.mine.anomalies.views.text_detector import text_view
 from fusemine.tasks.text.distinct import distinct_texts
 
@@ -53,7 +53,7 @@ def test_a_group_is_tested_once_so_that_it_lets_no_others_through() -> None:
         tails = np.random.default_rng(seed).uniform(size=3000)
         tails[spam] = 1e-9
         alike = Alike.of(np.where(spam, 0, -1), tails, np.zeros(3000, bool))
-        found = candidates(tails, alike.stands, np.zeros(3000, bool), AnomalySettings())
+        found = candidates(tails, alike.stands, np.zeros(3000, bool), AnomaliesSettings())
         assert found[spam].sum() == 1
         false += int(found[~spam].sum())
     # Counted row by row, the 150 would let through about 17 of the others each time.
@@ -114,7 +114,7 @@ def test_rows_that_are_not_flagged_have_a_reason_if_they_are_among_the_most_unus
     clean = clean_table([f"gate {'abcdefgh'[i % 8] * (i // 8 + 2)} was shut" for i in range(600)])
     new = np.arange(600) >= 500
     result = anomaly(clean, unit(cloud(600, 6)), draw.normal(size=(600, 3)).astype(np.float32),
-                     ["a", "b", "c"], AnomalySettings(), new)  # fmt: skip
+                     ["a", "b", "c"], AnomaliesSettings(), new)  # fmt: skip
     assert result.summary["flagged"] == 0
     told = result.rows.filter(pl.col("reason").is_not_null())
     assert 50 <= told.height <= 60

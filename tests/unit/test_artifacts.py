@@ -24,9 +24,10 @@ from fusemine.tasks.core.artifact import (
     read_table,
     ref_of,
 )
-from fusemine.tasks.core.contract import EMBEDDINGS, INVENTORY
 from fusemine.tasks.core.errors import ArtifactError, ContractError
 from fusemine.tasks.core.key import digest, file_digest
+from fusemine.tasks.embed.contracts import EMBEDDINGS
+from fusemine.tasks.inventory.contracts import INVENTORY
 
 MakeJob = Callable[..., Job]
 Damage = Callable[[Path], object]

@@ -11,22 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusemine.tasks.collect.assign import Collected, assign, own_name, removed_rows, row_json
-from fusemine.tasks.core.contract import RAW, REJECTED, UNASSIGNED
+from fusemine.tasks.collect.assign import Collected, assign, own_name
+from fusemine.tasks.collect.contracts import RAW
+from fusemine.tasks.core.contract import REJECTED, removed_rows, row_json
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.partition import By, PartitionSettings
-from fusemine.tasks.sources.files import FileRows, Malformed
+from fusemine.tasks.inventory.contracts import UNASSIGNED
+from fusemine.tasks.sources.files import Batch, Malformed
 from fusemine.tasks.table.roles import Columns
 
 MONTHS = PartitionSettings()
 
 
-def file(name: str = "a.csv", malformed: tuple[Malformed, ...] = (), **columns: Any) -> FileRows:
-    return FileRows(name, pl.DataFrame(columns, strict=False), list(malformed))
+def file(name: str = "a.csv", malformed: tuple[Malformed, ...] = (), **columns: Any) -> Batch:
+    return Batch(name, pl.DataFrame(columns, strict=False), list(malformed))
 
 
 def cut(
-    *files: FileRows, by: PartitionSettings = MONTHS, repeated: str = "first", **roles: Any
+    *files: Batch, by: PartitionSettings = MONTHS, repeated: str = "first", **roles: Any
 ) -> Collected:
     """The files' rows by partition; whatever comes out keeps the contracts."""
     columns = Columns.model_validate({"text": "t"} | roles)
@@ -234,7 +236,7 @@ def test_times_with_and_without_a_zone_in_two_files_are_joined() -> None:
 
 
 def test_no_file_and_no_row_give_no_partition() -> None:
-    for found in (cut(), cut(FileRows("a", pl.DataFrame(schema={"t": pl.String}), []))):
+    for found in (cut(), cut(Batch("a", pl.DataFrame(schema={"t": pl.String}), []))):
         assert (found.partitions, found.unassigned.height) == ([], 0)
 
 
@@ -257,7 +259,7 @@ def test_every_record_is_kept_rejected_or_unassigned(
     bad = (Malformed("invalid_json", "line 1", "{"),)
     schema = {"id": pl.String, "d": pl.String, "t": pl.String}
     files = [
-        FileRows(name, pl.DataFrame(rows, schema, orient="row"), list(bad))
+        Batch(name, pl.DataFrame(rows, schema, orient="row"), list(bad))
         for name, rows in (("a", one), ("b", two))
     ]
     found = cut(*files, id="id", time="d", repeated=repeated)

@@ -23,7 +23,7 @@ from fusemine.tasks.mine.classify.selection.calibrate import (
     choose_kind,
     fit_calibrator,
 )
-from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.stats.target import Target
 
 Floats = NDArray[np.float64]

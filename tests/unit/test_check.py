@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fusemine.flows.cli.check import check_pipeline
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import FusemineError, ModelError, SettingsError, SourceError
-from fusemine.tasks.embed.device import resolve_device
 from fusemine.tasks.embed.encoders.files import ModelFiles
 from fusemine.tasks.embed.precision import candidate, machine_type
 

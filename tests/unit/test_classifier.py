@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 from incidents import incidents
 
-from fusemine.tasks.core.contract import PREDICTIONS
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.classifier import Classifier
 from fusemine.tasks.mine.classify.classify import Classification, classify
+from fusemine.tasks.mine.classify.contracts import PREDICTIONS
 from fusemine.tasks.mine.classify.refit import refit
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.core.pack.pack import pack, unpack
 
 Table = tuple[pl.DataFrame, Any]
 CASES: dict[str, dict[str, Any]] = {

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemine.tasks.clean.clean import Cleaned, clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
-from fusemine.tasks.core.contract import CLEAN, REJECTED
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.table.roles import Columns
 
 

@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import CLUSTERS, CROSSED, EVENTS, SHARES, THEMES, TOPICS
 from fusemine.tasks.core.window import Window
 from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.contracts import EVENTS
 from fusemine.tasks.mine.topic_chain.naming.examples import SHOWN
 from fusemine.tasks.mine.topic_chain.registry import NO_TEXT, NO_TEXT_NAME, State
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.contracts import CLUSTERS, CROSSED, SHARES, THEMES, TOPICS
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 from fusemine.tasks.mine.topics.topics import Clustering, cluster
 
 Floats = NDArray[np.float32]
@@ -71,7 +72,7 @@ def theme_texts(each: int) -> list[str]:
 
 
 def mined(
-    clean: pl.DataFrame, vectors: Floats, chosen: ClusterSettings, tell: Any = None
+    clean: pl.DataFrame, vectors: Floats, chosen: TopicsSettings, tell: Any = None
 ) -> Clustering:
     """The topics of a table without time, as a run would find them."""
     window = Window(clean, vectors, pl.DataFrame())
@@ -83,7 +84,7 @@ def checked(texts: list[str], vectors: Floats | None = None, **chosen: Any) -> C
     """Cluster texts and check what must hold of every result."""
     clean = clean_table(texts)
     given_vectors = vectors_of(texts) if vectors is None else vectors
-    result = mined(clean, given_vectors, ClusterSettings(**chosen))
+    result = mined(clean, given_vectors, TopicsSettings(**chosen))
     CLUSTERS.check(result.rows.to_arrow())
     TOPICS.check(result.topics.to_arrow())
     THEMES.check(result.themes.to_arrow())
@@ -214,7 +215,7 @@ def test_progress_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
     texts = ["gear broke", "wing broke"]
     tell = lambda done, total: steps.append((done, total))  # noqa: E731
-    mined(clean_table(texts), vectors_of(texts), ClusterSettings(), tell)
+    mined(clean_table(texts), vectors_of(texts), TopicsSettings(), tell)
     assert [done for done, _ in steps] == [1, 2, 3, 4]
     assert steps[-1] == (4, 4)
 
@@ -224,7 +225,7 @@ import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 import test_cluster as t
 texts = t.theme_texts(20)
-found = t.mined(t.clean_table(texts), t.vectors_of(texts), t.ClusterSettings())
+found = t.mined(t.clean_table(texts), t.vectors_of(texts), t.TopicsSettings())
 print(t.fingerprint(found))
 """
 

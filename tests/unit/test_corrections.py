@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
-from fusemine.tasks.core.contract import CLEAN
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.mine.classify.corrections.apply import Corrected, Corrections, correct_labels
 from fusemine.tasks.mine.classify.corrections.read import Settled, read_given, settle

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusemine.tasks.core.contract import CROSSED
 from fusemine.tasks.mine.topics.category_lift import LEAST, crossed
+from fusemine.tasks.mine.topics.contracts import CROSSED
 
 PAIRS = st.lists(st.tuples(st.sampled_from(["x", "y", "z", None]), st.integers(-1, 3)), max_size=60)
 

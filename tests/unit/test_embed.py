@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from small_models import make_model
 
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import ArtifactError, ModelError
-from fusemine.tasks.embed.device import resolve_device
 from fusemine.tasks.embed.embed import Embedded, embed
 from fusemine.tasks.embed.encoders.encoder import Encoder, Prepared, Tell
 from fusemine.tasks.embed.encoders.files import ModelFiles, find_model

@@ -28,7 +28,7 @@ def test_the_encoder_of_the_first_topics_is_remembered_and_another_refused(
     check_encoder(loaded, "one")
     with pytest.raises(SettingsError, match="another encoder") as raised:
         check_encoder(loaded, "other")
-    assert "cluster.registry" in raised.value.fix
+    assert "topics.registry" in raised.value.fix
 
 
 def test_a_new_list_of_topics_may_have_another_encoder(tmp_path: Path, loaded: Loaded) -> None:

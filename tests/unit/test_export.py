@@ -14,8 +14,8 @@ import pytest
 
 from fusemine.flows.export.results import export_results
 from fusemine.tasks.core.artifact import MAIN, Draft, Job
-from fusemine.tasks.core.contract import RESULTS
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.report.contracts import RESULTS
 
 Write = Callable[[str, str | bytes], Path]
 MakeJob = Callable[..., Job]

@@ -22,13 +22,15 @@ from fusemine.flows.engine.prepare import Prepared
 from fusemine.flows.export.labels import doubtful_rows, export_labels, for_spreadsheets
 from fusemine.tasks.clean.task import clean_job
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, ref_of
-from fusemine.tasks.core.contract import DOUBTS, FEATURES, PREDICTIONS, RESULTS
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.key import Recipe
 from fusemine.tasks.core.window import read_window
 from fusemine.tasks.core.windowed import WindowRefs
+from fusemine.tasks.fuse.contracts import FEATURES
 from fusemine.tasks.inventory.source import Listing, read_listing
+from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS
 from fusemine.tasks.mine.classify.corrections.apply import correct_labels
+from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.report.task import Made
 from fusemine.tasks.table.roles import Columns
 

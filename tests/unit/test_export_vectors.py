@@ -15,11 +15,12 @@ from small_root import DIMENSION, SmallRoot, names, row, vector
 
 from fusemine.flows.export import vectors as exporting
 from fusemine.flows.export.vectors import export_vectors
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.artifact import ArtifactRef, read_frame, read_manifest, ref_of
-from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.window import WindowRules, read_window
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 
 YAML = """\
 version: 1

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.sources.files import find_files, format_of
-from fusemine.tasks.sources.settings import Format, SourceSettings
+from fusemine.tasks.sources.files_settings import Format
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -18,10 +18,10 @@ Write = Callable[[str, str | bytes], Path]
 def test_files_are_found_by_name_or_pattern_sorted_by_path(write: Write, tmp_path: Path) -> None:
     for name in ("in/b.csv", "in/a.csv", "in/c.txt", "in/d.csv/x"):
         write(name, "a\n")
-    found = find_files(SourceSettings(path="in/*.csv"), tmp_path)
+    found = find_files(FilesSettings(path="in/*.csv"), tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in found] == ["in/a.csv", "in/b.csv"]
-    assert find_files(SourceSettings(path="in/c.txt"), tmp_path) == [tmp_path / "in" / "c.txt"]
-    assert find_files(SourceSettings(path=str(tmp_path / "in" / "a.*")), Path("/nowhere")) == [
+    assert find_files(FilesSettings(path="in/c.txt"), tmp_path) == [tmp_path / "in" / "c.txt"]
+    assert find_files(FilesSettings(path=str(tmp_path / "in" / "a.*")), Path("/nowhere")) == [
         tmp_path / "in" / "a.csv"
     ]
 
@@ -29,17 +29,17 @@ def test_files_are_found_by_name_or_pattern_sorted_by_path(write: Write, tmp_pat
 def test_a_missing_file_is_told_with_the_nearest_name(write: Write, tmp_path: Path) -> None:
     write("rows.csv", "a\n")
     with pytest.raises(SourceError) as caught:
-        find_files(SourceSettings(path="row.csv"), tmp_path)
+        find_files(FilesSettings(path="row.csv"), tmp_path)
     assert caught.value.got == f"no file at {tmp_path / 'row.csv'}"
     assert caught.value.fix.startswith("did you mean 'rows.csv'?")
     with pytest.raises(SourceError, match="no file at"):
-        find_files(SourceSettings(path="nowhere/*.csv"), tmp_path)
+        find_files(FilesSettings(path="nowhere/*.csv"), tmp_path)
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", "a**b/*.csv"])
 def test_a_pattern_that_can_be_none_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises((SourceError, ValidationError), match="path"):
-        find_files(SourceSettings(path=path), tmp_path)
+        find_files(FilesSettings(path=path), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from small_root import SmallRoot, at_every_step, everything, names, row, where
 
+from fusemine.tasks.clean.contracts import CLEAN
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import (
     add_forgotten,
     blank_forgotten,
@@ -20,8 +22,9 @@ from fusemine.tasks.collect.forgotten import (
     read_forgotten,
 )
 from fusemine.tasks.core.artifact import Rows, read_manifest, ref_of
-from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, RAW, REJECTED
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of, text_hash
 from fusemine.tasks.inventory.source import read_listing
 from fusemine.tasks.upkeep.forget import Forgotten, forget

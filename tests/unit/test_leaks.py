@@ -23,7 +23,7 @@ from fusemine.tasks.mine.classify.leakage.single_features import (
 )
 from fusemine.tasks.stats.target import Target
 from fusemine.tasks.stats.threads import one_thread
-from fusemine.tasks.table.quoting import QUOTED
+from fusemine.tasks.core.errors import QUOTED
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]

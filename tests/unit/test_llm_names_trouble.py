@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from fusemine.tasks.mine.topic_chain.naming.client import PATIENCE, Client
 from fusemine.tasks.mine.topic_chain.naming.llm_names import LlmNames, llm_names
 from fusemine.tasks.mine.topic_chain.naming.subject import Subject
-from fusemine.tasks.mine.topics.settings import ClusterSettings, NamingSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings, NamingSettings
 
 KEY = "sk-0123456789abcdefghij"
 SECRET = "gulls of a person who is secret"
@@ -76,9 +76,9 @@ def test_what_may_pass_is_tried_again(server: ChatServer, wrong: dict[str, Any])
     [
         ({"status": 401, "body": b'{"error": {"message": "bad key"}}'}, "api_key_env"),
         ({"status": 403}, "api_key_env"),
-        ({"status": 404}, "cluster.naming.model"),
-        ({"status": 301, "headers": {"Location": "http://127.0.0.1:9/"}}, "cluster.naming.url"),
-        ({"status": 402}, "cluster.naming"),
+        ({"status": 404}, "topics.naming.model"),
+        ({"status": 301, "headers": {"Location": "http://127.0.0.1:9/"}}, "topics.naming.url"),
+        ({"status": 402}, "topics.naming"),
         ({"status": 413}, "2,000 tokens"),
         ({"status": 500, "body": b"<h1>Oops</h1>"}, "Oops"),
         ({"status": 429}, "credit"),
@@ -207,12 +207,12 @@ def test_a_missing_key_is_told_and_nothing_is_sent(
     assert f"no key in the {'environment' if 'api_key_env' in place else 'Prefect'}" in str(
         found.trouble
     )
-    assert "cluster.naming" in str(found.trouble)
+    assert "topics.naming" in str(found.trouble)
     assert server.bodies == []
 
 
 def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
-    assert "correct cluster.naming.url" in str(in_trouble("http://ü€/v1", tmp_path).trouble)
+    assert "correct topics.naming.url" in str(in_trouble("http://ü€/v1", tmp_path).trouble)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
 def test_what_cannot_be_set_is_refused(values: dict[str, Any], message: str) -> None:
     naming = {"url": "http://h/v1", "model": "m", **values}
     with pytest.raises(ValidationError, match=message):
-        ClusterSettings.model_validate({"naming": naming})
+        TopicsSettings.model_validate({"naming": naming})
 
 
 @pytest.mark.parametrize(
@@ -252,4 +252,4 @@ def test_only_what_can_change_a_name_is_in_the_key(values: dict[str, Any], chang
 
 
 def test_topics_are_named_by_their_words_unless_a_model_is_set() -> None:
-    assert ClusterSettings().naming is None
+    assert TopicsSettings().naming is None

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from fusemine.tasks.core import locks
+from fusemine.tasks.core.device import device_lock, exclusive, shared
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
-from fusemine.tasks.core.locks import device_lock, exclusive, shared
 
 HOLD = """
 import sys
 from pathlib import Path
-from fusemine.tasks.core.locks import device_lock, exclusive, shared
+from fusemine.tasks.core.device import device_lock, exclusive, shared
 kind, what = sys.argv[1:3]
 lock = {"shared": lambda: shared(Path(what)), "exclusive": lambda: exclusive(Path(what)),
         "device": lambda: device_lock(what, print)}[kind]()
@@ -44,14 +44,14 @@ for _ in range(5):
 """
 AS_NOBODY = """
 import os
-from fusemine.tasks.core.locks import device_lock
+from fusemine.tasks.core.device import device_lock
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with device_lock("cuda", print):
     print("held")
 """
 NO_ROOM = """
 import resource
-from fusemine.tasks.core.locks import device_lock
+from fusemine.tasks.core.device import device_lock
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 with device_lock("cuda", print):
     print("held")

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from support import tickets, write_csv
 
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.collect.assign import assign
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import id_hash
-from fusemine.tasks.core.contract import CLEAN, RAW, REJECTED
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.serving.predict.intake import Batch, Intake, Reading, Seen
-from fusemine.tasks.sources.files import FileRows, read_batches, read_file
+from fusemine.tasks.sources.files import Batch, read_batches, read_file
 from fusemine.tasks.sources.records import Malformed
-from fusemine.tasks.sources.settings import SourceSettings
 from fusemine.tasks.table.roles import Columns
 
 ROLES: dict[str, Any] = {
@@ -32,7 +33,7 @@ ROLES: dict[str, Any] = {
     "number": "minutes",
     "label": "urgent",
 }
-SOURCE = SourceSettings(path="*.csv")
+SOURCE = FilesSettings(path="*.csv")
 Frame = dict[str, list[Any]]
 
 
@@ -55,7 +56,7 @@ def rows(**changes: list[Any]) -> pl.DataFrame:
 
 def take(*frames: pl.DataFrame, how: Reading | None = None) -> list[Batch]:
     intake = Intake(how or reading())
-    found = [intake.take(FileRows("new.csv", frame, [])) for frame in frames]
+    found = [intake.take(Batch("new.csv", frame, [])) for frame in frames]
     for batch, frame in zip(found, frames, strict=True):
         RAW.check(batch.raw.to_arrow())
         CLEAN.check(batch.clean.to_arrow())
@@ -132,7 +133,7 @@ def test_a_forgotten_row_is_not_scored_and_leaves_nothing_behind() -> None:
 def test_malformed_records_are_rejected_and_counted_on() -> None:
     intake, broken = Intake(reading()), [Malformed("invalid_utf8", "why", "record")] * 2
     for first in (0, 2):
-        batch = intake.take(FileRows("new.csv", rows().clear(), broken))
+        batch = intake.take(Batch("new.csv", rows().clear(), broken))
         assert batch.rejected["row_id"].to_list() == [f"new.csv#{first + i}" for i in (0, 1)]
     intake.check("new.csv")
 
@@ -140,7 +141,7 @@ def test_malformed_records_are_rejected_and_counted_on() -> None:
 def checked(how: Reading, *frames: pl.DataFrame) -> Intake:
     intake = Intake(how)
     for frame in frames:
-        intake.take(FileRows("new.csv", frame, []))
+        intake.take(Batch("new.csv", frame, []))
     intake.check("new.csv")
     return intake
 

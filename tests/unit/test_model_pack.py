@@ -31,7 +31,7 @@ from fusemine.tasks.mine.classify.selection.combine import (
 )
 from fusemine.tasks.mine.classify.selection.trainer import Teacher
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.stats.target import Target, Unit
 
 BLOCKS = ("terms", "text", *TABLE)
@@ -275,7 +275,7 @@ def test_a_model_without_networks_is_read_without_torch(tmp_path: Any) -> None:
     for kind, content in pack(taught).items():
         (tmp_path / kind).write_bytes(content)
     code = (
-        "import sys, pathlib; from fusemine.tasks.serving.pack import unpack;"
+        "import sys, pathlib; from fusemine.tasks.core.pack.pack import unpack;"
         f"unpack({{p.name: p.read_bytes() for p in pathlib.Path({str(tmp_path)!r}).iterdir()}});"
         "print({'torch', 'lightgbm', 'pytest'} & set(sys.modules))"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fusemine.tasks.core.contract import WATCH
+from fusemine.tasks.serving.monitor.contracts import WATCH
 from fusemine.tasks.serving.monitor.evaluate import Kind, Scored, Watched, is_due, watch
 from fusemine.tasks.serving.settings import RetrainRule
 

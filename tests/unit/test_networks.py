@@ -21,7 +21,7 @@ from fusemine.tasks.mine.classify.learners.network import (
 )
 from fusemine.tasks.mine.classify.learners.tabm import fit_tabm
 from fusemine.tasks.mine.classify.learners.training import Course, held_back, train
-from fusemine.tasks.serving.pack import pack, unpack
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.stats.fixed_batches import SIZES
 from fusemine.tasks.stats.target import Floats, Target
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import SHARES
+from fusemine.tasks.mine.topics.contracts import SHARES
 from fusemine.tasks.mine.topics.over_time import EARLIER, LEAST, over_time, wilson
 
 Ints = NDArray[np.int64]

@@ -17,11 +17,11 @@ from small_models import make_model
 
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.device import Budget
 from fusemine.tasks.embed.encoders.architecture import read_blueprint
 from fusemine.tasks.embed.encoders.encoder import Encoder
 from fusemine.tasks.embed.encoders.files import ModelFiles, find_model, kind_of
 from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.memory import Budget
 from fusemine.tasks.embed.settings import EmbedSettings
 
 TEXTS = [

@@ -13,8 +13,7 @@ import pytest
 
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.sources.detect import find_source
-from fusemine.tasks.sources.files import FileRows
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.files import Batch
 from fusemine.tasks.table.profile import Guess, Role, guess_roles
 from fusemine.tasks.table.roles import TimeColumn
 from fusemine.tasks.table.times import parse_times
@@ -178,7 +177,7 @@ def test_a_table_without_rows_has_no_roles() -> None:
     assert [item.role for item in found] == [Role.NONE, Role.NONE]
 
 
-def source(path: Path) -> tuple[SourceSettings, FileRows]:
+def source(path: Path) -> tuple[FilesSettings, Batch]:
     settings, rows = find_source(path, path.name)
     assert settings.path == path.name
     return settings, rows

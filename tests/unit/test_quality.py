@@ -13,16 +13,17 @@ from pydantic import ValidationError
 
 from fusemine.flows.engine.quality import Facts, QualitySettings, check_quality, quality_facts
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.clean.task import _summary
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job, read_frame
-from fusemine.tasks.core.contract import CLEAN, RAW, REJECTED
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import QualityError, SettingsError
 from fusemine.tasks.core.key import Recipe
 from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.inventory.source import Source, read_listing, state_of
 from fusemine.tasks.inventory.task import _scan
-from fusemine.tasks.sources.settings import SourceSettings
 from fusemine.tasks.table.roles import Columns
 
 ROLES = Columns.model_validate(
@@ -64,7 +65,7 @@ def store(folder: Path, *tables: str, **settings: Any) -> Stored:
     """Collect tables and clean their rows of March 1995."""
     for number, table in enumerate(tables):
         (folder / f"{number}.csv").write_text(table)
-    where = SourceSettings(path="*.csv")
+    where = FilesSettings(path="*.csv")
     source = Source(folder / "root", folder, where, ROLES, PartitionSettings())
     state = state_of(source)
     with Draft(state.job) as draft:

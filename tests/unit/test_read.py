@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fusemine.tasks.core.errors import SourceError
-from fusemine.tasks.sources.files import FileRows, Malformed, read_file
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.files import Batch, Malformed, read_file
 
 Write = Callable[[str, str | bytes], Path]
 
 
-def read(path: Path, **settings: object) -> FileRows:
-    return read_file(path, SourceSettings(path=path.name, **settings), path.parent)
+def read(path: Path, **settings: object) -> Batch:
+    return read_file(path, FilesSettings(path=path.name, **settings), path.parent)
 
 
-def cells(file: FileRows) -> list[tuple[object, ...]]:
+def cells(file: Batch) -> list[tuple[object, ...]]:
     return file.frame.rows()
 
 
@@ -212,7 +211,7 @@ def test_an_encoding_that_is_none_is_refused(write: Write, encoding: str) -> Non
 
 def test_a_file_outside_the_base_keeps_its_whole_name(write: Write, tmp_path: Path) -> None:
     path = write("a.csv", "a\n1\n")
-    assert read_file(path, SourceSettings(path="x"), tmp_path / "other").source == str(path)
+    assert read_file(path, FilesSettings(path="x"), tmp_path / "other").source == str(path)
 
 
 def test_a_form_that_is_set_counts_more_than_the_name(write: Write) -> None:

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from fusemine.tasks.collect.assign import Collected, assign
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.partition import PartitionSettings
-from fusemine.tasks.sources.files import FileRows, read_batches, read_file
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.files import Batch, read_batches, read_file
 from fusemine.tasks.sources.streams import BLOCK, byte_lines, text_lines
 from fusemine.tasks.table.roles import Columns
 
@@ -30,12 +29,12 @@ Write = Callable[[str, str | bytes], Path]
 LONG = "a,b\n" + "1,a text that makes the file longer than a block\n" * (BLOCK // 40)
 
 
-def batches(path: Path, rows: int, **settings: object) -> Iterator[FileRows]:
-    return read_batches(path, SourceSettings(path=path.name, **settings), path.parent, rows)
+def batches(path: Path, rows: int, **settings: object) -> Iterator[Batch]:
+    return read_batches(path, FilesSettings(path=path.name, **settings), path.parent, rows)
 
 
-def whole(path: Path, **settings: object) -> FileRows:
-    return read_file(path, SourceSettings(path=path.name, **settings), path.parent)
+def whole(path: Path, **settings: object) -> Batch:
+    return read_file(path, FilesSettings(path=path.name, **settings), path.parent)
 
 
 def refused(path: Path, **settings: object) -> str:
@@ -121,7 +120,7 @@ def test_lines_are_the_same_wherever_blocks_end(
     assert found == list(io.StringIO(expected, newline=""))
 
 
-def cut(files: list[FileRows]) -> Collected:
+def cut(files: list[Batch]) -> Collected:
     return assign(files, Columns(text=("b",)), PartitionSettings(), "first")
 
 

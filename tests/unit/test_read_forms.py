@@ -18,15 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusemine.tasks.core.errors import SourceError
-from fusemine.tasks.sources.files import FileRows, Malformed, read_file
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.files import Batch, Malformed, read_file
 
 Write = Callable[[str, str | bytes], Path]
 CSV = "a,b\n" + "1,two\n" * 3000
 
 
-def read(path: Path, **settings: object) -> FileRows:
-    return read_file(path, SourceSettings(path=path.name, **settings), path.parent)
+def read(path: Path, **settings: object) -> Batch:
+    return read_file(path, FilesSettings(path=path.name, **settings), path.parent)
 
 
 def refused(path: Path) -> SourceError:
@@ -35,7 +34,7 @@ def refused(path: Path) -> SourceError:
     return caught.value
 
 
-def parquet(folder: Path, **columns: object) -> FileRows:
+def parquet(folder: Path, **columns: object) -> Batch:
     path = folder / "a.parquet"
     pq.write_table(pa.table(columns), path)
     return read(path)

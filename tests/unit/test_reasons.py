@@ -21,7 +21,8 @@ from fusemine.tasks.mine.anomalies.reasons.reasons import (
     unusual_words,
 )
 from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours
-from fusemine.tasks.table.quoting import QUOTED, percent, quote
+from fusemine.tasks.core.errors import QUOTED, quote
+from fusemine.tasks.text.sentences import percent
 from fusemine.tasks.text.distinct import distinct_texts
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from heaps import joined, month, window_of
 
-from fusemine.tasks.core.contract import EVENTS, REGISTRY
 from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.contracts import EVENTS, REGISTRY
 from fusemine.tasks.mine.topic_chain.naming.subject import LlmNames
 from fusemine.tasks.mine.topic_chain.registry import (
     MODEL,
@@ -21,7 +21,7 @@ from fusemine.tasks.mine.topic_chain.registry import (
     topics_frame,
     topics_of,
 )
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.window import Window
     from fusemine.tasks.mine.topic_chain.naming.subject import Subject
 
-SETTINGS = ClusterSettings()
+SETTINGS = TopicsSettings()
 FIRST = {"deer": 60, "engine": 60, "window": 60}
 
 
 class History:
     """Partitions that come one after the other, and the registry after each."""
 
-    def __init__(self, settings: ClusterSettings = SETTINGS) -> None:
+    def __init__(self, settings: TopicsSettings = SETTINGS) -> None:
         self.settings, self.state = settings, State()
         self.windows: list[Window] = []
 
@@ -51,7 +51,7 @@ class History:
         return [event.kind for event in self.state.events if event.partition == partition]
 
 
-def begun(settings: ClusterSettings = SETTINGS) -> History:
+def begun(settings: TopicsSettings = SETTINGS) -> History:
     history = History(settings)
     history.add(month("2020-01", FIRST))
     return history

@@ -16,7 +16,7 @@ from fusemine.tasks.core.windowed import SUMMARY
 from fusemine.tasks.mine.topic_chain.advance import Rows, advance
 from fusemine.tasks.mine.topic_chain.registry import State
 from fusemine.tasks.mine.topic_chain.stored import ANCHORED, anchors_at, read_state, write_state
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 FIRST = month("2020-01", {"deer": 60, "engine": 60})
 SECOND = month("2020-02", {"deer": 5}, start=100)
@@ -31,10 +31,10 @@ def kept(folder: Path, partition: str, state: State, before: ArtifactRef | None)
 
 @pytest.fixture
 def chain(tmp_path: Path) -> list[tuple[State, ArtifactRef]]:
-    first = advance(State(), Rows(FIRST, lambda: FIRST), "2020-01", ClusterSettings())
+    first = advance(State(), Rows(FIRST, lambda: FIRST), "2020-01", TopicsSettings())
     at_first = kept(tmp_path, "2020-01", first, None)
     rows = Rows(SECOND, lambda: joined(FIRST, SECOND))
-    second = advance(first, rows, "2020-02", ClusterSettings())
+    second = advance(first, rows, "2020-02", TopicsSettings())
     return [(first, at_first), (second, kept(tmp_path, "2020-02", second, at_first))]
 
 

@@ -17,7 +17,7 @@ AROUND = {
     "fusemine.tasks.core.artifact",
     "fusemine.tasks.inventory.source",
     # Which encoder computes, where and how precisely; keys hold its kind, files and precision.
-    "fusemine.tasks.embed.device",
+    "fusemine.tasks.embed.encoders.memory",
     "fusemine.tasks.embed.engine",
     "fusemine.tasks.embed.encoders.files",
     "fusemine.tasks.embed.encoders.load",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fusemine.tasks.mine.classify.leakage.leakage import MOST_ROWS
 from fusemine.tasks.mine.classify.leakage.stated_labels import stated
 from fusemine.tasks.stats.target import Target
-from fusemine.tasks.table.quoting import QUOTED
+from fusemine.tasks.core.errors import QUOTED
 
 Codes = NDArray[np.int64]
 NAMES = ["harmless", "serious"]

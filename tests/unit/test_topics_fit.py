@@ -18,7 +18,7 @@ from fusemine.tasks.mine.topic_chain.grouping.fit import FEW, Fit, fit
 from fusemine.tasks.mine.topic_chain.grouping.graph import near_of
 from fusemine.tasks.mine.topic_chain.grouping.kmeans import spherical
 from fusemine.tasks.mine.topic_chain.grouping.methods import bounds, candidates
-from fusemine.tasks.mine.topics.settings import ClusterSettings
+from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 Floats = NDArray[np.float32]
 METHODS = ("graph", "kmeans", "hdbscan", "agglomerative")
@@ -33,7 +33,7 @@ def heaps(count: int, each: int, noise: float = 0.12, seed: int = 0) -> Floats:
 
 def checked(vectors: Floats, before: NDArray[np.int32] | None = None, **chosen: Any) -> Fit:
     """Group vectors and check what must hold of every result."""
-    given_settings = ClusterSettings(**chosen)
+    given_settings = TopicsSettings(**chosen)
     near = near_of(vectors, given_settings.neighbours)
     found = fit(vectors, near, given_settings, before)
     assert found.labels.shape == (len(vectors),)

@@ -17,13 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, Draft, Job
-from fusemine.tasks.core.contract import CLEAN, EMBEDDINGS, REJECTED
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import ContractError
 from fusemine.tasks.core.key import Recipe
 from fusemine.tasks.core.window import Window, WindowRules, read_new, read_window
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.table.roles import Columns
 
 END = datetime(1996, 6, 1, tzinfo=UTC)

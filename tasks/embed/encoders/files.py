@@ -6,35 +6,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.core.key import Stage, digest, file_digest
-from fusemine.tasks.embed.encoders.architecture import read_blueprint
-from fusemine.tasks.embed.encoders.static import static_files
+from fusemine.tasks.core.key import digest, file_digest
+from fusemine.tasks.core.stage import load
+from fusemine.tasks.embed.encoders.kinds import KINDS
 from fusemine.tasks.embed.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from fusemine.tasks.embed.settings import EmbedSettings
-
-Kind = Literal["packed", "padded", "static", "endpoint"]
-
-_COMMON = ("numpy", "tokenizers")
-SPACES = {
-    "packed": Stage(
-        "store", ("fusemine.tasks.embed.encoders.packed",), (*_COMMON, "safetensors", "torch")
-    ),
-    "padded": Stage(
-        "store",
-        ("fusemine.tasks.embed.encoders.padded",),
-        (*_COMMON, "sentence-transformers", "torch", "transformers"),
-    ),
-    "static": Stage(
-        "store", ("fusemine.tasks.embed.encoders.static",), (*_COMMON, "safetensors", "scipy")
-    ),
-    "endpoint": Stage("store", ("fusemine.tasks.embed.encoders.endpoint.endpoint",), ("numpy",)),
-}
-"""For each kind of encoder the code and the libraries that its vectors depend on."""
 
 # Packages that hold a model, by the model's name: the package and the folder in it.
 _PACKAGED = {
@@ -54,12 +35,18 @@ class ModelFiles:
     Args:
         folder: Its files; None for one behind an endpoint.
         fingerprint: Hash of their content.
-        kind: What runs it.
+        kind: What runs it: one of `kinds.KINDS`.
     """
 
     folder: Path | None
     fingerprint: str
-    kind: Kind
+    kind: str
+
+    @property
+    def there(self) -> Path:
+        """The folder of a model that has one."""
+        assert self.folder is not None  # noqa: S101  (its kind says so)
+        return self.folder
 
 
 def find_model(settings: EmbedSettings, base: Path) -> ModelFiles:
@@ -79,11 +66,12 @@ def find_model(settings: EmbedSettings, base: Path) -> ModelFiles:
     return ModelFiles(folder, _fingerprint(folder), kind_of(folder))
 
 
-def kind_of(folder: Path) -> Kind:
+def kind_of(folder: Path) -> str:
     """What runs the model in a folder, told from its small files."""
-    if static_files(folder) is not None:
-        return "static"
-    return "padded" if read_blueprint(folder) is None else "packed"
+    return next(
+        (name for name, kind in KINDS.items() if kind.fits and load(kind.fits)(folder)),
+        [*KINDS][-1],
+    )
 
 
 def _local(name: str, base: Path) -> Path | None:

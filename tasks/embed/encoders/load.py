@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.core.stage import load
+from fusemine.tasks.embed.encoders.kinds import KINDS
 from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 if TYPE_CHECKING:
@@ -32,18 +34,5 @@ def load_encoder(
 @lru_cache(maxsize=1)
 def _loaded(model: ModelFiles, settings: str, precision: Precision, key: str | None) -> Encoder:
     values = EmbedSettings.model_validate_json(settings)
-    if model.folder is None:
-        from fusemine.tasks.embed.encoders.endpoint.endpoint import EndpointEncoder
-
-        return EndpointEncoder(values.model, values, key)
-    if model.kind == "static":
-        from fusemine.tasks.embed.encoders.static import StaticEncoder
-
-        return StaticEncoder(model.folder, values)
-    if model.kind == "packed":
-        from fusemine.tasks.embed.encoders.packed import PackedEncoder
-
-        return PackedEncoder(model.folder, values, precision)
-    from fusemine.tasks.embed.encoders.padded import PaddedEncoder
-
-    return PaddedEncoder(model.folder, values, precision)
+    made: Encoder = load(KINDS[model.kind].load)(model, values, precision, key)
+    return made

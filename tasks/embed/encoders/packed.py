@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.embed.device import Budget, resolve_device, tokens_at_a_time
 from fusemine.tasks.embed.encoders.architecture import read_blueprint
 from fusemine.tasks.embed.encoders.batches import plan_batches
+from fusemine.tasks.embed.encoders.memory import Budget, tokens_at_a_time
 from fusemine.tasks.embed.encoders.tokens import FastTokenizer, Reader
 from fusemine.tasks.embed.encoders.worker_pool import Workers
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.embed.encoders.architecture import Blueprint
     from fusemine.tasks.embed.encoders.encoder import Prepared, Tell
+    from fusemine.tasks.embed.encoders.files import ModelFiles
     from fusemine.tasks.embed.encoders.network import Network
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
@@ -99,3 +101,15 @@ def _load(folder: Path, blueprint: Blueprint, device: str, precision: Precision)
             expected="weights in safetensors that fit its config.json",
             fix="fetch the model again or name another one",
         ) from error
+
+
+def fits(folder: Path) -> bool:
+    """Whether the padding-free path computes the model in a folder exactly."""
+    return read_blueprint(folder) is not None
+
+
+def load(
+    model: ModelFiles, settings: EmbedSettings, precision: Precision, _: str | None
+) -> PackedEncoder:
+    """The encoder of a model's files."""
+    return PackedEncoder(model.there, settings, precision)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.embed.device import Budget, resolve_device, tokens_at_a_time
 from fusemine.tasks.embed.encoders.batches import plan_batches
+from fusemine.tasks.embed.encoders.memory import Budget, tokens_at_a_time
 from fusemine.tasks.embed.encoders.tokens import Reader
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fusemine.tasks.embed.encoders.encoder import Prepared, Tell
+    from fusemine.tasks.embed.encoders.files import ModelFiles
     from fusemine.tasks.embed.encoders.pieces import Span
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
@@ -141,3 +143,10 @@ def _load(folder: Path, device: str, precision: Precision) -> Any:
             expected="a sentence-transformers model with its weights in safetensors",
             fix="fetch the model again or name another one",
         ) from error
+
+
+def load(
+    model: ModelFiles, settings: EmbedSettings, precision: Precision, _: str | None
+) -> PaddedEncoder:
+    """The encoder of a model's files."""
+    return PaddedEncoder(model.there, settings, precision)

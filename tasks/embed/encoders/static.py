@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fusemine.tasks.embed.encoders.encoder import Prepared, Tell
-    from fusemine.tasks.embed.settings import EmbedSettings
+    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 # Where the wordllama package holds what it loads by default.
 _WORDLLAMA = (
@@ -114,3 +115,13 @@ def _unknown_id(tokenizer: Any) -> int | None:
     if model.get("unk_token") is None:
         return model.get("unk_id")  # type: ignore[no-any-return]
     return tokenizer.token_to_id(model["unk_token"])  # type: ignore[no-any-return]
+
+
+def fits(folder: Path) -> bool:
+    """Whether a folder holds a static model."""
+    return static_files(folder) is not None
+
+
+def load(model: ModelFiles, settings: EmbedSettings, _: Precision, __: str | None) -> StaticEncoder:
+    """The encoder of a model's files."""
+    return StaticEncoder(model.there, settings)

@@ -17,8 +17,8 @@ from fusemine.tasks.embed.store.space import Facts, read_facts, write_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
+    from fusemine.tasks.core.store import Store
     from fusemine.tasks.embed.settings import EmbedSettings
     from fusemine.tasks.embed.store.store import Claims, EmbeddingStore
 
@@ -35,7 +35,8 @@ class Engine:
     Args:
         load: Gives the encoder; called only if a text is not stored yet, or nothing is.
         store: Where vectors are looked up and kept.
-        folder: Folder of the store's space.
+        place: The pipeline's store, which that is part of.
+        space: Name of the space there.
         settings: How texts become vectors.
         precision: Of the computation, as resolved.
         languages: What the encoder reads, as ISO 639 codes; none if it is not known or any.
@@ -43,14 +44,15 @@ class Engine:
 
     load: Callable[[], Encoder]
     store: EmbeddingStore
-    folder: Path
+    place: Store
+    space: str
     settings: EmbedSettings
     precision: str
     languages: tuple[str, ...] = ()
 
     def facts(self) -> Facts:
         """What the vectors are; loads the encoder if that was never written down."""
-        return read_facts(self.folder) or self.describe(self.load())
+        return read_facts(self.place, self.space) or self.describe(self.load())
 
     def describe(self, encoder: Encoder) -> Facts:
         """Write down what the vectors of an encoder are.
@@ -66,7 +68,7 @@ class Engine:
             max_tokens=encoder.max_tokens,
             settings=self.settings.key_values(),
         )
-        known = read_facts(self.folder)
+        known = read_facts(self.place, self.space)
         if known is not None and known.dimension != facts.dimension:
             raise ModelError(
                 got=f"vectors of length {facts.dimension} from {facts.model}, whose stored ones "
@@ -75,7 +77,7 @@ class Engine:
                 fix="give the other model another name in embed.model",
             )
         if known != facts:
-            write_facts(self.folder, facts)
+            write_facts(self.place, self.space, facts)
         return facts
 
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
+import shutil
 from collections import defaultdict
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.core.contract import STORE
 from fusemine.tasks.core.errors import ContractError
 from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.embed.contracts import STORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from fusemine.tasks.core.store import Store
 
 ROWS_PER_GROUP = 2048
 HASH_BYTES = 16
+PART = "part-"
 # So many parts of like size become one.
 MERGED = 16
 
@@ -31,35 +34,36 @@ class DamagedError(Exception):
     """A part that cannot be read.
 
     Args:
-        path: The file.
+        name: The part.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.path = path
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class Part:
     """One file of a space.
 
     Args:
-        path: The file.
+        store: Where it is.
+        name: Its name there.
 
     Raises:
         DamagedError: It cannot be read.
         FileNotFoundError: It is gone.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _reading(path) as file:
+    def __init__(self, store: Store, name: str) -> None:
+        self.name, self._store = name, store
+        with _reading(store, name) as file:
             STORE.check(file.schema_arrow.empty_table())
             self.rows = file.metadata.num_rows
             self.width = file.schema_arrow.field("embedding").type.byte_width
 
     def keys(self) -> np.ndarray:
         """Its hashes, uint64 of shape (rows, 2)."""
-        with _reading(self.path) as file:
+        with _reading(self._store, self.name) as file:
             return as_keys(_bytes_of(file.read(columns=["text_hash"])["text_hash"]))
 
     def read(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Table, np.ndarray]]:
@@ -72,43 +76,49 @@ class Part:
             Positions in `rows`, a table, and the numbers of their rows in it.
         """
         groups = rows // ROWS_PER_GROUP
-        with _reading(self.path) as file:
+        with _reading(self._store, self.name) as file:
             for group in np.unique(groups):
                 at = np.flatnonzero(groups == group)
                 yield at, file.read_row_group(int(group)), rows[at] % ROWS_PER_GROUP
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[pq.ParquetFile]:
+def _reading(store: Store, name: str) -> Iterator[pq.ParquetFile]:
     """The open file; whatever is wrong with its bytes is one error."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(store.location(name), page_checksum_verification=True) as file:
             yield file
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException, ContractError) as error:
-        raise DamagedError(path) from error
+        raise DamagedError(name) from error
 
 
-def write(folder: Path, tables: Iterable[pa.Table]) -> None:
+def write(store: Store, space: str, tables: Iterable[pa.Table]) -> None:
     """Write rows as one part, named after its content, whole or not at all.
 
     Args:
-        folder: Folder of the space.
+        store: Where to.
+        space: Name of the space there.
         tables: Rows by the contract `store`, in one schema.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=".draft-", dir=folder)
-    os.close(handle)
+    folder = store.draft()
     try:
+        draft = folder / "part.parquet"
         _write_draft(draft, tables)
-        name = f"part-{file_digest(Path(draft))[:32]}.parquet"
-        Path(draft).rename(folder / name)
+        sha256 = file_digest(draft)
+        store.keep(draft, f"{space}/{PART}{sha256[:32]}.parquet", sha256)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_draft(draft: str, tables: Iterable[pa.Table]) -> None:
+def names(store: Store, space: str) -> list[str]:
+    """The parts of a space."""
+    found = (file.name for file in store.files(space))
+    return [name for name in found if PurePosixPath(name).name.startswith(PART)]
+
+
+def _write_draft(draft: Path, tables: Iterable[pa.Table]) -> None:
     """Full row groups, from tables of any size."""
     writer = None
     left: list[pa.Table] = []
@@ -126,7 +136,7 @@ def _write_draft(draft: str, tables: Iterable[pa.Table]) -> None:
         writer.close()
 
 
-def _writer(draft: str, schema: pa.Schema) -> pq.ParquetWriter:
+def _writer(draft: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Vectors do not compress, and nobody asks for their minimum.
     return pq.ParquetWriter(
         draft,
@@ -136,12 +146,6 @@ def _writer(draft: str, schema: pa.Schema) -> pq.ParquetWriter:
         write_statistics=False,
         write_page_checksum=True,
     )
-
-
-def set_aside(path: Path) -> None:
-    """Take a damaged part out of the space; `fusemine prune` removes it."""
-    with suppress(FileNotFoundError):  # another process was first
-        path.rename(path.with_name(f".damaged-{path.name}"))
 
 
 def to_merge(parts: dict[int, Part]) -> list[list[int]]:

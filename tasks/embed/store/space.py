@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from fusemine.tasks.core.store import Store
 
-FACTS = "space.json"
-USES = "uses.jsonl"
+STORE = "store"
+"""Where the spaces are below the root."""
+FACTS, USE = "space.json", "use.json"
+_TRIES = 5
 
 
 class Facts(BaseModel):
@@ -40,46 +40,56 @@ class Facts(BaseModel):
 
 
 class Use(BaseModel):
-    """One look into a space: when, for how many texts, and how many of these were there."""
+    """How a space was used so far: texts that were looked for, those that were there, and when."""
 
     model_config = ConfigDict(frozen=True)
 
-    at: datetime
-    texts: int
-    hits: int
+    texts: int = 0
+    hits: int = 0
+    at: datetime | None = None
 
 
-def read_facts(folder: Path) -> Facts | None:
+def read_facts(store: Store, space: str) -> Facts | None:
     """The facts of a space; None where none can be read."""
     try:
-        return Facts.model_validate_json((folder / FACTS).read_bytes())
+        return Facts.model_validate_json(store.read(f"{space}/{FACTS}"))
     except (OSError, ValidationError):
         return None
 
 
-def write_facts(folder: Path, facts: Facts) -> None:
-    """Write the facts of a space, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".draft-{os.getpid()}-{FACTS}"
-    draft.write_text(facts.model_dump_json(indent=1), encoding="utf-8")
-    draft.rename(folder / FACTS)
+def write_facts(store: Store, space: str, facts: Facts) -> None:
+    """Write the facts of a space."""
+    store.replace(f"{space}/{FACTS}", facts.model_dump_json(indent=1).encode())
 
 
-def note_use(folder: Path, texts: int, hits: int) -> None:
-    """Add a use; lines of several processes do not mix, because each is one short write."""
-    line = Use(at=datetime.now(UTC), texts=texts, hits=hits).model_dump_json() + "\n"
-    with (folder / USES).open("ab", buffering=0) as file:
-        file.write(line.encode())
+def read_use(store: Store, space: str) -> Use:
+    """How a space was used; not at all, as far as nothing can be read."""
+    return _use_of(_stored(store, space))
 
 
-def read_uses(folder: Path) -> Iterator[Use]:
-    """The uses of a space, oldest first; a line that a kill cut off is left out."""
+def note_use(store: Store, space: str, texts: int, hits: int) -> None:
+    """Add a look for so many texts, of which so many were there.
+
+    Where other processes do the same all the time it is left out: nothing rests on it.
+    """
+    for _ in range(_TRIES):
+        before = _stored(store, space)
+        use = _use_of(before)
+        after = Use(texts=use.texts + texts, hits=use.hits + hits, at=datetime.now(UTC))
+        name, content = f"{space}/{USE}", after.model_dump_json().encode()
+        if store.create(name, content) if before is None else store.replace(name, content, before):
+            return
+
+
+def _stored(store: Store, space: str) -> bytes | None:
     try:
-        lines = (folder / USES).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        try:
-            yield Use.model_validate(json.loads(line))
-        except ValueError:
-            continue
+        return store.read(f"{space}/{USE}")
+    except FileNotFoundError:
+        return None
+
+
+def _use_of(stored: bytes | None) -> Use:
+    try:
+        return Use.model_validate(json.loads(stored)) if stored else Use()
+    except ValueError:
+        return Use()

@@ -18,15 +18,16 @@ import numpy as np
 import pyarrow as pa
 
 from fusemine.tasks.core import vectors
-from fusemine.tasks.core.contract import STORE
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.contracts import STORE
 from fusemine.tasks.embed.store import parts
 from fusemine.tasks.embed.store.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
+
+    from fusemine.tasks.core.store import Store
 
 _CLAIMS = ".claims"
 _COMPACTION = ".compaction"
@@ -69,12 +70,13 @@ class EmbeddingStore:
     """Vectors by text hash.
 
     Args:
-        folder: Folder of the space; made when something is first stored.
+        store: Where it is kept.
+        space: Name of the space there.
         dtype: `float16` or `float32`, of the stored vectors.
     """
 
-    def __init__(self, folder: Path, dtype: str = "float16") -> None:
-        self._folder = folder
+    def __init__(self, store: Store, space: str, dtype: str = "float16") -> None:
+        self._store, self._space = store, space
         self._dtype = dtype
         self._parts: dict[int, Part] = {}
         self._opened = 0
@@ -95,9 +97,9 @@ class EmbeddingStore:
 
     def refresh(self) -> None:
         """Take in the parts that other processes have added, and drop those that are gone."""
-        names = {path.name for path in self._folder.glob("part-*.parquet")}
-        known = {number: part for number, part in self._parts.items() if part.path.name in names}
-        new = sorted(names - {part.path.name for part in known.values()})
+        names = set(parts.names(self._store, self._space))
+        known = {number: part for number, part in self._parts.items() if part.name in names}
+        new = sorted(names - {part.name for part in known.values()})
         if not new and len(known) == len(self._parts):
             return
         stays = np.isin(self._places >> _ROW_BITS, list(known))
@@ -125,7 +127,7 @@ class EmbeddingStore:
             except FileNotFoundError:
                 self.refresh()
             except parts.DamagedError as error:
-                self._set_aside(error.path)
+                self._set_aside(error.name)
 
     def add(
         self, keys: np.ndarray, matrix: np.ndarray, tokens: Sequence[int], languages: Sequence[str]
@@ -157,7 +159,8 @@ class EmbeddingStore:
             }
         ).filter(pa.array(new))
         STORE.check(table)
-        parts.write(self._folder, [table.replace_schema_metadata({"dtype": self._dtype})])
+        typed = table.replace_schema_metadata({"dtype": self._dtype})
+        parts.write(self._store, self._space, [typed])
         self.refresh()
 
     def compact(self) -> None:
@@ -172,19 +175,18 @@ class EmbeddingStore:
 
     def claims(self) -> Claims:
         """Claims of this process on texts that it is about to embed."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return Claims((self._folder / _CLAIMS).open("ab"))
+        return Claims(self._store.lock_file(f"{self._space}/{_CLAIMS}").open("ab"))
 
     def _open(self, name: str) -> np.ndarray:
         """Take in a part under a new number; its hashes, none if it is damaged or gone again."""
         self._opened += 1
         try:
-            part = Part(self._folder / name)
+            part = Part(self._store, name)
             keys = part.keys()
         except FileNotFoundError:
             return _NO_KEYS
         except parts.DamagedError as error:
-            self._note_damage(error.path)
+            self._note_damage(error.name)
             return _NO_KEYS
         self._parts[self._opened] = part
         return keys
@@ -194,13 +196,13 @@ class EmbeddingStore:
         order = np.lexsort((keys[:, 1], keys[:, 0]))
         self._keys, self._places = keys[order], places[order]
 
-    def _set_aside(self, path: Path) -> None:
-        self._note_damage(path)
+    def _set_aside(self, name: str) -> None:
+        self._note_damage(name)
         self.refresh()
 
-    def _note_damage(self, path: Path) -> None:
-        self.damaged.append(path.name)
-        parts.set_aside(path)
+    def _note_damage(self, name: str) -> None:
+        self.damaged.append(name)
+        self._store.set_aside(name)
 
     def _look_up(self, keys: np.ndarray) -> np.ndarray:
         """The place of each text, part number and row in one integer, or -1."""
@@ -246,12 +248,12 @@ class EmbeddingStore:
             for _, table, rows in part.read(np.sort(firsts))
         )
         try:
-            parts.write(self._folder, tables)
+            parts.write(self._store, self._space, tables)
         except parts.DamagedError as error:
-            self._note_damage(error.path)
+            self._note_damage(error.name)
             return
         for part in chosen:
-            part.path.unlink(missing_ok=True)
+            self._store.delete(part.name)
 
     def _check_rounding(self, matrix: np.ndarray, rounded: np.ndarray) -> None:
         exact, kept = unit(matrix), unit(rounded)
@@ -266,10 +268,7 @@ class EmbeddingStore:
     @contextmanager
     def _locked(self) -> Iterator[bool]:
         """Whether this process alone may compact; the kernel frees the lock when it ends."""
-        if not self._folder.exists():
-            yield False
-            return
-        with (self._folder / _COMPACTION).open("ab") as file:
+        with self._store.lock_file(f"{self._space}/{_COMPACTION}").open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

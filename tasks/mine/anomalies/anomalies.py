@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+    from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
     from fusemine.tasks.mine.anomalies.views.view import View
 
 _COLUMNS: dict[str, Any] = {
@@ -67,7 +67,7 @@ def anomaly(
     vectors: NDArray[np.float32],
     table: NDArray[np.float32],
     table_names: Sequence[str],
-    settings: AnomalySettings,
+    settings: AnomaliesSettings,
     new: NDArray[np.bool_] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Anomalies:
@@ -161,7 +161,7 @@ def _skipped(grounds: Grounds, fresh: NDArray[np.bool_], reason: str) -> Anomali
 
 
 def _summary(
-    grounds: Grounds, used: dict[str, View], rows: pl.DataFrame, settings: AnomalySettings
+    grounds: Grounds, used: dict[str, View], rows: pl.DataFrame, settings: AnomaliesSettings
 ) -> dict[str, Any]:
     history = int(grounds.known.sum())
     return {
@@ -181,7 +181,7 @@ def _summary(
     }
 
 
-def _threshold(settings: AnomalySettings) -> dict[str, Any]:
+def _threshold(settings: AnomaliesSettings) -> dict[str, Any]:
     """How it was decided which rows are flagged, and what share of them chance would bring."""
     if settings.contamination is not None:
         return {"rule": f"{settings.contamination:.2%} of the rows", "expected_false_share": None}

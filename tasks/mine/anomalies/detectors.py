@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.batch import Batch
 from fusemine.tasks.mine.anomalies.flagging import FEW, RARE, Alike, most
 from fusemine.tasks.mine.anomalies.reasons.baseline import Past
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+    from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
     from fusemine.tasks.mine.anomalies.views.mahalanobis import Shape
     from fusemine.tasks.mine.anomalies.views.match import MatchDetector
     from fusemine.tasks.mine.anomalies.views.table_detector import TableDetector
@@ -46,6 +47,7 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
+@storable
 @dataclass(frozen=True)
 class Detectors(Stored):
     """What history taught, and by which any further rows are judged.
@@ -129,7 +131,7 @@ def fit_detectors(
     vectors: NDArray[np.float32],
     table: NDArray[np.float32],
     table_names: Sequence[str],
-    settings: AnomalySettings,
+    settings: AnomaliesSettings,
     new: NDArray[np.bool_] | None = None,
 ) -> Detectors:
     """Fit detectors to the known rows of a window, by which they judge new ones as it does.
@@ -160,7 +162,7 @@ def fit_detectors(
     )
 
 
-def _bar(found: Look, settings: AnomalySettings) -> float | None:
+def _bar(found: Look, settings: AnomaliesSettings) -> float | None:
     """The p-value up to which rows are flagged, by those of the known rows.
 
     So many known rows, or the share of them, lie up to it as the settings say, or it is the last

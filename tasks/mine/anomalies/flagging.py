@@ -19,7 +19,7 @@ from fusemine.tasks.text.words import essence
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+    from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
     from fusemine.tasks.mine.anomalies.views.bursts import Bursts
     from fusemine.tasks.mine.anomalies.views.match import Match
     from fusemine.tasks.mine.anomalies.views.repeats import Repeats
@@ -45,7 +45,7 @@ def candidates(
     tails: NDArray[np.float64],
     stands: NDArray[np.bool_],
     new: NDArray[np.bool_],
-    settings: AnomalySettings,
+    settings: AnomaliesSettings,
 ) -> NDArray[np.bool_]:
     """The rows (n,) that may be flagged, of those that stand for themselves or for a group.
 
@@ -64,7 +64,7 @@ def candidates(
     return found
 
 
-def most(rows: int, settings: AnomalySettings) -> int:
+def most(rows: int, settings: AnomaliesSettings) -> int:
     """How many of so many rows are flagged at most."""
     if settings.contamination is not None:
         return min(MOST, math.ceil(settings.contamination * rows))
@@ -135,7 +135,7 @@ def tell_of(
     grounds: Grounds,
     tails: NDArray[np.float64],
     fresh: NDArray[np.bool_],
-    settings: AnomalySettings,
+    settings: AnomaliesSettings,
 ) -> Told:
     """Flag rows by their p-values (n,), and give these and the next unusual ones a reason.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from fusemine.tasks.core.settings import Settings
 
 
-class AnomalySettings(Settings):
+class AnomaliesSettings(Settings):
     """How unusual rows are found."""
 
     false_alarms: Annotated[float, Field(gt=0, le=0.5)] = 0.1

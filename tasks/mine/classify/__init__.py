@@ -1,0 +1,38 @@
+"""The label, learnt from text and table: predictions for every row, and how good they are."""
+
+from __future__ import annotations
+
+from fusemine.tasks.core.artifact import MAIN
+from fusemine.tasks.core.contract import number, text
+from fusemine.tasks.core.stage import RowColumns, Scope, Stage
+from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+
+STAGE = Stage(
+    name="classify",
+    scope=Scope.WINDOW,
+    compute="fusemine.tasks.mine.classify.compute:run",
+    tables={MAIN: PREDICTIONS, "doubts": DOUBTS},
+    reads=("clean", "embed"),
+    settings=ClassifySettings,
+    uses=("fuse", "columns.label_kind"),
+    resources={
+        "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
+        "encoder": "fusemine.tasks.embed.engine:provide",
+        "learner": "fusemine.tasks.mine.classify.compute:provide_learner",
+    },
+    libraries=(
+        "numpy", "polars", "safetensors", "scikit-learn", "scipy", "shap", "skops", "torch",
+    ),
+    device=True,
+    unit="fits",
+    row_columns=RowColumns(
+        {
+            "prediction": text(nullable=True),
+            "probability": number(nullable=True),
+            "split": text(nullable=True),
+        },
+        "fusemine.tasks.mine.classify.compute:row_columns",
+    ),
+    section="fusemine.tasks.mine.classify.report.section:section",
+)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.classify.evaluation.evaluate import leading, measured
 from fusemine.tasks.mine.classify.fitted import CURVE, Learnt
 from fusemine.tasks.mine.classify.leakage.leakage import RULE, leaks
@@ -22,7 +22,8 @@ from fusemine.tasks.mine.classify.selection.candidates import (
     usual_learners,
 )
 from fusemine.tasks.stats.folds import deal, strata
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from fusemine.tasks.mine.classify.learners.training_set import Floats

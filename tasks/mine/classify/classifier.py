@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import PROBABILITY
+from fusemine.tasks.core.pack.trusted import storable
+from fusemine.tasks.mine.classify.contracts import PROBABILITY
 from fusemine.tasks.mine.classify.decide import decided
 from fusemine.tasks.stats.threads import one_thread
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.classify.selection.combine import Combiner
 
 
+@storable
 @dataclass(frozen=True)
 class Chosen:
     """What the search for a model found: enough to fit it again from the same rows."""
@@ -33,6 +35,7 @@ class Chosen:
     """From which probability on a row is called positive; None for the likelier class."""
 
 
+@storable
 @dataclass(frozen=True)
 class Classifier:
     """What foretells the label of any rows."""

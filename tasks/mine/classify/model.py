@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.linear import Linear
 from fusemine.tasks.mine.classify.selection.candidates import SPOKEN
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 WORDS = "terms.word."
 
 
+@storable
 @dataclass(frozen=True)
 class Model:
     """What predicts rows."""

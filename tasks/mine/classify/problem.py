@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.classify.selection.candidates import TABLE
 from fusemine.tasks.mine.classify.splits import Split, split_rows
 from fusemine.tasks.stats.target import Target
-from fusemine.tasks.table.quoting import quote
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fusemine.tasks.mine.topic_chain.drift import Joined, due, join
 from fusemine.tasks.mine.topic_chain.naming.llm_naming import call
 from fusemine.tasks.mine.topic_chain.refit import regroup
-from fusemine.tasks.text.distinct import Texts, distinct_texts
+from fusemine.tasks.text.distinct import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fusemine.tasks.core.window import Window
     from fusemine.tasks.mine.topic_chain.naming.llm_naming import Namer
     from fusemine.tasks.mine.topic_chain.registry import State
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A partition's own rows, and its window, which is read only where it is needed."""
+class Rows(Protocol):
+    """What came with a partition."""
 
-    own: Window
-    window: Callable[[], Window]
-
-    @cached_property
+    @property
     def texts(self) -> Texts:
-        """The distinct texts of the partition."""
-        return distinct_texts(self.own.clean, self.own.matrix)
+        """The distinct texts of the rows that are new."""
 
-    @cached_property
+    @property
     def all_texts(self) -> Texts:
         """The distinct texts of the window."""
-        whole = self.window()
-        return distinct_texts(whole.clean, whole.matrix)
 
 
 def advance(
     before: State,
     rows: Rows,
     partition: str,
-    settings: ClusterSettings,
+    settings: TopicsSettings,
     name: Namer | None = None,
     device: str = "cpu",
 ) -> State:

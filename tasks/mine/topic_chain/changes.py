@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fusemine.tasks.mine.topic_chain.drift import named
 from fusemine.tasks.mine.topic_chain.registry import Event
-from fusemine.tasks.table.quoting import percent
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

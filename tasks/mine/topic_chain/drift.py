@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.topic_chain.registry import Event
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

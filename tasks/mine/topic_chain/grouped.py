@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.mine.topic_chain.grouping.fit import Fit
     from fusemine.tasks.mine.topic_chain.registry import State
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 
 SURE = 0.5
@@ -50,7 +50,7 @@ class Grouped:
     size: int
 
 
-def group(state: State, texts: Texts, settings: ClusterSettings, device: str = "cpu") -> Grouped:
+def group(state: State, texts: Texts, settings: TopicsSettings, device: str = "cpu") -> Grouped:
     """Group the distinct texts of a window, at most `settings.fit_texts` of them."""
     first, _ = same_vectors(texts.vectors)
     vectors = chosen(texts.vectors, first)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.topic_chain.changes import changes
 from fusemine.tasks.mine.topic_chain.grouped import Grouped, group
 from fusemine.tasks.mine.topic_chain.naming.terms import IN_NAME, Term, topic_names, topic_terms
 from fusemine.tasks.mine.topic_chain.reference_texts import outlier_bar
 from fusemine.tasks.mine.topic_chain.registry import NO_TEXT_NAME, WORDS, Fitted, State, Topic
 from fusemine.tasks.mine.topic_chain.themes import themes
-from fusemine.tasks.table.quoting import quote
 
 if TYPE_CHECKING:
     from fusemine.tasks.mine.topic_chain.reference_texts import Anchors
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
     from fusemine.tasks.text.distinct import Texts
 
 
@@ -29,7 +29,7 @@ def regroup(
     state: State,
     texts: Texts,
     partition: str,
-    settings: ClusterSettings,
+    settings: TopicsSettings,
     why: str,
     device: str = "cpu",
 ) -> State:

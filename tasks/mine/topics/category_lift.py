@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.table.roles import CATEGORY
 
 LIFT, LEAST, CHANCE = 2.0, 5, 0.05
 """A pair is notable that has so many times the rows that chance would give, and so many rows; or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ class NamingSettings(ServerSettings):
     that its words give it.
     """
 
+    not_in_keys = frozenset({*ServerSettings.model_fields, "total_seconds"})
+
     model: str = Field(min_length=1)
     """What the server knows the model by."""
     api: Literal["chat", "completions"] = "chat"
@@ -29,12 +31,8 @@ class NamingSettings(ServerSettings):
     total_seconds: float = Field(default=600.0, gt=0)
     """Ask no longer than this for all names; those that came are kept for the next run."""
 
-    def key_values(self) -> dict[str, Any]:
-        """The settings that can change a name, JSON-ready."""
-        return self.model_dump(mode="json", include={"model", "api", "max_tokens"})
 
-
-class ClusterSettings(Settings):
+class TopicsSettings(Settings):
     """How texts are grouped into topics."""
 
     method: Literal["auto", "graph", "kmeans", "hdbscan", "agglomerative"] = "auto"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import PROBABILITY
+from fusemine.tasks.mine.classify.contracts import PROBABILITY
 from fusemine.tasks.stats.folds import group_codes
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import PROBABILITY
+from fusemine.tasks.mine.classify.contracts import PROBABILITY
 from fusemine.tasks.mine.classify.evaluation import class_metrics
 from fusemine.tasks.mine.classify.evaluation.number_metrics import measure_numbers
 from fusemine.tasks.serving.challenge.compare import losses

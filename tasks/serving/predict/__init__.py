@@ -1,0 +1,23 @@
+"""The results of scoring a file with the model in use."""
+
+from __future__ import annotations
+
+from fusemine.tasks.core.artifact import MAIN
+from fusemine.tasks.core.contract import REJECTED
+from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.report.contracts import RESULTS
+from fusemine.tasks.serving.predict.contracts import TEXTS
+
+STAGE = Stage(
+    name="predict",
+    scope=Scope.SERVING,
+    compute="fusemine.tasks.serving.predict.compute:run",
+    tables={MAIN: RESULTS, "rejected": REJECTED, "texts": TEXTS},
+    reads=("train",),
+    uses=("embed",),
+    resources={"encoder": "fusemine.tasks.embed.engine:provide"},
+    # Nearly all of it runs, and reading it as `code_hash` does takes longer than scoring a row.
+    package="fusemine.tasks",
+    libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch"),
+    unit="rows",
+)

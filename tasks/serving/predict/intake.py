@@ -13,18 +13,13 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.clean.clean import clean
-from fusemine.tasks.collect.assign import (
-    malformed_rows,
-    own_name,
-    place,
-    removed_rows,
-    row_hashes,
-    row_json,
-)
+from fusemine.tasks.collect.assign import malformed_rows, own_name, place, row_hashes
+from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
-from fusemine.tasks.core.contract import CATEGORY, NUMBER, RAW
+from fusemine.tasks.core.contract import removed_rows, row_json
 from fusemine.tasks.core.errors import SourceError, nearest
 from fusemine.tasks.table.cells import as_text
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.clean.settings import CleanSettings
     from fusemine.tasks.core.partition import PartitionSettings
-    from fusemine.tasks.sources.files import FileRows
+    from fusemine.tasks.sources.files import Batch
     from fusemine.tasks.table.roles import Columns
 
 ENOUGH = 20
@@ -106,7 +101,7 @@ class Intake:
     def __post_init__(self) -> None:
         self._ids = Seen()
 
-    def take(self, file: FileRows) -> Batch:
+    def take(self, file: Batch) -> Batch:
         """Read the next batch of the file.
 
         Raises:
@@ -114,9 +109,9 @@ class Intake:
         """
         _check_header(file, self.reading)
         reading, columns = self.reading, self.reading.columns
-        placed, lost = place(file, columns, reading.by, self.rows)
+        placed, lost = place(file, columns, reading.by)
         lost = _named(lost, placed, columns)
-        broken = malformed_rows(file.source, file.malformed, self.broken)
+        broken = malformed_rows(file)
         self.rows, self.broken = self.rows + placed.height, self.broken + len(file.malformed)
         id_column = None if columns.id is None else own_name(columns.id)
         removed = [blank_forgotten(pl.concat([broken, lost]), id_column, reading.forgotten)]
@@ -202,7 +197,7 @@ def _other_type(name: str, column: str, told: str) -> SourceError:
     )
 
 
-def _check_header(file: FileRows, reading: Reading) -> None:
+def _check_header(file: Batch, reading: Reading) -> None:
     header = file.frame.columns
     missing = [name for name in dict.fromkeys(reading.needed()) if name not in header]
     if missing:

@@ -1,0 +1,23 @@
+"""A model that scores new rows, fitted on a window in the way that was chosen there."""
+
+from __future__ import annotations
+
+from fusemine.tasks.core.artifact import MAIN
+from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
+from fusemine.tasks.serving.input_contract import PLACES
+from fusemine.tasks.serving.train.contracts import TRAINED
+
+STAGE = Stage(
+    name="train",
+    scope=Scope.SERVING,
+    compute="fusemine.tasks.serving.train.compute:run",
+    tables={MAIN: TRAINED, "anchors": ANCHORS},
+    reads=("clean", "embed", "classify", "topic_chain"),
+    uses=("classify", "fuse", "anomalies", *PLACES),
+    resources={
+        "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
+        "encoder": "fusemine.tasks.embed.engine:provide",
+    },
+    libraries=("numpy", "polars", "safetensors", "scikit-learn", "scipy", "skops", "torch"),
+)

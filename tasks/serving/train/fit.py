@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.contract import CATEGORY
 from fusemine.tasks.fuse.blocks import fit_blocks
 from fusemine.tasks.fuse.features import DENSE
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.anomalies.detectors import fit_detectors
 from fusemine.tasks.serving.scorer import Scorer, table_of
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.fuse.blocks import Block
     from fusemine.tasks.fuse.settings import FuseSettings
     from fusemine.tasks.fuse.transformers import BlockName
-    from fusemine.tasks.mine.anomalies.settings import AnomalySettings
+    from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
     from fusemine.tasks.mine.classify.classifier import Classifier
 
 MOST_LEVELS, OFTEN = 10_000, 0.2
@@ -30,7 +30,7 @@ def fit_scorer(
     clean: pl.DataFrame,
     vectors: NDArray[np.float32],
     classifier: Classifier | None,
-    settings: AnomalySettings,
+    settings: AnomaliesSettings,
     fusing: FuseSettings,
     new: NDArray[np.bool_] | None,
     timezone: str,

@@ -25,12 +25,12 @@ from unit.report.watched import (
 )
 
 from fusemine.tasks.core.artifact import MAIN, Draft, Job
-from fusemine.tasks.core.contract import WATCH
 from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.gather import models
 from fusemine.tasks.report.markdown import five_lines, render_markdown
 from fusemine.tasks.report.model import ReportInputs, ReportModel, Skipped
 from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.serving.monitor.contracts import WATCH
 from fusemine.tasks.serving.monitor.report.since import Since
 
 Make = Callable[..., ReportInputs]

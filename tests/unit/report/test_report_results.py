@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from fusemine.tasks.core.contract import RESULTS
+from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.report.model import ReportInputs
 from fusemine.tasks.report.results import results, topics_of_rows
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.embed.encoders.encoder import Tell
     from fusemine.tasks.embed.encoders.endpoint.response import Answer
-    from fusemine.tasks.embed.settings import EmbedSettings
+    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 PROBE = "text"
 # About a token of the usual tokenisers: up to four letters or digits, or one other character. East
@@ -147,3 +148,10 @@ def _room(prompt: str, max_tokens: int | None) -> int:
             fix="shorten embed.prompt or raise embed.max_tokens",
         )
     return room
+
+
+def load(
+    _: ModelFiles, settings: EmbedSettings, __: Precision, api_key: str | None
+) -> EndpointEncoder:
+    """The encoder that settings name."""
+    return EndpointEncoder(settings.model, settings, api_key)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.stored import Stored
 from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
 from fusemine.tasks.text.words import words
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def tail(value: float, ordered: NDArray[np.float64]) -> Tail:
     return Tail(max(below, above), below >= above, low, top, size)
 
 
+@storable
 @dataclass(frozen=True)
 class KnownNumbers(Stored):
     """A column of numbers: (h,) the values of the known rows, NaN where there is none."""
@@ -70,6 +72,7 @@ class KnownNumbers(Stored):
         return np.sort(self.values[~np.isnan(self.values)])
 
 
+@storable
 @dataclass(frozen=True)
 class KnownCategories(Stored):
     """A column of categories: (h,) the known rows' codes into `levels`, -1 for none."""
@@ -120,6 +123,7 @@ class KnownCategories(Stored):
         return float(self._upto[np.searchsorted(self._ascending, count, "right")])
 
 
+@storable
 @dataclass(frozen=True)
 class Past(Stored):
     """What is usual among the known rows.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fusemine.tasks.core.pack.trusted import storable
+
 
 @dataclass(frozen=True)
 class Mismatch:
@@ -41,6 +43,7 @@ class Astray:
     size: int
 
 
+@storable
 @dataclass(frozen=True)
 class Burst:
     """A partition in which a group has far more rows than its history makes one expect.

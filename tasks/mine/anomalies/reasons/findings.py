@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.anomalies.reasons.evidence import Burst, Evidence
 from fusemine.tasks.mine.anomalies.reasons.reasons import explain, figure, unlike
-from fusemine.tasks.table.quoting import quote
+from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

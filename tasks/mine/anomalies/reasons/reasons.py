@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.anomalies.reasons.baseline import tail
 from fusemine.tasks.mine.anomalies.reasons.evidence import Astray, Mismatch
 from fusemine.tasks.mine.anomalies.reasons.rare_words import not_near, rare_words
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.text.sentences import percent
 from fusemine.tasks.text.words import words
 
 if TYPE_CHECKING:

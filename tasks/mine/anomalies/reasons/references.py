@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.stored import Stored
 from fusemine.tasks.mine.anomalies.views.text_detector import essences
 from fusemine.tasks.mine.anomalies.views.text_neighbours import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _ABSENT, _UNHELD = -2, -1
 
 
+@storable
 @dataclass(frozen=True)
 class Lookup:
     """Whole numbers by text, of which only a hash of 8 bytes is kept.
@@ -63,6 +65,7 @@ def _hashed(texts: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
+@storable
 @dataclass(frozen=True)
 class References(Stored):
     """The known texts that others are held against.

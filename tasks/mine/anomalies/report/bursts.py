@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY
 from fusemine.tasks.mine.anomalies.report.model import GroupBurst
 from fusemine.tasks.report.timeline import Timeline, timeline
 from fusemine.tasks.report.words import count, cut, plural
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from fusemine.tasks.report.model import ReportInputs

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.core.contract import CATEGORY
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.reasons.evidence import Burst
 from fusemine.tasks.mine.anomalies.views.bursts import share_in
 from fusemine.tasks.mine.anomalies.views.view import View
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.anomalies.views.bursts import Bursts
 
 
+@storable
 @dataclass(frozen=True)
 class TimeDetector:
     """The bursts of a window of partitions.

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fusemine.tasks.core.contract import CATEGORY
 from fusemine.tasks.mine.anomalies.reasons.evidence import Burst
 from fusemine.tasks.stats.p_values import rejected
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.categories import MISSING, RARE
 from fusemine.tasks.mine.anomalies.reasons.evidence import Astray, Mismatch
+from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,7 @@ CERTAIN = 0.99
 """The most that is said to be probable: what is foretold is a regression's guess."""
 
 
+@storable
 @dataclass(frozen=True)
 class Levels:
     """A column of categories as features.
@@ -52,6 +54,7 @@ class Levels:
         return Mismatch(column, value, suggested, min(round(float(shares[best]), 3), CERTAIN))
 
 
+@storable
 @dataclass(frozen=True)
 class Scale:
     """A column of numbers as a feature.
@@ -83,6 +86,7 @@ class Scale:
         return Astray(column, float(value), suggested, closer / size, size)
 
 
+@storable
 @dataclass(frozen=True)
 class Expected:
     """The columns of the table, by their names with their prefix."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.stats.p_values import significant
 from fusemine.tasks.stats.sampling import evenly
 from fusemine.tasks.stats.threads import one_thread
@@ -31,6 +32,7 @@ _BLOCK = 8_192
 _ALIKE = 1e-9
 
 
+@storable
 @dataclass(frozen=True)
 class Shape:
     """The centre (d,) and the inverse covariance (d, d) of a cloud of rows, float64."""

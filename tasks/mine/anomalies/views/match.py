@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.views.expected import Expected
 from fusemine.tasks.mine.anomalies.views.table_prediction import (
     SEED,
@@ -21,6 +21,7 @@ from fusemine.tasks.mine.anomalies.views.view import View
 from fusemine.tasks.stats.p_values import FittedTail, significant
 from fusemine.tasks.stats.sampling import evenly
 from fusemine.tasks.stats.threads import one_thread
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ MOST_TAUGHT = 50_000
 """Rows that teach; of more, so many that are evenly spread."""
 
 
+@storable
 @dataclass(frozen=True)
 class MatchDetector:
     """What the known rows taught of how text and table go together.

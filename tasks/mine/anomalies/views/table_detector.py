@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import NUMBER
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.numbers import Numbers
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Rows
@@ -18,6 +18,7 @@ from fusemine.tasks.mine.anomalies.views.mahalanobis import Apart, referred
 from fusemine.tasks.mine.anomalies.views.sparse_neighbours import Quick
 from fusemine.tasks.mine.anomalies.views.view import Table, View, absent
 from fusemine.tasks.stats.p_values import FittedTail, joined, significant
+from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ PLACES, RANGES = 20, 10
 SEED = 0
 
 
+@storable
 @dataclass(frozen=True)
 class Ranges:
     """The number columns in robust ranges, together with the spread of one feature.
@@ -48,6 +50,7 @@ class Ranges:
         return _scaled(self.part, clean, self.spread)
 
 
+@storable
 @dataclass(frozen=True)
 class TableDetector(Stored):
     """What the known rows' numbers and categories taught.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.tfidf import Terms
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.anomalies.stored import Stored
@@ -48,6 +49,7 @@ def splits_of(texts: Texts, taught: NDArray[np.bool_], teach: NDArray[np.int64])
         yield teach[fold[teach] != number], np.flatnonzero(taught & (fold == number))
 
 
+@storable
 @dataclass(frozen=True)
 class Reader(Stored):
     """Reads texts as their vectors beside the main directions of their terms.
@@ -113,6 +115,7 @@ def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield rows[start : start + _BLOCK]
 
 
+@storable
 @dataclass(frozen=True)
 class Foreteller:
     """Foretells the table's features from the texts.

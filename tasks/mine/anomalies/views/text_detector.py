@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.views.mahalanobis import TEXT_SHRINKAGE, Shape
 from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours, neighbours_of
 from fusemine.tasks.mine.anomalies.views.view import USUAL, View, absent, texts_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.text.distinct import Texts
 
 
+@storable
 @dataclass(frozen=True)
 class TextDetector:
     """What the known texts taught.

@@ -14,12 +14,11 @@ import polars as pl
 from fusemine.tasks.clean.cells import clean_cells
 from fusemine.tasks.clean.labels import NEGATIVE, POSITIVE, number_text
 from fusemine.tasks.collect.assign import own_name
-from fusemine.tasks.core.errors import SettingsError, SourceError, nearest
+from fusemine.tasks.core.errors import SettingsError, SourceError, nearest, quote
 from fusemine.tasks.mine.classify.corrections.apply import Corrections
 from fusemine.tasks.sources.files import read_file
-from fusemine.tasks.sources.settings import SourceSettings
+from fusemine.tasks.sources.files_settings import FilesSettings
 from fusemine.tasks.table.cells import as_text
-from fusemine.tasks.table.quoting import quote
 from fusemine.tasks.table.spreadsheet import unescape
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def _frame(path: Path) -> pl.DataFrame:
         raise _refused(f"file {path.name!r}, whose name tells no form", "save it as .csv")
     try:
         mark = _separator(path) if path.suffix == ".csv" else None
-        settings = SourceSettings(path=path.name, separator=mark)
+        settings = FilesSettings(path=path.name, separator=mark)
         file = read_file(path, settings, path.parent)
     except (SourceError, OSError) as error:
         got = error.got if isinstance(error, SourceError) else f"{path}: {error.strerror}"

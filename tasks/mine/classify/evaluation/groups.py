@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY
 from fusemine.tasks.fuse.categories import MISSING
 from fusemine.tasks.mine.classify.evaluation.class_metrics import Task, json_number, measured_once
+from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER, TEXT
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.evaluation.class_metrics import json_number
+from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

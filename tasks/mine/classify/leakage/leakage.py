@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.classify.leakage.single_features import (
     areas,
     certainty,
@@ -18,7 +19,7 @@ from fusemine.tasks.mine.classify.leakage.single_features import (
 )
 from fusemine.tasks.mine.classify.leakage.suspects import Suspect, suspects
 from fusemine.tasks.stats.sampling import evenly
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

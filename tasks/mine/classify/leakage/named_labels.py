@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.core.errors import quote
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.classify.leakage.leakage import LEAST_ROWS, some_rows
 from fusemine.tasks.mine.classify.leakage.named_labels import names_said, numbers_said
-from fusemine.tasks.table.quoting import percent, quote
+from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core.contract import CATEGORY, NUMBER
-from fusemine.tasks.table.quoting import quote
+from fusemine.tasks.core.errors import quote
+from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.svd import Reduced, fit_svd
 from fusemine.tasks.mine.classify.learners.training_set import Floats, Lesson, Matrices, estimated
 from fusemine.tasks.stats.fixed_batches import batch_size, computed
@@ -24,6 +25,7 @@ WIDE, DIMENSIONS = 400, 300
 NEIGHBOURS = 25
 
 
+@storable
 @dataclass(frozen=True)
 class DenseForm:
     """How sparse blocks become dense."""
@@ -52,6 +54,7 @@ def fit_dense(lesson: Lesson) -> DenseForm:
     return DenseForm({name: reducer for name, reducer in wide.items() if reducer is not None})
 
 
+@storable
 @dataclass(frozen=True)
 class Neighbours:
     """Fitted nearest neighbours."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.network import (
     Architecture,
     Network,
@@ -32,6 +33,7 @@ EMPTY = -1e9
 """The logit of a block that is all zero in a row."""
 
 
+@storable
 @dataclass(frozen=True)
 class Gate(Architecture):
     """The architecture: a few networks of the same form, that share nothing.
@@ -107,6 +109,7 @@ class Gate(Architecture):
         return logits.masked_fill(there == 0, EMPTY).softmax(-1) * there
 
 
+@storable
 @dataclass(frozen=True)
 class Gated:
     """A trained network with gates."""

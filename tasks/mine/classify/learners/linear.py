@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.training_set import (
     Floats,
     Lesson,
@@ -26,6 +27,7 @@ SVM_FOLDS = 3
 """Parts for the SVM's probabilities: Platt's sigmoid is fitted to out-of-fold margins."""
 
 
+@storable
 @dataclass(frozen=True)
 class Linear:
     """A fitted linear learner."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.stats.fixed_batches import batch_size, in_batches
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Architecture(ABC):
 A = TypeVar("A", bound=Architecture)
 
 
+@storable
 @dataclass(frozen=True)
 class Scaling:
     """How blocks are standardised, by the rows that have something in them.
@@ -97,6 +99,7 @@ class Scaling:
         return np.clip(scaled, -CLIP, CLIP), present.astype(np.float32)
 
 
+@storable
 @dataclass(frozen=True)
 class Outcome:
     """What a network's outputs stand for.
@@ -142,6 +145,7 @@ class Outcome:
         return -outputs.log_softmax(-1).gather(-1, chosen).mean((1, 2))
 
 
+@storable
 @dataclass(frozen=True)
 class Network(Generic[A]):
     """A trained network."""

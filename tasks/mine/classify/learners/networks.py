@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from fusemine.tasks.core.locks import device_lock
-from fusemine.tasks.embed.device import resolve_device
+from fusemine.tasks.core.device import device_lock, resolve_device
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.dense import DenseForm, fit_dense
 from fusemine.tasks.mine.classify.learners.gated import fit_gated
 from fusemine.tasks.mine.classify.learners.tabm import fit_tabm
@@ -26,6 +26,7 @@ class Trained(Protocol):
         """Probabilities or numbers (n, outputs)."""
 
 
+@storable
 @dataclass(frozen=True)
 class NetworkMember:
     """A network and the form in which it reads rows."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.fuse.transformers import Matrix
 
 
+@storable
 @dataclass(frozen=True)
 class Reduced:
     """Directions (features, k) that rows are placed along, in the order of what they say."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.network import (
     Architecture,
     Network,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 COURSE = Course(epochs=10, rate=3e-3, decay=1e-2, dropout=0.3)
 
 
+@storable
 @dataclass(frozen=True)
 class TabM(Architecture):
     """The architecture.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.transformers import BlockName, Matrix, Rows
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ Learner: TypeAlias = Callable[[Lesson], "Member | None"]
 """Fits on a lesson of at least two classes (or any numbers); None if it can read none of it."""
 
 
+@storable
 @dataclass(frozen=True)
 class Prior:
     """Foretells the same of every row: the classes' shares, or the mean of the numbers."""

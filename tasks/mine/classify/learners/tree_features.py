@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.categories import Categories
 from fusemine.tasks.mine.classify.learners.linear import fit_logistic
 from fusemine.tasks.mine.classify.learners.svd import Reduced, fit_svd
@@ -39,6 +40,7 @@ DENSE_BLOCKS: tuple[BlockName, ...] = ("dates", "levels", "rates")
 """Blocks that trees read as they are."""
 
 
+@storable
 @dataclass(frozen=True)
 class ShortForm:
     """How rows become the columns that trees read."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.training_set import Floats, Lesson, Matrices, estimated
 from fusemine.tasks.mine.classify.learners.tree_features import ShortForm, fit_short
 
@@ -23,6 +24,7 @@ LEAST, RARE, ROUNDS = 500, 5, 60
 """With fewer rows, or a class of fewer, none are held out, and there are so many rounds."""
 
 
+@storable
 @dataclass(frozen=True)
 class Trees:
     """A fitted learner of trees."""

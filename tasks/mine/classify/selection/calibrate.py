@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,6 +30,7 @@ FLATTEST = 1e-3
 """The least slope of Platt's sigmoid, so that scores that tell nothing keep their order too."""
 
 
+@storable
 @dataclass(frozen=True)
 class Calibrator:
     """Fitted curves from a probability to a calibrated one."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.dense import fit_neighbours
 from fusemine.tasks.mine.classify.learners.linear import fit_logistic, fit_svm
 from fusemine.tasks.mine.classify.learners.networks import fit_gated_network, fit_network
@@ -70,6 +71,7 @@ MICROSECONDS = {
 """Rough cost of fitting, for a row and an output."""
 
 
+@storable
 @dataclass(frozen=True)
 class Spec:
     """One model: a learner and the blocks that it reads."""

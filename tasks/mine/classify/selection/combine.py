@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.training_set import estimated
 from fusemine.tasks.mine.classify.selection.calibrate import Calibrator, fit_calibrator
 from fusemine.tasks.stats.fixed_batches import batch_size, computed
@@ -43,6 +44,7 @@ class Combiner(Protocol):
 FitCombiner: TypeAlias = Callable[["Sequence[Floats]", "Target"], Combiner]
 
 
+@storable
 @dataclass(frozen=True)
 class Mean:
     """The weighted mean."""
@@ -59,6 +61,7 @@ class Mean:
         return [weight / sum(self.weights) for weight in self.weights]
 
 
+@storable
 @dataclass(frozen=True)
 class CalibratedMean:
     """The mean of calibrated probabilities."""
@@ -75,6 +78,7 @@ class CalibratedMean:
         return [1 / len(self.calibrators)] * len(self.calibrators)
 
 
+@storable
 @dataclass(frozen=True)
 class Meta:
     """A linear model of the models' log-odds, or of their numbers."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.blocks import fit_blocks
 from fusemine.tasks.mine.classify.learners.training_set import (
     Floats,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], None]
 
 
+@storable
 @dataclass(frozen=True)
 class Taught:
     """Blocks fitted on some rows, and the models that learnt from them."""

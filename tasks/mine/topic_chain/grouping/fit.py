@@ -18,7 +18,7 @@ from fusemine.tasks.mine.topic_chain.grouping.methods import (
 from fusemine.tasks.stats.threads import one_thread
 
 if TYPE_CHECKING:
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 FEW = 50
 """Fewer vectors than this have no communities to speak of."""
@@ -48,7 +48,7 @@ class Fit:
 def fit(
     vectors: Floats,
     near: Near,
-    settings: ClusterSettings,
+    settings: TopicsSettings,
     before: Labels | None = None,
     kept: float | None = None,
     device: str = "cpu",
@@ -73,7 +73,7 @@ def fit(
 def _divided(
     vectors: Floats,
     near: Near,
-    settings: ClusterSettings,
+    settings: TopicsSettings,
     before: Labels | None,
     kept: float | None,
     device: str,

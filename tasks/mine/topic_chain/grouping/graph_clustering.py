@@ -25,7 +25,7 @@ from fusemine.tasks.mine.topic_chain.grouping.methods import (
 )
 
 if TYPE_CHECKING:
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 RESOLUTIONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SEARCHES = 5
@@ -68,7 +68,7 @@ class _Tried:
 def by_graph(
     vectors: Floats,
     near: Near,
-    settings: ClusterSettings,
+    settings: TopicsSettings,
     before: Labels | None = None,
     kept: float | None = None,
 ) -> Division:
@@ -168,7 +168,7 @@ def _again(
 
 
 def _as_many(
-    graph: Graph, vectors: Floats, near: Near, settings: ClusterSettings, asked: int
+    graph: Graph, vectors: Floats, near: Near, settings: TopicsSettings, asked: int
 ) -> Division:
     """Exactly as many topics as asked for: of a few more, the closest are merged."""
     count, seeds = min(asked, len(vectors)), _seeds(settings.seed, len(vectors))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.topics.settings import ClusterSettings
+    from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 CANDIDATES = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40, 50, 65, 80, 100, 140, 200)
 TOLERANCE = 0.01
@@ -57,7 +57,7 @@ class Division:
     again: Callable[[Floats, Near, Labels | None], Labels]
 
 
-def by_kmeans(vectors: Floats, settings: ClusterSettings, device: str = "cpu") -> Division:
+def by_kmeans(vectors: Floats, settings: TopicsSettings, device: str = "cpu") -> Division:
     """Spherical k-means; `auto` takes the number of groups by the silhouette."""
 
     def divide(vectors: Floats, count: int) -> Labels:
@@ -71,7 +71,7 @@ def by_kmeans(vectors: Floats, settings: ClusterSettings, device: str = "cpu") -
     return Division(labels, criterion, method, lambda others, *_: divide(others, count))
 
 
-def by_ward(vectors: Floats, near: Near, settings: ClusterSettings) -> Division:
+def by_ward(vectors: Floats, near: Near, settings: TopicsSettings) -> Division:
     """Ward's method along the graph of neighbours; `auto` takes the number by the silhouette."""
     merges = _tree(vectors, near)
     count, criterion = _counted(vectors, settings, lambda count: cut(merges, len(vectors), count))
@@ -84,7 +84,7 @@ def by_ward(vectors: Floats, near: Near, settings: ClusterSettings) -> Division:
     return Division(cut(merges, len(vectors), count), criterion, method, again)
 
 
-def by_density(vectors: Floats, near: Near, settings: ClusterSettings) -> Division:
+def by_density(vectors: Floats, near: Near, settings: TopicsSettings) -> Division:
     """HDBSCAN (Campello, Moulavi and Sander 2013) on UMAP's first directions.
 
     What it calls noise joins the group of its neighbours. The number of groups follows from
@@ -130,7 +130,7 @@ def bounds(size: int, most: int) -> tuple[int, int]:
 
 
 def _counted(
-    vectors: Floats, settings: ClusterSettings, divide: Callable[[int], Labels]
+    vectors: Floats, settings: TopicsSettings, divide: Callable[[int], Labels]
 ) -> tuple[int, dict[str, Any]]:
     if settings.topics != "auto":
         count = min(settings.topics, len(vectors))

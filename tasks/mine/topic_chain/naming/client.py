@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.topics.settings import NamingSettings
 
 SECTION = Section(
-    name="cluster.naming",
-    model="cluster.naming.model or api",
+    name="topics.naming",
+    model="topics.naming.model or api",
     expected="an answer with a name",
-    too_long="see that the server has cluster.naming.model and that it reads some 2,000 tokens",
+    too_long="see that the server has topics.naming.model and that it reads some 2,000 tokens",
     too_often="run again later, when what has been named is kept",
-    lighten="choose a smaller cluster.naming.model",
+    lighten="choose a smaller topics.naming.model",
 )
 PATIENCE = 3
 """Refused in a row so often, each time for another subject, the client gives up."""
@@ -113,7 +113,7 @@ class Client:
         """Ask until an answer comes, or as often and as long as is allowed."""
         failure = AgainError(
             f"no answer for every topic within {self._settings.total_seconds:g} s",
-            "raise cluster.naming.total_seconds, or run again: what has been named is kept",
+            "raise topics.naming.total_seconds, or run again: what has been named is kept",
         )
         for attempt in range(self._settings.attempts):
             seconds = before_next(attempt, self._asked, failure) if attempt else 0.0

@@ -13,8 +13,8 @@ from fusemine.tasks.mine.topic_chain.naming.subject import LlmNames, shown_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from fusemine.tasks.core.store import Store
     from fusemine.tasks.mine.topic_chain.naming.subject import Subject
     from fusemine.tasks.mine.topics.settings import NamingSettings
 
@@ -24,9 +24,8 @@ _Outcome = Literal["kept", "given", "refused", "unanswered"]
 def llm_names(
     subjects: Sequence[Subject],
     settings: NamingSettings,
-    folder: Path,
+    store: Store,
     progress: Callable[[int, int], None] | None = None,
-    key: str | None = None,
 ) -> LlmNames:
     """Ask a language model for a name of a few words for each subject.
 
@@ -36,21 +35,20 @@ def llm_names(
     Args:
         subjects: What to name.
         settings: Whom to ask, and how.
-        folder: Where names are kept for the next run; only those that stand `checked`.
+        store: Where names are kept for the next run; only those that stand `checked`.
         progress: Called with the subjects done and the subjects there are.
-        key: The API key where it is in a Secret block; one in the environment is found there.
 
     Raises:
-        OSError: A name cannot be kept in the folder.
+        OSError: A name cannot be kept.
     """
-    client = Client(settings, key)
+    client = Client(settings)
     found: list[tuple[str | None, _Outcome]] = []
     for done, subject in enumerate(subjects, 1):
-        place = place_of(subject, settings, folder)
-        found.append(_known(place, subject) or _asked(client, subject))
+        place = place_of(subject, settings)
+        found.append(_known(store, place, subject) or _asked(client, subject))
         name, outcome = found[-1]
         if name is not None and outcome == "given":
-            write_name(place, name, settings)
+            write_name(store, place, name, settings)
         if progress is not None:
             progress(done, len(subjects))
     counts = Counter(outcome for _, outcome in found)
@@ -63,9 +61,9 @@ def llm_names(
     )
 
 
-def _known(place: Path, subject: Subject) -> tuple[str, _Outcome] | None:
+def _known(store: Store, place: str, subject: Subject) -> tuple[str, _Outcome] | None:
     """The name that is kept, looked at as if it had just come."""
-    kept = read_name(place)
+    kept = read_name(store, place)
     name = None if kept is None else checked(kept, subject)
     return None if name is None else (name, "kept")
 

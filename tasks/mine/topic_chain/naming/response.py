@@ -8,7 +8,7 @@ from typing import Any
 
 from fusemine.tasks.llm.retries import AgainError
 
-_FIX = "see that cluster.naming.url is that of an OpenAI-compatible server, up to /v1"
+_FIX = "see that topics.naming.url is that of an OpenAI-compatible server, up to /v1"
 _FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
 

@@ -1,0 +1,239 @@
+"""What a stage is given, and what it gives back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from fusemine.tasks.core.artifact import (
+    MAIN,
+    SUMMARY,
+    Draft,
+    has_file,
+    locate,
+    read_frame,
+    read_json,
+    to_json,
+)
+from fusemine.tasks.core.device import device_lock, resolve_device
+from fusemine.tasks.core.request import Section
+from fusemine.tasks.core.stage import load
+from fusemine.tasks.core.store import store_at
+from fusemine.tasks.core.window import Window, chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.parquet import Pieces
+    from fusemine.tasks.core.request import Reads, Request
+    from fusemine.tasks.core.stage import Graph, Stage
+    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.window import WindowRules
+
+Log = Callable[[int, str], None]
+"""Called with a level of `logging` and a message."""
+Progress = Callable[..., None]
+"""Called with how much is done, how much there is, and optionally a note on it."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stage has computed.
+
+    Args:
+        tables: Its tables by name, the main one as `MAIN`; those written piece by piece left out.
+        rows_in: Rows that came in.
+        rows_kept: Rows that have a result; the others were rejected.
+        summary: What there is to say of the whole, JSON-ready.
+        files: Further files by name.
+        provisional: Whether it should be made again when there is a chance.
+    """
+
+    tables: Mapping[str, pl.DataFrame | pa.Table]
+    rows_in: int
+    rows_kept: int
+    summary: Mapping[str, Any] | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    provisional: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage reads.
+
+    Args:
+        request: The result that is to be made.
+        graph: All stages, whose contracts are held against what is read.
+        draft: The result as far as it is written.
+        log: Takes what a reader of the run's log should see.
+    """
+
+    request: Request
+    graph: Graph
+    draft: Draft
+    log: Log
+
+    @property
+    def partition(self) -> str:
+        """The partition that the result is for."""
+        return self.request.job.partition
+
+    @property
+    def root(self) -> str:
+        """Where the pipeline keeps its artifacts."""
+        return self.request.job.root
+
+    @property
+    def store(self) -> Store:
+        """The same, to read and write."""
+        return store_at(self.root)
+
+    @property
+    def rules(self) -> WindowRules:
+        """What bounds the window."""
+        assert self.request.rules is not None  # noqa: S101  (only stages over windows ask)
+        return self.request.rules
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What else is asked for."""
+        return self.request.parameters
+
+    @property
+    def previous(self) -> ArtifactRef | None:
+        """The stage's own artifact of the partition before; None for the first."""
+        return self.request.previous
+
+    def section(self, kind: type[Section]) -> Section:
+        """The section of the pipeline.yaml of a kind of settings.
+
+        Raises:
+            LookupError: The stage does not say that it uses it.
+        """
+        for section in self.request.sections:
+            if isinstance(section, kind):
+                return section
+        raise LookupError(f"{kind.__name__}, which the stage does not name in `uses`")
+
+    def resource(self, name: str) -> Any:
+        """What else the stage reads, by its name."""
+        return self.request.resources[name]
+
+    def refs(self, stage: str) -> tuple[ArtifactRef, ...]:
+        """The artifacts of a stage, oldest partition first; none where an optional one is absent."""
+        return self.request.reads.get(stage, ())
+
+    def ref(self, stage: str) -> ArtifactRef:
+        """The one artifact of a stage."""
+        (found,) = self.request.reads[stage]
+        return found
+
+    def window(self) -> Window:
+        """The rows of the window, and the vectors of their texts."""
+        return window_of(self.graph, self.request.reads, self.rules)
+
+    def scan(
+        self, stage: str, columns: Sequence[str] | None = None, table: str = MAIN
+    ) -> pl.LazyFrame:
+        """A table of a stage, read only where it is used; of rows, those of the window alone.
+
+        Args:
+            stage: Whose.
+            columns: Names, or beginnings with a `*` behind them; all columns by default.
+            table: Which of its tables.
+        """
+        if self.graph[stage].window == "rows" and table == MAIN and self.request.rules is not None:
+            return self.window().scan(columns)
+        parts = []
+        for ref in self.refs(stage):
+            scanned = pl.scan_parquet(locate(ref, f"{table}.parquet"))
+            names = scanned.collect_schema().names()
+            self.graph[stage].tables[table].check_names(names)
+            parts.append(scanned if columns is None else scanned.select(chosen(names, columns)))
+        return pl.concat(parts, how="diagonal_relaxed")
+
+    def frame(self, stage: str, table: str = MAIN) -> pl.DataFrame:
+        """A table of a stage, read whole and checked.
+
+        Raises:
+            ArtifactError: It cannot be read.
+            ContractError: It breaks its contract.
+        """
+        contract = self.graph[stage].tables[table]
+        frames = [read_frame(ref, contract, table) for ref in self.refs(stage)]
+        return pl.concat(frames, how="diagonal_relaxed")
+
+    def summary(self, stage: str, file: str = SUMMARY) -> dict[str, Any]:
+        """What a stage says of its one artifact."""
+        return read_json(self.ref(stage), file)
+
+    def has(self, stage: str, file: str) -> bool:
+        """Whether the one artifact of a stage has a file."""
+        return has_file(self.ref(stage), file)
+
+    @contextmanager
+    def pieces(self, table: str) -> Iterator[Pieces]:
+        """Write one of the stage's own tables piece by piece."""
+        contract = self.graph[self.request.job.stage].tables[table]
+        with self.draft.pieces(table, contract) as pieces:
+            yield pieces
+
+    @contextmanager
+    def device(self, name: str) -> Iterator[str]:
+        """Hold the device of a name such as `auto` or `cuda:1` alone; its resolved name."""
+        where = resolve_device(name)
+        with device_lock(where, partial(self.log, logging.INFO)):
+            yield where
+
+
+def window_of(graph: Graph, reads: Reads, rules: WindowRules) -> Window:
+    """The window of the rows, and of their vectors, among what is read."""
+    rows, vectors = (_role(graph, role) for role in ("rows", "vectors"))
+    return Window(
+        reads[rows.name],
+        reads.get(vectors.name, ()),
+        rules,
+        rows.tables[MAIN],
+        vectors.tables[MAIN],
+    )
+
+
+def _role(graph: Graph, role: str) -> Stage:
+    return next(stage for stage in graph if stage.window == role)
+
+
+def execute(request: Request, graph: Graph, progress: Progress, log: Log) -> ArtifactRef:
+    """Compute one result and store it.
+
+    Args:
+        request: The result.
+        graph: All stages.
+        progress: Is told how far it is.
+        log: Takes what a reader of the run's log should see.
+
+    Raises:
+        ContractError: A table breaks its contract, or rows are not accounted for.
+    """
+    stage = graph[request.job.stage]
+    own = [s for s in request.sections if stage.settings and isinstance(s, stage.settings)]
+    with Draft(request.job) as draft:
+        inputs = Inputs(request, graph, draft, log)
+        output: Output = load(stage.compute)(inputs, own[0] if own else None, progress)
+        for name, table in output.tables.items():
+            draft.table(name, table, stage.tables[name])
+        for name, content in output.files.items():
+            draft.bytes(name, content)
+        if output.summary is not None:
+            draft.bytes(SUMMARY, to_json(dict(output.summary)))
+        draft.provisional = output.provisional
+        draft.count(output.rows_in, output.rows_kept, output.rows_in - output.rows_kept)
+    return draft.finished()

@@ -1,0 +1,1 @@
+"""Fitted objects as files that hold data alone: nothing stored can run code."""

@@ -1,0 +1,243 @@
+"""What a stage is, and the graph of all stages.
+
+A stage is one folder and one line in `fusemine.tasks.graph`; whatever else has to know of stages
+(settings, keys, status, report, results, upkeep) derives it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fusemine.tasks.core.contract import Column, Contract
+from fusemine.tasks.core.errors import StageError
+
+if TYPE_CHECKING:
+    from fusemine.tasks.core.settings import Settings
+
+Tables = Mapping[str, Contract]
+
+
+class Scope(StrEnum):
+    """What one artifact of a stage is made from."""
+
+    SOURCE = "source"
+    """The whole source."""
+    PARTITION = "partition"
+    """One partition."""
+    CHAIN = "chain"
+    """A window, and the stage's own artifact of the partition before."""
+    WINDOW = "window"
+    """The window of a run."""
+    SERVING = "serving"
+    """What the flow that serves models gives it."""
+
+
+@dataclass(frozen=True)
+class Forget:
+    """What a forgotten row costs a stage.
+
+    Args:
+        rewrite: The function that takes the row out of an artifact, as `module:function`; without
+            one an artifact that the row is in, or that was made of one that it was in, goes.
+        purge: The function that takes the row out of what the stage keeps besides artifacts.
+    """
+
+    rewrite: str | None = None
+    purge: str | None = None
+
+
+DISCARD = Forget()
+
+
+@dataclass(frozen=True)
+class RowColumns:
+    """What a stage adds to each row of the results.
+
+    Args:
+        columns: The columns, by name.
+        read: The function that makes them, with `row_id`, of the stage's main table and the
+            `tables`, as `module:function`; without one the main table has them.
+        tables: Further tables that it takes, by their names.
+    """
+
+    columns: Mapping[str, Column]
+    read: str | None = None
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that the project needs to know of a stage.
+
+    Args:
+        name: Its name, which is also that of its folder, its section of the pipeline.yaml, the
+            folder of its artifacts, and its column of `status`.
+        scope: What one artifact is made from.
+        compute: The function that computes, as `module:function`, imported where it runs. What
+            its module imports is the code in the key.
+        tables: The contract of each table of its artifacts, the main one (`MAIN`) among them.
+        reads: The stages whose artifacts it reads. `stage:table` reads one table alone, so that
+            only that table counts in the key; `stage?` may be absent.
+        gathers: Whether it also reads what all stages before it have made of the run's rows.
+        settings: Its section of the pipeline.yaml; None for none.
+        uses: Other settings that change the result, by their place in the pipeline.yaml, such as
+            `columns` or `partition.timezone`.
+        resources: What else it reads, by name: functions that find it, as `module:function`.
+        code: Further modules whose code counts in the key.
+        package: A package whose files stand for its code instead: quicker, where nearly all of it
+            runs.
+        libraries: Distributions whose version can change the result.
+        device: Whether it computes on a GPU where there is one; such stages run one by one.
+        unit: What its progress counts.
+        window: `rows` of the one stage whose rows bound windows, `vectors` of the one with a vector
+            for each of them.
+        size: The count in the summary of what it reads that measures its work, for progress.
+        forget: What a forgotten row costs it.
+        row_columns: What it adds to the results; None for nothing.
+        section: The function that makes its part of the report, as `module:function`.
+        facts: The function that gives what the report's other parts may want to know of each row,
+            as `module:function`.
+    """
+
+    name: str
+    scope: Scope
+    compute: str
+    tables: Tables
+    reads: tuple[str, ...] = ()
+    gathers: bool = False
+    settings: type[Settings] | None = None
+    uses: tuple[str, ...] = ()
+    resources: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    package: str | None = None
+    libraries: tuple[str, ...] = ()
+    device: bool = False
+    window: str | None = None
+    unit: str = "steps"
+    size: str | None = None
+    forget: Forget = DISCARD
+    row_columns: RowColumns | None = None
+    section: str | None = None
+    facts: str | None = None
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules whose code, with all that they import, counts in the key."""
+        return (self.compute.partition(":")[0], *self.code)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One thing that a stage reads.
+
+    Args:
+        stage: The stage whose artifacts they are.
+        table: The one table that it reads of them; None for all.
+        optional: Whether it may be absent.
+    """
+
+    stage: str
+    table: str | None
+    optional: bool
+
+    @classmethod
+    def of(cls, written: str) -> Read:
+        """What is written `stage`, `stage:table` or `stage?`."""
+        name, _, table = written.removesuffix("?").partition(":")
+        return cls(name, table or None, written.endswith("?"))
+
+
+class Graph:
+    """The stages in their order: each comes after those that it reads.
+
+    Args:
+        stages: The stages.
+        sections: Names of sections of the pipeline.yaml that are no stage's.
+
+    Raises:
+        StageError: Two stages have one name, a stage reads one that is not there or comes later,
+            a section has two owners, or a stage has no contract for its main table.
+    """
+
+    def __init__(self, stages: list[Stage], sections: tuple[str, ...] = ()) -> None:
+        self._stages: dict[str, Stage] = {}
+        for stage in stages:
+            _check(stage, self._stages, [later.name for later in stages], sections)
+            self._stages[stage.name] = _gathering(stage, self._stages)
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self._stages.values())
+
+    def __getitem__(self, name: str) -> Stage:
+        return self._stages[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stages
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all stages, in order."""
+        return list(self._stages)
+
+    def of(self, *scopes: Scope) -> list[Stage]:
+        """The stages of some scopes, in order."""
+        return [stage for stage in self if stage.scope in scopes]
+
+    @property
+    def row_columns(self) -> dict[str, Column]:
+        """What all stages add to the results, in order."""
+        added = [stage.row_columns.columns for stage in self if stage.row_columns]
+        return {name: column for columns in added for name, column in columns.items()}
+
+    def place(self, name: str) -> int:
+        """The place of a stage in the order; one of another version comes last."""
+        return self.names.index(name) if name in self else len(self.names)
+
+
+def _gathering(stage: Stage, known: Mapping[str, Stage]) -> Stage:
+    """The stage with all that it reads; what serves models may be absent."""
+    if not stage.gathers:
+        return stage
+    ends = {Scope.PARTITION: "", Scope.WINDOW: "", Scope.SERVING: "?"}
+    gathered = [s.name + ends[s.scope] for s in known.values() if s.scope in ends]
+    return replace(stage, reads=(*stage.reads, *gathered))
+
+
+def load(function: str) -> Callable[..., Any]:
+    """The function that is written `module:function`."""
+    module, _, name = function.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
+def _check(
+    stage: Stage, known: Mapping[str, Stage], names: list[str], sections: tuple[str, ...]
+) -> None:
+    here = stage.compute.partition(":")[0]
+    if stage.name in known:
+        there = known[stage.name].compute.partition(":")[0]
+        raise _broken(f"stage {stage.name!r} twice, in {there} and in {here}", "one name each")
+    if stage.settings is not None and stage.name in sections:
+        raise _broken(
+            f"section {stage.name!r} of stage {here} and of the pipeline itself", "one owner each"
+        )
+    for read in map(Read.of, stage.reads):
+        if read.stage in known:
+            if read.table is not None and read.table not in known[read.stage].tables:
+                raise _broken(
+                    f"{here} reads table {read.table!r} of stage {read.stage!r}",
+                    f"one of {', '.join(known[read.stage].tables)}",
+                )
+            continue
+        why = "itself or a later one" if read.stage in names else "one that is not there"
+        raise _broken(f"{here} reads stage {read.stage!r}, {why}", "a stage before it in the list")
+    if "part-00000" not in stage.tables:
+        raise _broken(f"stage {stage.name!r} in {here} without a contract of its main table", "one")
+
+
+def _broken(got: str, expected: str) -> StageError:
+    return StageError(got=got, expected=expected, fix="correct fusemine.tasks.graph")

@@ -1,0 +1,43 @@
+"""Ranking the rows of a window by how unusual they are, as a stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.core.artifact import MAIN, read_table
+from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.fuse.contracts import FEATURES
+from fusemine.tasks.fuse.stored import table_block
+from fusemine.tasks.mine.anomalies.anomalies import anomalies
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fusemine.tasks.core.inputs import Inputs, Progress
+    from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
+
+
+def run(inputs: Inputs, settings: AnomaliesSettings, progress: Progress) -> Output:
+    """Rank the rows, and give the reasons of the first ones.
+
+    In a window of several partitions the rows of the last one are held against the others. The
+    features of the table were fitted on the whole window, the last partition among it.
+    """
+    rows = inputs.window().rows()
+    table, names = table_block(read_table(inputs.ref("fuse"), FEATURES))
+    several = len(inputs.refs("clean")) > 1
+    new = (rows.clean["partition"] == inputs.partition).to_numpy() if several else None
+    found = anomalies(rows.clean, rows.matrix, table, names, settings, new, progress)
+    return Output(
+        tables={MAIN: found.rows, "repeats": found.repeats, "bursts": found.bursts},
+        rows_in=rows.clean.height,
+        rows_kept=found.rows.height,
+        summary=found.summary,
+    )
+
+
+def row_columns(anomalies: pl.DataFrame) -> pl.DataFrame:
+    """What the results hold of anomalies, which may be those of scored rows."""
+    return anomalies.select(
+        "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
+    )

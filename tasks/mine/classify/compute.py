@@ -1,0 +1,68 @@
+"""Learning the label over a window, as a stage."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.core.artifact import MAIN
+from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.core.pack.pack import pack
+from fusemine.tasks.core.request import Resource
+from fusemine.tasks.embed.ad_hoc import embedder
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.mine.classify.classify import classify
+from fusemine.tasks.mine.classify.corrections.apply import correct_labels
+from fusemine.tasks.mine.classify.settings import ClassifySettings
+from fusemine.tasks.table.roles import Columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fusemine.tasks.core.inputs import Inputs, Progress
+    from fusemine.tasks.core.request import Context
+
+CHOICE = "choice"
+"""The name of the files that hold what was chosen."""
+
+
+def run(inputs: Inputs, settings: ClassifySettings, progress: Progress) -> Output:
+    """Learn the label, judge it on held-back rows, and predict every row."""
+    rows, corrections = inputs.window().rows(), inputs.resource("corrections")
+    corrected = correct_labels(rows.clean, corrections)
+    unknown = corrected.counts["unknown"] + corrections.unknown
+    if unknown:  # which, stays out of the log
+        what = "corrected label(s) in columns.label.corrections name no usable row"
+        inputs.log(logging.WARNING, f"{unknown} {what}")
+    found = classify(
+        corrected.rows,
+        rows.matrix,
+        settings,
+        inputs.section(FuseSettings),
+        progress=progress,
+        timezone=inputs.rules.timezone,
+        number=inputs.section(Columns).label_kind == "number",
+        encode=embedder(inputs.resource("encoder"), inputs.section(EmbedSettings)),
+    )
+    return Output(
+        tables={MAIN: found.predictions, "doubts": found.doubts},
+        rows_in=rows.clean.height,
+        rows_kept=found.predictions.height,
+        summary={**found.summary, "corrections": corrected.counts},
+        files={f"{CHOICE}.{kind}": content for kind, content in pack(found.choice).items()},
+    )
+
+
+def provide_learner(context: Context, _: tuple[str, ...]) -> Resource:
+    """The version of a library that only one learner needs, where it is there."""
+    named = context.pipeline.section(ClassifySettings).learner == "lightgbm"
+    key = {"lightgbm": version("lightgbm")} if named and find_spec("lightgbm") else {}
+    return Resource(None, key)
+
+
+def row_columns(predictions: pl.DataFrame) -> pl.DataFrame:
+    """What the results hold of predictions."""
+    return predictions.select("row_id", "prediction", "probability", "split")

@@ -1,0 +1,35 @@
+"""The tables of predictions and doubtful labels."""
+
+from __future__ import annotations
+
+from fusemine.tasks.core.contract import Contract, integer, number, text
+
+PROBABILITY = "probability."
+"""Prefix of the columns that are named after classes."""
+
+# A row that is left undecided has no prediction, and a number no probability.
+PREDICTIONS = Contract(
+    "predictions",
+    {
+        "row_id": text(),
+        "split": text(),
+        "label": text(nullable=True),
+        "prediction": text(nullable=True),
+        "probability": number(nullable=True),
+    },
+    prefixes={PROBABILITY: number()},
+)
+
+# Rows whose label is doubtful, the most doubtful first; `alike` is a row with the same content.
+DOUBTS = Contract(
+    "doubts",
+    {
+        "row_id": text(),
+        "rank": integer(),
+        "kind": text(),
+        "label": text(),
+        "suggested": text(nullable=True),
+        "confidence": number(nullable=True),
+        "alike": text(nullable=True),
+    },
+)

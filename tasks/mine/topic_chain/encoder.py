@@ -1,0 +1,66 @@
+"""The encoder that a pipeline's topics rest on: their numbers and names hold for no other."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.request import Resource
+from fusemine.tasks.core.store import store_at
+from fusemine.tasks.embed.engine import provide as provide_encoder
+from fusemine.tasks.mine.topics.settings import TopicsSettings
+
+if TYPE_CHECKING:
+    from fusemine.tasks.core.request import Context
+    from fusemine.tasks.core.store import Store
+
+
+def provide(context: Context, partitions: tuple[str, ...]) -> Resource:
+    """The fingerprint of the encoder, refused if it is not the one of the topics so far.
+
+    Raises:
+        SettingsError: It is another one.
+        ArtifactError: The record of it cannot be read.
+    """
+    encoder = provide_encoder(context, partitions).value.fingerprint
+    settings = context.pipeline.section(TopicsSettings)
+    before = _read(store_at(context.root), settings)
+    if context.running and before not in (None, encoder):
+        raise _another(settings.registry, encoder, str(before))
+    # It is not in the key: the vectors are, and another encoder gives others.
+    return Resource(encoder, None)
+
+
+def remember(store: Store, settings: TopicsSettings, encoder: str) -> None:
+    """Write down the encoder of the topics, where none is yet."""
+    store.create(_place(settings), json.dumps({"encoder": encoder}).encode() + b"\n")
+
+
+def _place(settings: TopicsSettings) -> str:
+    return f"topics/{settings.registry}.json"
+
+
+def _read(store: Store, settings: TopicsSettings) -> str | None:
+    place = _place(settings)
+    try:
+        return str(json.loads(store.read(place))["encoder"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            got=f"{place} below {store.root}, which cannot be read ({type(error).__name__})",
+            expected="the record of the encoder that the topics were made with",
+            fix="remove the file if the encoder was not changed, and run again",
+        ) from error
+
+
+def _another(name: str, encoder: str, before: str) -> SettingsError:
+    return SettingsError(
+        got=f"another encoder ({encoder[:8]}) than the one ({before[:8]}) that the topics in "
+        f"the registry {name!r} were made with",
+        expected="the encoder that their numbers and names rest on",
+        fix="name that encoder in embed again, or begin a new list of topics with another "
+        f"name in topics.registry, such as {name + '-new'!r}: its topics are made from the "
+        "first partition on, and the old ones stay below the root until they are pruned",
+    )
