@@ -76,13 +76,13 @@ def backfill(
     """
     loaded = load_pipeline(pipeline)
     if resume is not None:
-        plan = load_backfill(loaded.root, resume)
+        plan = load_backfill(loaded.store, resume)
         plan.start_again()
     else:
         first, last = (partition_on(day, loaded.pipeline.partition) for day in (start, end))
         options = Options(only, order, max_parallel, max_failures, pool)
         plan = plan_backfill(coverage_of(loaded), first, last, options)
-    board = Board(plan, loaded.root)
+    board = Board(plan, loaded.store)
     board.show()
     if not dry_run:
         carry_out(loaded, board)
@@ -97,7 +97,7 @@ def carry_out(loaded: Loaded, board: Board) -> None:
     """
     plan = board.backfill
     with shared(loaded.root):
-        plan.save(loaded.root)
+        plan.save(loaded.store)
         board.tell(f"backfill {plan.id}: {plan.count(Standing.WAITING)} partition(s) to mine")
         try:
             pool = _pool(plan.pool)
@@ -106,7 +106,7 @@ def carry_out(loaded: Loaded, board: Board) -> None:
             else:
                 work_on_pool(loaded, board, pool)
         finally:
-            plan.save(loaded.root)
+            plan.save(loaded.store)
             board.show()
     if plan.failed():
         raise _failed(plan)

@@ -17,7 +17,8 @@ from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.engine.coverage import Coverage, State, coverage_of
 from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.process_tracking import note_process
-from fusemine.tasks.core.partition import scheduled_partition
+from fusemine.tasks.core.partition import is_partition, scheduled_partition
+from fusemine.tasks.upkeep.latest import Latest
 
 ATTEMPTS = 3
 """How often a partition that fails is tried before it is left to a person."""
@@ -40,7 +41,7 @@ def catch_up(
     """
     loaded = load_pipeline(pipeline)
     coverage = coverage_of(loaded)
-    done = sorted(path.stem for path in (loaded.root / "latest").glob("*.json"))
+    done = [k for k in Latest(loaded.store).partitions() if is_partition(k, loaded.calendar)]
     due = scheduled_partition(datetime.now(UTC), loaded.pipeline.partition)
     keys = [key for key in coverage.partitions() if done and done[0] <= key < due][-lookback:]
     missed = [key for key in keys if _is_missed(coverage, key)]
@@ -48,7 +49,7 @@ def catch_up(
         return None
     plan = plan_backfill(coverage, missed[0], missed[-1], Options(pool=pool))
     plan.leave_out({*keys} - {*missed})
-    carry_out(loaded, Board(plan, loaded.root))
+    carry_out(loaded, Board(plan, loaded.store))
     return plan
 
 

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from fusemine.flows.engine.attempt import check_gates, recording_failure
-from fusemine.flows.engine.chain import registry_of
+from fusemine.flows.engine.attempt import check_gates, publish, recording_failure
 from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.engine.failures import clear_failure
-from fusemine.flows.engine.jobs import Jobs
 from fusemine.flows.engine.outcome import Outcome, describe
-from fusemine.flows.engine.plan import Plan, make_plan, narrowed, resolve_early, run_name
-from fusemine.flows.engine.prepare import Prepared
-from fusemine.flows.engine.publish import publish
+from fusemine.flows.engine.plan import make_plan, resolve_early, run_name
+from fusemine.flows.engine.runner import LocalRunner
+from fusemine.flows.engine.session import Session, open_session
+from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.process_tracking import note_process
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.in_use import Train, use_models
 from fusemine.tasks.core.locks import shared
-from fusemine.tasks.core.windowed import WindowRefs
-from fusemine.tasks.fuse.task import fuse
-from fusemine.tasks.inventory.source import read_listing
-from fusemine.tasks.inventory.task import collect
-from fusemine.tasks.mine.anomalies.task import anomaly_window
-from fusemine.tasks.mine.classify.task import classify_window
-from fusemine.tasks.mine.topics.task import cluster_window
-from fusemine.tasks.report.task import Made, report_window
+from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.engine.plan import Plan
 
 
 @flow(
@@ -46,7 +37,7 @@ def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Out
     """Mine one partition of a table, and the window of partitions up to it.
 
     Every earlier partition that is not prepared yet is collected, cleaned and embedded first, and
-    the registry of topics is brought up to the one that is mined; what is complete is reused. The
+    the chain of topics is brought up to the one that is mined; what is complete is reused. The
     model in use scores the partition, and a new one may take its place. A partition without rows
     completes without a report.
 
@@ -58,57 +49,35 @@ def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Out
     """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
-        with recording_failure(loaded.root, resolve_early(partition, loaded.pipeline)):
-            listing = read_listing(loaded.root, collect(loaded.source()))
-        return mine_partition(make_plan(loaded, listing, partition), Prepared(loaded), train)
+        with recording_failure(loaded, resolve_early(partition, loaded.pipeline)):
+            session = open_session(loaded, LocalRunner())
+        return mine_partition(session, make_plan(loaded, session.listing.raw, partition), train)
 
 
-def mine_partition(plan: Plan, prepared: Prepared, train: Train) -> Outcome:
+def mine_partition(session: Session, plan: Plan, train: Train) -> Outcome:
     """Prepare and mine the window of a plan, report on it, and note whether that failed."""
-    with recording_failure(plan.root, plan.target):
+    if plan.settings.gaps == "report":
+        plan = plan.narrowed(prepared(session, plan.history))
+    walk = Walk(session, plan)
+    with recording_failure(plan.loaded, plan.target):
         if plan.window:
-            prepared.corrections(plan)  # a mistake in them should not wait for the encoder
-            plan = narrowed(plan, prepared)
-            prepared.prepare(plan.history, plan.target)
-            registry = registry_of(plan, prepared)
-            made = mine_window(plan, prepared.window(plan), registry)
-            use = use_models(plan, prepared, made, train)
-            outcome = report(plan, replace(made, models=use.shown))
-            outcome = outcome.model_copy(update={"model": use.settle(plan.loaded)})
+            outcome = _mined(walk, train)
         else:
-            check_gates(plan, None)
+            check_gates(walk)
             outcome = Outcome(pipeline=plan.settings.name, partition=plan.partition, report=None)
-    clear_failure(plan.root, plan.target)
+    clear_failure(plan.loaded.store, plan.target)
     return outcome
 
 
-def mine_window(plan: Plan, window: WindowRefs, registry: ArtifactRef) -> Made:
-    """Fuse the window and run every miner on it."""
-    settings, jobs = plan.settings, Jobs(plan, window)
-    features = fuse(jobs.fuse(), window.cleaned, window.embedded, window.rules, settings.fuse)
-    return Made(
-        listing=plan.listing,
-        raw=tuple(plan.window.values()),
-        window=window,
-        features=features,
-        classes=classify_window(
-            jobs.classify(), window, settings.classify, settings.fuse, settings.columns.label_kind
-        ),
-        clusters=cluster_window(jobs.cluster(registry), window, registry),
-        anomalies=anomaly_window(jobs.anomaly(features), window, features, settings.anomaly),
-        topics=registry,
-    )
-
-
-def report(plan: Plan, made: Made) -> Outcome:
-    """Write the report, or reuse it, and make it the partition's last complete one.
-
-    Raises:
-        QualityError: A gate of the pipeline is breached; the report stays for inspection.
-    """
-    about, job = plan.about(), Jobs(plan, made.window).report(made)
-    written = report_window(job, made, about, plan.settings.report)
-    outcome = describe(plan.settings.name, plan.target, made, written)
-    check_gates(plan, made)
-    publish(plan, made, about, written, outcome)
-    return outcome
+def _mined(walk: Walk, train: Train) -> Outcome:
+    walk.check()
+    walk.prepare()
+    walk.mine()
+    use = use_models(walk, train)
+    walk.serving = use.shown
+    report = walk.result(GRAPH["report"], walk.plan.target)
+    assert report is not None  # noqa: S101  (a walk that runs computes what is missing)
+    outcome = describe(walk, report)
+    check_gates(walk)
+    publish(walk, report, outcome)
+    return outcome.model_copy(update={"model": use.settle(walk.plan.loaded)})

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from prefect import flow
 
-from fusemine.flows.engine.chain import registry_of
 from fusemine.flows.engine.config import load_pipeline
-from fusemine.flows.engine.plan import make_plan, narrowed
-from fusemine.flows.engine.prepare import Prepared
+from fusemine.flows.engine.plan import make_plan
+from fusemine.flows.engine.runner import LocalRunner
+from fusemine.flows.engine.session import Session, open_session
+from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.process_tracking import note_process
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.tasks.core.locks import shared
-from fusemine.tasks.inventory.source import read_listing
-from fusemine.tasks.inventory.task import collect
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
 
 
 @flow(name="prepare", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
@@ -30,13 +31,23 @@ def prepare(pipeline: Path, partitions: list[str]) -> int:
     """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
-        listing = read_listing(loaded.root, collect(loaded.source()))
-        chosen = partitions or list(listing.raw)
-        raw = {key: ref for key, ref in listing.raw.items() if ref is not None and key in chosen}
-        prepared = Prepared(loaded)
-        prepared.prepare(raw)
-        if raw:
-            plan = narrowed(make_plan(loaded, listing, max(raw)), prepared)
-            prepared.prepare(plan.history)
-            registry_of(plan, prepared)
-        return len(raw)
+        session = open_session(loaded, LocalRunner())
+        raw = session.listing.raw
+        chosen = [key for key in partitions or raw if raw.get(key) is not None]
+        if chosen:
+            walk = prepare_up_to(session, chosen)
+            for stage in GRAPH.of(Scope.CHAIN):
+                walk.result(stage, walk.plan.target)
+        return len(chosen)
+
+
+def prepare_up_to(session: Session, partitions: list[str]) -> Walk:
+    """Prepare some partitions, and the history of the last of them as its pipeline wants it."""
+    loaded, last = session.loaded, max(partitions)
+    plan = make_plan(loaded, session.listing.raw, last)
+    if loaded.pipeline.gaps == "report":
+        plan = plan.narrowed([*prepared(session, plan.history), *partitions])
+    walk = Walk(session, plan)
+    walk.check()
+    walk.prepare()
+    return walk

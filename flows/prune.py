@@ -11,7 +11,9 @@ from fusemine.flows.engine.config import Loaded, load_pipeline
 from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.process_tracking import note_process
 from fusemine.tasks.core.locks import exclusive
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.records import read_registry
+from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.upkeep import prune as upkeep
 
 
@@ -46,6 +48,7 @@ def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.Prune:
 
 
 def _plan(loaded: Loaded) -> upkeep.Prune:
-    settings = loaded.pipeline
-    models = read_registry(loaded.root).kept(settings.models.keep)
-    return upkeep.plan_prune(loaded.root, settings.retention, datetime.now(UTC), models)
+    keep = loaded.pipeline.section(ModelSettings).keep
+    models = read_registry(loaded.store).kept(keep)
+    now = datetime.now(UTC)
+    return upkeep.plan_prune(loaded.store, GRAPH, loaded.pipeline.retention, now, models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from prefect import flow, get_run_logger
@@ -12,15 +13,18 @@ from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.errors import shown
 from fusemine.flows.server.process_tracking import note_process
 from fusemine.flows.server.progress import shown_in_ui
-from fusemine.flows.serving.scoring import request_of, scored_lines
+from fusemine.flows.serving.scoring import request_of, results_of, scored_lines
+from fusemine.tasks.core import progress
+from fusemine.tasks.core.artifact import find
 from fusemine.tasks.core.locks import shared
-from fusemine.tasks.serving.task import predict_file
+from fusemine.tasks.core.task import run_task
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.table.escaping import escape
 
 
 @flow(name="score", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
 def score(pipeline: Path, file: Path) -> str:
-    """Score the rows of a file with the model in use; returns the folder of the results.
+    """Score the rows of a file with the model in use; returns where the results are.
 
     Nothing is written unless the whole file can be read. Rows that cannot be used are in
     `rejected.parquet` beside the results, each with its reason.
@@ -32,10 +36,12 @@ def score(pipeline: Path, file: Path) -> str:
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
         request = request_of(loaded, file)
-        scored = predict_file(request.job(), request)
+        scored = run_task(
+            request, GRAPH, partial(progress.report, request.job.stage), find(request.job)
+        )
     lines = scored_lines(scored)
     for line in lines:
         get_run_logger().info(line)
     text = "\n".join(f"- {escape(line)}" for line in lines)
     shown(lambda: create_markdown_artifact(text, key=f"scored-{loaded.pipeline.name}"))
-    return scored.path
+    return results_of(scored)

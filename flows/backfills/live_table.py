@@ -19,9 +19,9 @@ from fusemine.flows.server.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from fusemine.flows.backfills.state import Backfill, Row
+    from fusemine.tasks.core.store import Store
 
 # Each update is a request to the server.
 SECONDS_BETWEEN_UPDATES = 1.0
@@ -44,18 +44,18 @@ class Board:
 
     Args:
         backfill: The record, whose rows are changed by whoever does the work.
-        root: Folder of the pipeline's artifacts.
+        store: Where the pipeline keeps its artifacts.
     """
 
-    def __init__(self, backfill: Backfill, root: Path) -> None:
+    def __init__(self, backfill: Backfill, store: Store) -> None:
         self.backfill = backfill
-        self._root = root
+        self._store = store
         self._artifact: UUID | None = None
         self._shown = 0.0
 
     def changed(self, row: Row) -> None:
         """A row has another state: keep it and tell it."""
-        self.backfill.save(self._root)
+        self.backfill.save(self._store)
         self.tell(_line(row))
         if time.monotonic() - self._shown > SECONDS_BETWEEN_UPDATES:
             self.show()

@@ -86,9 +86,9 @@ def plan_backfill(
     Raises:
         SettingsError: The range cannot be.
     """
-    loaded = coverage.loaded
+    loaded = coverage.session.loaded
     settings = loaded.pipeline.partition
-    if ALL not in coverage.listing.raw:
+    if ALL not in coverage.raw:
         check_range(first, last, settings)
     now = partition_of(datetime.now(UTC), settings)
     keys = [

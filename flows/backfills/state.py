@@ -11,10 +11,11 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from fusemine.tasks.core.errors import SettingsError, nearest
-from fusemine.tasks.core.io import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from fusemine.tasks.core.store import Store
 
 FOLDER = "backfills"
 Only = Literal["missing", "failed", "all"]
@@ -96,10 +97,10 @@ class Backfill(BaseModel):
         """What to type to go on where it stopped."""
         return f"fusemine backfill {self.pipeline} --resume {self.id}"
 
-    def save(self, root: Path) -> None:
+    def save(self, store: Store) -> None:
         """Keep the record."""
         content = self.model_dump_json(indent=1).encode() + b"\n"
-        replace_file(root / FOLDER / f"{self.id}.json", content)
+        store.replace(f"{FOLDER}/{self.id}.json", content)
 
     def leave_out(self, partitions: Collection[str]) -> None:
         """Do not mine these, whatever their state."""
@@ -120,17 +121,17 @@ def new_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
 
 
-def load_backfill(root: Path, name: str) -> Backfill:
+def load_backfill(store: Store, name: str) -> Backfill:
     """The record of a backfill.
 
     Raises:
         SettingsError: There is none of that id, or it cannot be read.
     """
-    known = list(_ids(root))
+    known = list(_ids(store))
     try:
         if name in known:
-            return Backfill.model_validate_json((root / FOLDER / f"{name}.json").read_bytes())
-        why = f"no backfill {name!r} below {root}"
+            return Backfill.model_validate_json(store.read(f"{FOLDER}/{name}.json"))
+        why = f"no backfill {name!r} below {store.root}"
     except (OSError, ValidationError) as error:
         why = f"a record of backfill {name!r} that cannot be read ({type(error).__name__})"
     raise SettingsError(
@@ -140,5 +141,6 @@ def load_backfill(root: Path, name: str) -> Backfill:
     )
 
 
-def _ids(root: Path) -> Iterator[str]:
-    return (path.stem for path in sorted((root / FOLDER).glob("*.json")))
+def _ids(store: Store) -> Iterator[str]:
+    names = (file.name.rpartition("/")[2] for file in store.files(FOLDER))
+    return (name.removesuffix(".json") for name in names if name[0] != ".")

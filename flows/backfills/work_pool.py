@@ -16,15 +16,15 @@ from prefect.states import Cancelling, Crashed
 from prefect.utilities.urls import url_for
 
 from fusemine.flows.backfills.state import Row, Standing
-from fusemine.flows.engine.chain import registry_found
 from fusemine.flows.engine.failures import read_failures
-from fusemine.flows.engine.plan import make_plan, narrowed
-from fusemine.flows.engine.prepare import Prepared
-from fusemine.flows.engine.windows import needed_partitions
+from fusemine.flows.engine.plan import make_plan
+from fusemine.flows.engine.session import open_session
+from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.errors import is_away
 from fusemine.flows.server.process_tracking import has_not_begun
 from fusemine.tasks.core.errors import RunError, ServerError
-from fusemine.tasks.inventory.source import list_partitions
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class _Fleet:
         self._begin(backfill.preparation, "prepare", {"partitions": needed})
         while self._active:
             self._poll()
-        raw = list_partitions(self._loaded.source()).raw
+        raw = open_session(self._loaded).listing.raw
         self._rows = {key: ref.rows for key, ref in raw.items() if ref is not None}
 
     def mine(self) -> None:
@@ -104,7 +104,7 @@ class _Fleet:
             except httpx.HTTPError:
                 continue
             row.state = Standing.WAITING
-        self._board.backfill.save(self._loaded.root)
+        self._board.backfill.save(self._loaded.store)
 
     def _begin(self, row: Row, flow: str, parameters: dict[str, Any]) -> None:
         run = self._under_way(row) or self._start(row, flow, parameters)
@@ -170,7 +170,7 @@ class _Fleet:
         self._board.changed(row)
 
     def _why(self, row: Row, run: FlowRun) -> str:
-        failure = read_failures(self._loaded.root).get(row.partition)
+        failure = read_failures(self._loaded.store).get(row.partition)
         if failure is not None and failure.flow_run_id == str(run.id):
             return failure.error
         state = run.state
@@ -212,15 +212,23 @@ class _Fleet:
 
 
 def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:
-    """The partitions that a run has to prepare first, and the last one, for its topics."""
-    listing, prepared = list_partitions(loaded.source()), Prepared(loaded)
-    needed = needed_partitions(loaded, listing, targets)
-    collected = {key: ref for key, ref in needed.items() if ref is not None}
-    missing = needed.keys() - {*prepared.complete(collected)}
-    if missing or not needed:
-        return sorted({*missing, max(needed)} if missing else [])
-    last = max(needed)
-    if any(ref is None for key, ref in listing.raw.items() if key <= last):
-        return [last]  # its rows are to be collected again
-    plan = narrowed(make_plan(loaded, listing, last), prepared)
-    return [] if registry_found(plan, prepared) else [plan.target]
+    """The partitions that a run has to prepare first, and the last one, for its chains.
+
+    These are all up to the last target, because topics go back to the first partition; where a
+    pipeline leaves out what is not prepared, only the targets themselves.
+    """
+    session = open_session(loaded)
+    raw, whole = session.listing.raw, loaded.pipeline.gaps == "prepare"
+    targets = [key for key in targets if key in raw]
+    if not targets:
+        return []
+    last = max(targets)
+    needed = [key for key in raw if key <= last] if whole else targets
+    there = prepared(session, [key for key in needed if raw[key] is not None])
+    missing = {*needed} - {*there}
+    if missing or any(raw[key] is None for key in raw if key <= last):
+        return sorted({*missing, last})
+    plan = make_plan(loaded, raw, last)
+    plan = plan if whole else plan.narrowed(prepared(session, plan.history))
+    walk = Walk(session, plan, runs=False)
+    return [] if all(walk.result(chain, last) for chain in GRAPH.of(Scope.CHAIN)) else [last]

@@ -43,21 +43,21 @@ def run_backfill(
         if not as_json:
             click.echo(f"{plan.count(Standing.WAITING)} partition(s) to mine")
         return
-    plan.save(loaded.root)
+    plan.save(loaded.store)
     if not as_json:
         click.echo(f"backfill {plan.id}: {plan.count(Standing.WAITING)} partition(s)", err=True)
         click.echo(f"to go on after a stop: {plan.resume_command()}", err=True)
     try:
         _carry_out(loaded, plan, as_json)
     finally:
-        _print(load_backfill(loaded.root, plan.id), as_json)
+        _print(load_backfill(loaded.store, plan.id), as_json)
 
 
 def _planned(
     loaded: Loaded, first: str | None, last: str | None, options: Options, resume: str | None
 ) -> Backfill:
     if resume is not None:
-        plan = load_backfill(loaded.root, resume)
+        plan = load_backfill(loaded.store, resume)
         plan.start_again()
         return plan
     if loaded.pipeline.columns.time is not None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.flows.engine.config import Loaded, load_pipeline
-from fusemine.flows.engine.corrections import given_corrections
 from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.collect.assign import Collected, assign
 from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import SettingsError, SourceError
 from fusemine.tasks.embed.encoders.files import find_model
 from fusemine.tasks.embed.precision import precision_of
+from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.mine.classify.corrections.read import settle
+from fusemine.tasks.mine.classify.corrections.resource import given_corrections
 from fusemine.tasks.sources.files import find_files, read_file
 from fusemine.tasks.table.roles import check_places
 
@@ -42,7 +44,7 @@ def check_pipeline(path: Path) -> Iterator[str]:
     sample = dict.fromkeys([files[0], files[-1]])
     rows = [read_file(file, settings.source, loaded.base) for file in sample]
     for file in rows:
-        check_places(settings.clean.places(), file.frame.columns, f"file {file.source!r}")
+        check_places(settings.places(), file.frame.columns, f"file {file.source!r}")
     found = assign(rows, settings.columns, settings.partition, settings.source.repeated_id)
     yield from _rows(found, loaded)
     yield from _corrections(found, loaded, whole=len(sample) == len(files))
@@ -53,7 +55,7 @@ def check_pipeline(path: Path) -> Iterator[str]:
 
 
 def _encoder(loaded: Loaded) -> Iterator[str]:
-    settings = loaded.pipeline.embed
+    settings = loaded.pipeline.section(EmbedSettings)
     model = find_model(settings, loaded.base)
     if model.folder is None and settings.endpoint is not None:
         yield f"encoder: {settings.model} at {settings.endpoint.url}"
@@ -61,7 +63,7 @@ def _encoder(loaded: Loaded) -> Iterator[str]:
     yield f"encoder: {model.folder} ({model.kind})"
     if model.kind != "static":
         yield f"device: {resolve_device(settings.device)}"
-        yield f"precision: {precision_of(loaded.root, settings, model)}"
+        yield f"precision: {precision_of(loaded.store, settings, model)}"
 
 
 def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:
@@ -73,7 +75,10 @@ def _rows(found: Collected, loaded: Loaded) -> Iterator[str]:
             fix="correct columns.time, or look at the files",
         )
     timezone = settings.partition.timezone
-    cleaned = [clean(p.rows, settings.columns, settings.clean, timezone) for p in found.partitions]
+    cleaned = [
+        clean(p.rows, settings.columns, settings.section(CleanSettings), timezone)
+        for p in found.partitions
+    ]
     kept = sum(part.rows.height for part in cleaned)
     if not kept:
         rejected = pl.concat([part.rejected for part in cleaned])
@@ -116,12 +121,12 @@ def _label(labels: pl.Series, rule: LabelRule) -> str:
 
 def _corrections(found: Collected, loaded: Loaded, whole: bool) -> Iterator[str]:
     """The corrected labels, and how many rows they miss where all files were read."""
-    corrections = given_corrections(loaded)
+    corrections = given_corrections(loaded.pipeline, loaded.base)
     if corrections is None:
         return
     given, rule = corrections
     table = ((part.partition, part.rows) for part in found.partitions)
-    settled = settle(given, table, rule, loaded.pipeline.clean, whole)
+    settled = settle(given, table, rule, loaded.pipeline.section(CleanSettings), whole)
     missed = f", {settled.unknown:,} of them of no row" if whole else ""
     yield f"corrections: {len(given.rows):,} in {given.name}{missed}"
 

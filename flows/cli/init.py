@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from fusemine.tasks.sources.files_settings import FilesSettings
+
 
 _MINED = (Role.TEXT, Role.CATEGORY, Role.NUMBER)
 

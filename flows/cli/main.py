@@ -174,9 +174,10 @@ def check(pipeline: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def lineage(path: Path, as_json: bool) -> None:
     """Show what a report, or any artifact at PATH, was made of, back to the source's files."""
+    from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.lineage import lines, trace
 
-    found = trace(path)
+    found = trace(path, GRAPH)
     tell(lines(found), found.as_json(), as_json)
 
 
@@ -247,11 +248,12 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     """
     from fusemine.flows.engine.config import load_pipeline
     from fusemine.tasks.core.locks import exclusive
+    from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.forget import forget as remove
 
-    root = load_pipeline(pipeline).root
-    with exclusive(root):
-        found = remove(root, row_id)
+    loaded = load_pipeline(pipeline)
+    with exclusive(loaded.root):
+        found = remove(loaded.store, row_id, GRAPH)
     tell(found.lines(), found.as_json(), as_json)
     if found.partitions and not as_json:
         click.echo(f"to make them: fusemine backfill {pipeline} --only missing")

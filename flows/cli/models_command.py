@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fusemine.tasks.core.artifact import read_json, ref_of
-from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.core.artifact import manifest_of, read_json, ref_of
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.records import read_registry
 from fusemine.tasks.serving.registry import Entry, Event, Registry, differences
 from fusemine.tasks.serving.stored import find_stored, read_about
@@ -24,7 +24,7 @@ DIGITS = 4
 
 def listed(loaded: Loaded) -> View:
     """All models, the newest last, and the last decisions."""
-    registry = read_registry(loaded.root)
+    registry = read_registry(loaded.store)
     rows = [_row(loaded, registry, entry) for entry in registry.entries.values()]
     events = [event.model_dump(mode="json") for event in registry.events]
     value = {"pipeline": loaded.pipeline.name, "models": rows, "events": events}
@@ -50,7 +50,7 @@ def _told(event: Event) -> str:
 
 def _row(loaded: Loaded, registry: Registry, entry: Entry) -> dict[str, Any]:
     current = registry.current
-    there = (loaded.root / entry.artifact).is_dir()
+    there = manifest_of(loaded.store.root, entry.artifact) is not None
     used = [event for event in registry.events if event.current == entry.id]
     state = "in use" if current and current.id == entry.id else "was in use" if used else "not used"
     return {
@@ -103,12 +103,12 @@ def shown(loaded: Loaded, name: str) -> View:
         SettingsError: There is none of that id.
         ModelError: Its files are gone or changed.
     """
-    from fusemine.tasks.upkeep.lineage import lines, trace
+    from fusemine.tasks.upkeep.lineage import lines, trace_from
 
-    registry = read_registry(loaded.root)
+    registry = read_registry(loaded.store)
     entry = registry.get(name)
-    ref = find_stored(loaded.root, entry)
-    about, lineage = read_about(ref), trace(loaded.root / entry.artifact)
+    ref = find_stored(loaded.store.root, entry)
+    about, lineage = read_about(ref), trace_from(loaded.store.root, entry.artifact, GRAPH)
     decided = [event for event in registry.events if entry.id in (event.model, event.before)]
     facts = {key: value for key, value in differences(about, {}).first.items() if value != []}
     told = [f"{key}: {_short(value)}" for key, value in facts.items()]
@@ -131,9 +131,9 @@ def compared(loaded: Loaded, first: str, second: str) -> View:
     from rich.markup import escape
     from rich.table import Table
 
-    registry = read_registry(loaded.root)
+    registry = read_registry(loaded.store)
     entries = [registry.get(name) for name in (first, second)]
-    abouts = [read_about(find_stored(loaded.root, entry)) for entry in entries]
+    abouts = [read_about(find_stored(loaded.store.root, entry)) for entry in entries]
     found = differences(*abouts)
     table = Table("", *(entry.id for entry in entries))
     for name in (name for name in found.first if not name.endswith("sha256")):
@@ -150,8 +150,8 @@ def _tests(loaded: Loaded, registry: Registry, ids: set[str]) -> list[dict[str, 
     found = []
     for event in registry.events:
         if {event.model, event.before} == ids and event.challenge is not None:
-            ref = ref_of(loaded.root / event.challenge)
-            test = read_json(ref, SUMMARY) if ref else None
+            ref = ref_of(loaded.store.root, event.challenge)
+            test = read_json(ref) if ref else None
             found.append({"why": event.why, "action": event.action, "test": test})
     return found
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,13 @@ import polars as pl
 
 from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.export.results import check_output
-from fusemine.flows.serving.scoring import request_of
-from fusemine.tasks.core.artifact import MAIN, Draft, find
+from fusemine.flows.serving.scoring import request_of, results_of
+from fusemine.tasks.core import progress
+from fusemine.tasks.core.artifact import find
 from fusemine.tasks.core.errors import SettingsError, SourceError
+from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.locks import shared
-from fusemine.tasks.serving.predict.predict import predict
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.sources.files import find_files
 
 if TYPE_CHECKING:
@@ -42,14 +46,12 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
         _spare_rows(loaded, file, output)
     with shared(loaded.root):
         request = request_of(loaded, file)
-        job = request.job()
-        scored = find(job)
+        scored = find(request.job)
         if scored is None:
-            with Draft(job) as draft:
-                predict(draft, request, lambda: _api_key(loaded))
-            scored = draft.finished()
+            told = partial(progress.report, request.job.stage)
+            scored = execute(request, GRAPH, told, logging.getLogger("fusemine").log)
     if output is not None:
-        _write(Path(scored.path) / f"{MAIN}.parquet", output)
+        _write(Path(results_of(scored)), output)
     return scored
 
 
@@ -71,13 +73,3 @@ def _spare_rows(loaded: Loaded, file: Path, output: Path) -> None:
                 expected="another file: those rows would be lost",
                 fix="name another output",
             )
-
-
-def _api_key(loaded: Loaded) -> str | None:
-    """The key of an endpoint, where there is one."""
-    endpoint = loaded.pipeline.embed.endpoint
-    if endpoint is None:
-        return None
-    from fusemine.tasks.embed.task import api_key  # which needs Prefect, for its blocks
-
-    return api_key(endpoint)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.locks import exclusive
 from fusemine.tasks.embed.encoders.files import find_model
-from fusemine.tasks.embed.store.path import space_folder
-from fusemine.tasks.embed.store.upkeep import nothing, plan_removal, read_spaces, remove
-from fusemine.tasks.upkeep.places import STORE, megabytes
+from fusemine.tasks.embed.engine import look
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store.path import space_of
+from fusemine.tasks.embed.store.space import STORE
+from fusemine.tasks.upkeep.contents import megabytes
+from fusemine.tasks.upkeep.spaces import nothing, plan_removal, read_spaces, remove
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.embed.store.upkeep import Space, StorePrune
+    from fusemine.tasks.upkeep.spaces import Space, StorePrune
 
 UNKNOWN = "?"
 _LEFT = ("space", "model", "path", "precision", "last used", "in use")
@@ -31,11 +34,12 @@ def spaces_of(loaded: Loaded) -> list[Space]:
     Raises:
         ModelError: The encoder cannot be had, so which space it uses is not known.
     """
-    if not (loaded.root / STORE).is_dir():
+    store = loaded.store
+    if not store.folders(STORE):
         return []
-    settings = loaded.pipeline.embed
-    model = find_model(settings, loaded.base)
-    return read_spaces(loaded.root, space_folder(loaded.root, settings, model))
+    settings = loaded.pipeline.section(EmbedSettings)
+    found = look(store, settings, find_model(settings, loaded.base))
+    return read_spaces(store, space_of(settings, found.model, found.precision))
 
 
 def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePrune:
@@ -50,10 +54,10 @@ def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePr
         ModelError: The encoder cannot be had, so which space it uses is not known.
         ArtifactError: A run is going on, or something cannot be removed.
     """
-    if dry_run or not (loaded.root / STORE).is_dir():
-        return plan_removal(loaded.root, spaces_of(loaded), unused_for, datetime.now(UTC))
+    if dry_run or not loaded.store.folders(STORE):
+        return plan_removal(loaded.store, spaces_of(loaded), unused_for, datetime.now(UTC))
     with exclusive(loaded.root):
-        plan = plan_removal(loaded.root, spaces_of(loaded), unused_for, datetime.now(UTC))
+        plan = plan_removal(loaded.store, spaces_of(loaded), unused_for, datetime.now(UTC))
         remove(plan)
     return plan
 
@@ -75,7 +79,7 @@ def spaces_table(spaces: Sequence[Space]) -> Table:
 def spaces_words(loaded: Loaded, spaces: Sequence[Space]) -> str:
     """What the whole store takes."""
     if not spaces:
-        return nothing(loaded.root)
+        return nothing(loaded.store.root)
     plural = "s" if len(spaces) > 1 else ""
     return f"{len(spaces):,} space{plural}, {megabytes(sum(space.bytes for space in spaces))}"
 

@@ -6,24 +6,26 @@ import json
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from fusemine.flows.engine.quality import QualitySettings
-from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.core.settings import Settings
-from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.fuse.settings import FuseSettings
-from fusemine.tasks.inventory.source import Source
-from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
-from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.mine.topics.settings import TopicsSettings
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.core.store import Store, store_at
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.settings import ModelSettings
+from fusemine.tasks.sources.files_settings import FilesSettings
 from fusemine.tasks.table.roles import Columns
 
 if TYPE_CHECKING:
@@ -32,8 +34,15 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-class Pipeline(Settings):
-    """A table with text and what to mine in it."""
+RENAMED = {"cluster": "topics", "anomaly": "anomalies"}
+"""Sections by the names that they had in earlier versions."""
+Kind = TypeVar("Kind", bound=Settings)
+
+
+class Sections(Settings):
+    """A table with text and what to mine in it; the stages' sections come behind these."""
+
+    not_shown = frozenset({"root", "gaps", "quality", "retention"})
 
     version: Literal[1]
     """Version of this file's form."""
@@ -57,43 +66,47 @@ class Pipeline(Settings):
     quality: QualitySettings = QualitySettings()
     retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
     """How long `fusemine prune` keeps what no last complete run was made of (ISO 8601)."""
-    clean: CleanSettings = CleanSettings()
-    embed: EmbedSettings = EmbedSettings()
-    fuse: FuseSettings = FuseSettings()
-    classify: ClassifySettings = ClassifySettings()
-    cluster: TopicsSettings = TopicsSettings()
-    anomaly: AnomaliesSettings = AnomaliesSettings()
-    models: ModelSettings = ModelSettings()
-    report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")
-    def _weighted_columns(self) -> Pipeline:
-        unknown = sorted(set(self.embed.weights) - set(self.columns.text))
-        if unknown:
-            raise ValueError(f"embed.weights of {', '.join(unknown)}: no text column")
+    def _fit_the_columns(self) -> Sections:
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, Settings):
+                section.check_columns(self.columns)
         return self
 
-    @model_validator(mode="after")
-    def _compared_columns(self) -> Pipeline:
-        unknown = sorted(set(self.classify.groups) - set(self.columns.category))
-        if unknown:
-            raise ValueError(f"classify.groups of {', '.join(unknown)}: no category column")
-        return self
+    def section(self, kind: type[Kind]) -> Kind:
+        """The section of a kind of settings."""
+        sections = (getattr(self, name) for name in type(self).model_fields)
+        return next(section for section in sections if isinstance(section, kind))
 
-    @model_validator(mode="after")
-    def _split_column(self) -> Pipeline:
-        split, columns = self.classify.split, self.columns
-        needed = {"group": ("group", columns.group), "column": ("split", columns.split)}
-        role, column = needed.get(split, ("", ""))
-        if column is None:
-            raise ValueError(f"classify.split: {split} needs columns.{role}; name the column there")
-        return self
+    def at(self, place: str) -> Any:
+        """What stands at a place such as `columns` or `partition.timezone`."""
+        value: Any = self
+        for part in place.split("."):
+            value = None if value is None else getattr(value, part)
+        return value
+
+
+def _sections() -> dict[str, Any]:
+    """The stages' sections, in order; that of the models comes before the report's."""
+    fields: dict[str, Any] = {}
+    for stage in GRAPH:
+        if stage.gathers:
+            fields["models"] = (ModelSettings, ModelSettings())
+        if stage.settings is not None:
+            fields[stage.name] = (stage.settings, stage.settings())
+    return fields
+
+
+Pipeline = create_model("Pipeline", __base__=Sections, **_sections())
+"""A whole pipeline.yaml."""
 
 
 class Loaded(BaseModel):
     """A pipeline and the place of its file, which relative paths start from."""
 
-    pipeline: Pipeline
+    pipeline: SerializeAsAny[Sections]
     path: Path
 
     @property
@@ -106,10 +119,15 @@ class Loaded(BaseModel):
         """Folder of the pipeline's artifacts."""
         return self.base / self.pipeline.root / self.pipeline.name
 
-    def source(self) -> Source:
-        """Where the rows come from."""
-        settings = self.pipeline
-        return Source(self.root, self.base, settings.source, settings.columns, settings.partition)
+    @property
+    def store(self) -> Store:
+        """Where the pipeline keeps its artifacts."""
+        return store_at(str(self.root))
+
+    @property
+    def calendar(self) -> PartitionSettings | None:
+        """How the table is cut; None if it has no time."""
+        return None if self.pipeline.columns.time is None else self.pipeline.partition
 
 
 def load_pipeline(path: Path) -> Loaded:
@@ -181,6 +199,8 @@ def _describe(problem: ErrorDetails, tree: yaml.Node | None, path: Path) -> tupl
     where = f"{path.name}:{_line(tree, location)}: {place}"
     kind = problem["type"]
     if kind == "extra_forbidden":
+        if len(location) == 1 and location[0] in RENAMED:
+            return f"{where} is not a setting", f"it is called {RENAMED[str(location[0])]!r} now"
         valid = _valid_names(location[:-1])
         close = get_close_matches(str(location[-1]), valid, n=1, cutoff=0.5)
         fix = f"did you mean {close[0]!r}?" if close else f"remove it; known: {', '.join(valid)}"

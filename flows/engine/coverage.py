@@ -5,33 +5,29 @@ It is read from manifests and from keys computed anew; nothing is run or written
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from fusemine.flows.engine.chain import registry_found
 from fusemine.flows.engine.failures import Failure, read_failures
-from fusemine.flows.engine.jobs import Jobs
-from fusemine.flows.engine.plan import Plan, narrowed
-from fusemine.flows.engine.prepare import Prepared
-from fusemine.flows.serving.champions import in_use_found
-from fusemine.tasks.core.artifact import MANIFEST, ArtifactRef, find
+from fusemine.flows.engine.plan import Plan
+from fusemine.flows.engine.session import Session, open_session
+from fusemine.flows.engine.walk import SHOWN, Walk, prepared
+from fusemine.flows.serving.champions import serving_found
+from fusemine.tasks.core.artifact import MANIFEST
+from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import ALL, gaps, window_of
-from fusemine.tasks.inventory.source import list_partitions
-from fusemine.tasks.report.task import Made
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.core.windowed import WindowRefs
-    from fusemine.tasks.inventory.source import Listing
+    from fusemine.tasks.core.artifact import ArtifactRef
 
-STAGES = (
-    "collect", "clean", "embed", "topics", "fuse", "classify", "cluster", "anomaly", "report",
-)  # fmt: skip
+STAGES = tuple(stage.name for stage in GRAPH.of(*SHOWN))
 
 
 class State(StrEnum):
@@ -70,107 +66,99 @@ class Coverage:
     """The states of a pipeline's partitions, each looked at when it is asked for.
 
     Args:
-        loaded: The pipeline.
-        listing: What its source holds.
+        session: The pipeline.
     """
 
-    loaded: Loaded
-    listing: Listing
-    _prepared: Prepared = field(init=False)
+    session: Session
     _failures: dict[str, Failure] = field(init=False)
-    _present: dict[str, ArtifactRef] = field(init=False)
+    _prepared: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._prepared = Prepared(self.loaded)
-        self._failures = read_failures(self.loaded.root)
-        self._present = {key: ref for key, ref in self.listing.raw.items() if ref is not None}
-        self._complete = set(self._prepared.complete(self._present))
+        self._failures = read_failures(self.session.loaded.store)
+        there = [key for key, ref in self.session.listing.raw.items() if ref is not None]
+        self._prepared = set(prepared(self.session, there))
+
+    @property
+    def raw(self) -> dict[str, ArtifactRef | None]:
+        """The collected rows of each partition of the source."""
+        return self.session.listing.raw
 
     def partitions(self) -> list[str]:
         """All partitions from the first to the last with rows, those without among them."""
-        keys = list(self.listing.raw)
-        between = gaps(keys, self.loaded.pipeline.partition.by) if ALL not in keys else []
+        keys, by = list(self.raw), self.session.loaded.pipeline.partition.by
+        between = gaps(keys, by) if ALL not in keys else []
         return sorted({*keys, *between, *self._failures})
 
     def of(self, partition: str) -> Covered:
         """One partition."""
         failure = self._failures.get(partition)
-        if partition not in self.listing.raw:
+        if partition not in self.raw:
             state = State.FAILED if failure else State.GAP
             return Covered(partition, state, dict.fromkeys(STAGES, State.GAP), None, failure)
         found = self._found(partition)
-        stages = {stage: self._state(stage, partition, found.get(stage)) for stage in STAGES}
+        stages = {stage: self.state(stage, partition, found.get(stage)) for stage in STAGES}
         if failure and failure.stage in stages and stages[failure.stage] is not State.COMPLETE:
             stages[failure.stage] = State.FAILED
-        state = State.FAILED if failure else self._whole(partition, found.get("report"))
-        raw = self._present.get(partition)
+        state = State.FAILED if failure else self._whole(partition, found.get(STAGES[-1]))
+        raw = self.raw[partition]
         return Covered(partition, state, stages, raw.rows if raw else None, failure)
 
-    def _found(self, partition: str) -> dict[str, ArtifactRef]:
-        """The complete artifacts of a partition's stages."""
-        prepared = self._prepared
-        found = {
-            "collect": self._present.get(partition),
-            "clean": prepared.cleaned.get(partition),
-            "embed": prepared.embedded.get(partition),
-        }
-        if partition in self._complete:
-            found |= self._mined(partition)
-        return {stage: ref for stage, ref in found.items() if ref is not None}
+    def stage_of_partition(self, stage: str, partition: str) -> State:
+        """The state of a stage that needs no window."""
+        walk = Walk(self.session, Plan(self.session.loaded, None), runs=False)
+        return self.state(stage, partition, walk.result(GRAPH[stage], partition))
 
-    def _mined(self, partition: str) -> dict[str, ArtifactRef | None]:
-        plan = self._plan(partition)
-        if plan is None:
-            return {}
-        window = self._prepared.window(plan)
-        jobs = Jobs(plan, window)
-        features, registry = find(jobs.fuse()), registry_found(plan, self._prepared)
-        found = {
-            "fuse": features,
-            "classify": find(jobs.classify()),
-            "cluster": find(jobs.cluster(registry)) if registry else None,
-            "anomaly": find(jobs.anomaly(features)) if features else None,
-        }
-        found["topics"] = registry
-        return {**found, "report": self._report(plan, window, jobs, found)}
-
-    def _plan(self, partition: str) -> Plan | None:
-        """The plan of a run; None while its window is not prepared."""
-        settings = self.loaded.pipeline
-        keys = window_of(partition, settings.window, self.listing.raw, settings.partition.by)
-        if not self._complete.issuperset(keys) and settings.gaps == "prepare":
-            return None
-        window = {key: self._present[key] for key in keys if key in self._present}
-        history = {key: ref for key, ref in self._present.items() if key <= partition}
-        plan = Plan(self.loaded, self.listing, partition, window, dict(sorted(history.items())))
-        missing = [key for key in keys if key not in window]
-        plan = narrowed(plan, self._prepared)
-        return replace(plan, left_out=tuple(sorted([*plan.left_out, *missing])))
-
-    def _report(
-        self, plan: Plan, window: WindowRefs, jobs: Jobs, found: dict[str, ArtifactRef | None]
-    ) -> ArtifactRef | None:
-        features, classes, clusters, anomalies, topics = found.values()
-        if not (features and classes and clusters and anomalies and topics):
-            return None
-        models = in_use_found(plan, self._prepared, window)
-        if models is None:
-            return None
-        raw, mined = tuple(plan.window.values()), (features, classes, clusters, anomalies, topics)
-        return find(jobs.report(Made(plan.listing, raw, window, *mined, models)))
-
-    def _state(self, stage: str, partition: str, ref: ArtifactRef | None) -> State:
+    def state(self, stage: str, partition: str, ref: ArtifactRef | None) -> State:
+        """The state of a stage, of which this result was found."""
         if ref is not None:
             return State.COMPLETE
-        there = (self.loaded.root / stage / partition).glob(f"*/{MANIFEST}")
-        return State.STALE if any(there) else State.MISSING
+        store, place = self.session.loaded.store, f"{stage}/{partition}"
+        there = any(store.exists(f"{place}/{key}/{MANIFEST}") for key in store.folders(place))
+        return State.STALE if there else State.MISSING
+
+    def _found(self, partition: str) -> dict[str, ArtifactRef | None]:
+        """The complete results of a partition's stages."""
+        plan = self._plan(partition)
+        scopes = SHOWN if self._is_minable(plan) else (Scope.PARTITION,)
+        walk = Walk(self.session, plan, runs=False)
+        serving = serving_found(walk) if scopes is SHOWN else None
+        walk.serving = serving or {}
+        return {
+            stage.name: walk.result(stage, partition)
+            for stage in GRAPH.of(*scopes)
+            if serving is not None or not stage.gathers
+        }
+
+    def _plan(self, partition: str) -> Plan:
+        """The plan of a run."""
+        settings = self.session.loaded.pipeline
+        keys = window_of(partition, settings.window, self.raw, settings.partition.by)
+        there = [key for key, ref in self.raw.items() if ref is not None]
+        plan = Plan(
+            self.session.loaded,
+            partition,
+            tuple(key for key in keys if key in there),
+            tuple(sorted(key for key in there if key <= partition)),
+            tuple(key for key in keys if key not in there),
+        )
+        return plan if settings.gaps == "prepare" else plan.narrowed(self._prepared)
+
+    def _is_minable(self, plan: Plan) -> bool:
+        """Whether the window is prepared as far as its pipeline wants it to be."""
+        if plan.target not in self._prepared:
+            return False
+        whole = self._prepared.issuperset([*plan.window, *plan.left_out])
+        return whole or plan.settings.gaps == "report"
 
     def _whole(self, partition: str, report: ArtifactRef | None) -> State:
         """Complete is what was made and became the last complete run of the partition."""
-        latest = latest_report(self.loaded.root, partition)
+        try:
+            latest = Latest(self.session.loaded.store).report(partition)
+        except ArtifactError:
+            latest = None
         if latest is None:
             return State.MISSING
-        same = report is not None and report.path == str(latest.parent)
+        same = report is not None and report.name == latest
         return State.COMPLETE if same else State.STALE
 
 
@@ -178,19 +166,10 @@ def coverage_of(loaded: Loaded) -> Coverage:
     """Look at a pipeline's source and root.
 
     Raises:
-        SourceError: The files cannot be used.
+        SourceError: The source cannot be used.
         ModelError: The encoder cannot be had.
     """
-    return Coverage(loaded, list_partitions(loaded.source()))
-
-
-def latest_report(root: Path, partition: str) -> Path | None:
-    """The report of the last complete run of a partition."""
-    try:
-        record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))
-        return root / str(record["report"])
-    except (OSError, ValueError, KeyError):
-        return None
+    return Coverage(open_session(loaded))
 
 
 def count_states(covered: Collection[Covered]) -> dict[State, int]:

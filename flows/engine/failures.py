@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fusemine.tasks.core.errors import FusemineError
-from fusemine.tasks.core.io import replace_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fusemine.tasks.core.store import Store
 
 FOLDER = "failed"
 LONGEST = 600
@@ -39,9 +38,11 @@ class Failure(BaseModel):
     flow_run_id: str | None
 
 
-def note_failure(root: Path, partition: str, error: Exception, flow_run_id: str | None) -> Failure:
+def note_failure(
+    store: Store, partition: str, error: Exception, flow_run_id: str | None
+) -> Failure:
     """Record that an attempt at a partition failed."""
-    before = read_failures(root).get(partition)
+    before = read_failures(store).get(partition)
     failure = Failure(
         partition=partition,
         stage=error.stage if isinstance(error, FusemineError) else None,
@@ -50,21 +51,24 @@ def note_failure(root: Path, partition: str, error: Exception, flow_run_id: str 
         at=datetime.now(UTC),
         flow_run_id=flow_run_id,
     )
-    replace_file(root / FOLDER / f"{partition}.json", failure.model_dump_json(indent=1).encode())
+    store.replace(f"{FOLDER}/{partition}.json", failure.model_dump_json(indent=1).encode())
     return failure
 
 
-def clear_failure(root: Path, partition: str) -> None:
+def clear_failure(store: Store, partition: str) -> None:
     """A partition that completed has not failed."""
-    (root / FOLDER / f"{partition}.json").unlink(missing_ok=True)
+    store.delete(f"{FOLDER}/{partition}.json")
 
 
-def read_failures(root: Path) -> dict[str, Failure]:
+def read_failures(store: Store) -> dict[str, Failure]:
     """The partitions whose last attempt failed."""
     found = {}
-    for path in sorted((root / FOLDER).glob("*.json")):
+    for file in store.files(FOLDER):
+        name = file.name.rpartition("/")[2]
         try:
-            found[path.stem] = Failure.model_validate_json(path.read_bytes())
+            if not name.startswith("."):
+                failure = Failure.model_validate_json(store.read(file.name))
+                found[name.removesuffix(".json")] = failure
         except (ValidationError, OSError):
             continue  # written by another version, or just cleared
     return found

@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefect import runtime
 from pydantic import BaseModel
 
-from fusemine.tasks.core.artifact import ArtifactRef, read_json, read_manifest
-from fusemine.tasks.core.task import made_by_this_run
-from fusemine.tasks.core.windowed import SUMMARY
-from fusemine.tasks.report.task import HTML, LINES, Made, stage_key, stage_rows
+from fusemine.tasks.core.artifact import read_json, read_manifest
+from fusemine.tasks.core.key import KEY_LENGTH, digest
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.inventory.compute import read_unassigned
+from fusemine.tasks.report.compute import LINES
+from fusemine.tasks.upkeep.latest import html_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from fusemine.flows.engine.walk import Refs, Walk
+    from fusemine.tasks.core.artifact import ArtifactRef
 
 
 class StageOutcome(BaseModel):
@@ -37,8 +42,8 @@ class ModelOutcome(BaseModel):
 
     def as_text(self) -> str:
         """A line on it."""
-        told = f" ({self.why})" if self.why else ""
-        return f"Model in use: {self.in_use}{told}."
+        why = f" ({self.why})" if self.why else ""
+        return f"Model in use: {self.in_use}{why}."
 
 
 class Outcome(BaseModel):
@@ -58,39 +63,51 @@ class Outcome(BaseModel):
         return self.model_dump_json(indent=1, exclude={"lines"})
 
     def as_text(self) -> str:
-        """Where the report is, and what was found in five lines."""
+        """Where the report is, and what was found in a few lines."""
         if self.report is None:
             return f"no rows in partition {self.partition or 'latest'}: nothing to report"
-        told = [self.model.as_text()] if self.model else []
-        return "\n".join([f"report: {self.report}", *self.lines, *told])
+        model = [self.model.as_text()] if self.model else []
+        return "\n".join([f"report: {self.report}", *self.lines, *model])
 
 
-def describe(name: str, partition: str, made: Made, report: ArtifactRef) -> Outcome:
-    """The outcome of a run whose artifacts are complete."""
-    rows = {row.stage: row for row in stage_rows(made)}
-    stages = {
-        stage: _stage(refs, rows[stage].rows_in, rows[stage].rows_kept)
-        for stage, refs in made.stages().items()
+def describe(walk: Walk, report: ArtifactRef) -> Outcome:
+    """The outcome of a run whose results are complete."""
+    shown = walk.shown()
+    lost = {next(iter(shown)): read_unassigned(walk.session.listing.inventory).height}
+    stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
+    metrics = {
+        stage.name: found["metrics"]
+        for stage in GRAPH.of(Scope.WINDOW)
+        if stage.section and (found := read_json(shown[stage.name][0])).get("metrics") is not None
     }
-    counts = read_manifest(report.path).rows
-    stages["report"] = _stage([report], counts.rows_in, counts.rows_kept)
     return Outcome(
-        pipeline=name,
-        partition=partition,
-        report=Path(report.path) / HTML,
+        pipeline=walk.plan.settings.name,
+        partition=walk.plan.target,
+        report=Path(html_of(report)),
         stages=stages,
-        metrics={"classify": read_json(made.classes, SUMMARY).get("metrics", {})},
+        metrics=metrics,
         lines=read_json(report, LINES)["lines"],
     )
 
 
-def _stage(refs: Sequence[ArtifactRef], rows_in: int, kept: int) -> StageOutcome:
-    new = [ref for ref in refs if made_by_this_run(ref)]
+def stage_key(refs: Refs) -> str:
+    """The key of a stage's result, or one for all of its partitions."""
+    keys = [ref.key for ref in refs]
+    return keys[0] if len(keys) == 1 else digest(keys)[:KEY_LENGTH]
+
+
+def _stage(refs: Refs, unassigned: int) -> StageOutcome:
+    """What a stage did; records without a partition count as rejected by the first one."""
+    manifests = [read_manifest(ref) for ref in refs]
+    run = str(runtime.flow_run.id)
+    new = [made for made in manifests if made.runs.get("flow_run_id") == run]
+    rows_in = sum(made.rows.rows_in for made in manifests) + unassigned
+    kept = sum(made.rows.rows_kept for made in manifests)
     return StageOutcome(
         key=stage_key(refs),
         reused=not new,
         rows_in=rows_in,
         rows_kept=kept,
         rows_rejected=rows_in - kept,
-        seconds=round(sum(read_manifest(ref.path).seconds for ref in new), 3),
+        seconds=round(sum(made.seconds for made in new), 3),
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import runtime
 
-from fusemine.tasks.core.artifact import read_json
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import (
     ALL,
@@ -22,34 +21,13 @@ from fusemine.tasks.core.partition import (
     window_of,
 )
 from fusemine.tasks.core.window import WindowRules
-from fusemine.tasks.embed.settings import EndpointSettings
-from fusemine.tasks.mine.topics.settings import NamingSettings
-from fusemine.tasks.report.task import About
-from fusemine.tasks.table.roles import check_places
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.config import Loaded, Pipeline
-    from fusemine.flows.engine.prepare import Prepared
+    from collections.abc import Collection, Mapping
+
+    from fusemine.flows.engine.config import Loaded, Sections
     from fusemine.tasks.core.artifact import ArtifactRef
-    from fusemine.tasks.inventory.source import Listing
     from fusemine.tasks.table.roles import LabelRule
-
-
-# What says where and when, and not what: it changes no result. What of models changes one is in
-# the keys of their own stages.
-_NOT_SHOWN: dict[str, Any] = {
-    "root": True,
-    "gaps": True,
-    "quality": True,
-    "retention": True,
-    "embed": {
-        "device": True,
-        "endpoint": {*EndpointSettings.model_fields} - {"dimensions"},
-    },
-    "cluster": {"naming": {*NamingSettings.model_fields} - {"model", "api"}},
-    "partition": {"lag": True},
-    "models": {"keep": True, "margin": True, "retrain": True},
-}
 
 
 @dataclass(frozen=True)
@@ -58,91 +36,114 @@ class Plan:
 
     Args:
         loaded: The pipeline.
-        listing: The source's partitions.
         partition: The partition that is mined; None if the source has none.
-        window: The raw artifact of each partition with rows, oldest first.
-        history: The same of all partitions up to the one that is mined: its topics go back to
-            the first of them.
+        window: The partitions with rows that are mined, oldest first.
+        history: All partitions with rows up to the one that is mined: its topics go back to the
+            first of them.
         left_out: Partitions with rows that the window leaves out, because they are not prepared.
     """
 
     loaded: Loaded
-    listing: Listing
     partition: str | None
-    window: dict[str, ArtifactRef]
-    history: dict[str, ArtifactRef] = field(default_factory=dict)
+    window: tuple[str, ...] = ()
+    history: tuple[str, ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
 
     @property
-    def settings(self) -> Pipeline:
+    def settings(self) -> Sections:
         """The pipeline's settings."""
         return self.loaded.pipeline
-
-    @property
-    def root(self) -> Path:
-        """Folder of the pipeline's artifacts."""
-        return self.loaded.root
-
-    def rules(self, partition: str | None = None) -> WindowRules:
-        """What bounds the window besides its partitions, or that of an earlier partition."""
-        end = end_of(partition or self.target, self.settings.partition)
-        return WindowRules(end, self.settings.source.repeated_id, self.settings.partition.timezone)
 
     @property
     def target(self) -> str:
         """The partition that is mined."""
         return self.partition or ALL
 
-    def about(self) -> About:
-        """What the report says of the pipeline and the run."""
-        settings, partitions, left_out = self.settings, tuple(self.window), set(self.left_out)
-        return About(
-            name=settings.name,
-            title=settings.title or settings.name,
-            notes=settings.notes,
-            label_name=_label_name(settings.columns.label),
-            label_note=settings.columns.label.note if settings.columns.label else None,
-            partition=self.target,
-            window_label=_window_label(settings, self.target),
-            partitions=partitions,
-            gaps=tuple(sorted({*gaps(list(partitions), settings.partition.by)} - left_out)),
-            left_out=self.left_out,
-            settings=settings.model_dump(mode="json", exclude=_NOT_SHOWN),
+    def rules(self, partition: str, chained: bool = False) -> WindowRules:
+        """What bounds the window up to a partition besides its partitions.
+
+        Args:
+            partition: The partition.
+            chained: Whether the rows matter that are new since the partition before.
+        """
+        settings = self.settings
+        place = self.history.index(partition) if chained else 0
+        before = self.history[place - 1] if place else None
+        return WindowRules(
+            end_of(partition, settings.partition),
+            settings.source.repeated_id,
+            settings.partition.timezone,
+            end_of(before, settings.partition) if before else None,
         )
 
+    def window_up_to(self, partition: str) -> tuple[str, ...]:
+        """The window of an earlier partition."""
+        if partition == self.target:
+            return self.window
+        settings = self.settings
+        return tuple(window_of(partition, settings.window, self.history, settings.partition.by))
 
-def make_plan(loaded: Loaded, listing: Listing, partition: str) -> Plan:
+    def narrowed(self, stays: Collection[str]) -> Plan:
+        """The plan without the partitions that are not prepared, the one to be mined excepted."""
+        kept = {*stays, self.target}
+        return replace(
+            self,
+            window=tuple(key for key in self.window if key in kept),
+            history=tuple(key for key in self.history if key in kept),
+            left_out=tuple(
+                sorted({*self.left_out, *(key for key in self.window if key not in kept)})
+            ),
+        )
+
+    def about(self) -> dict[str, Any]:
+        """What the report says of the pipeline and the run, JSON-ready."""
+        settings, left_out = self.settings, set(self.left_out)
+        label = settings.columns.label
+        without_rows = {*gaps(list(self.window), settings.partition.by)} - left_out
+        return {
+            "name": settings.name,
+            "title": settings.title or settings.name,
+            "notes": settings.notes,
+            "label_name": _label_name(label),
+            "label_note": label.note if label else None,
+            "partition": self.target,
+            "window_label": _window_label(settings, self.target),
+            "partitions": list(self.window),
+            "gaps": sorted(without_rows),
+            "left_out": list(self.left_out),
+            "settings": settings.shown(),
+        }
+
+
+def make_plan(loaded: Loaded, raw: Mapping[str, ArtifactRef | None], partition: str) -> Plan:
     """Resolve the partition and its window.
 
+    Args:
+        loaded: The pipeline.
+        raw: The collected rows of each partition of the source.
+        partition: A partition's key, `latest` or `scheduled`.
+
     Raises:
-        SettingsError: The partition is not one of this pipeline's form, or a required column is
-            not in the source.
-        ArtifactError: A raw artifact is gone.
+        SettingsError: The partition is not one of this pipeline's form.
+        ArtifactError: Collected rows are gone.
     """
-    raw, settings = listing.raw, loaded.pipeline
-    headers = read_json(listing.inventory, "files.json") if listing.inventory else {}
-    for file, header in headers.items():
-        check_places(settings.clean.places(), header, f"file {file!r}")
+    settings = loaded.pipeline
     target = resolve(partition, settings, list(raw))
     if target is None or target not in raw:
-        return Plan(loaded, listing, target, {})
+        return Plan(loaded, target)
     keys = window_of(target, settings.window, raw, settings.partition.by)
-    history = {key: _present(key, raw[key]) for key in sorted(raw) if key <= target}
-    return Plan(loaded, listing, target, {key: history[key] for key in keys}, history)
+    history = tuple(key for key in sorted(raw) if key <= target)
+    for key in history:
+        if raw[key] is None:
+            raise ArtifactError(
+                got=f"the raw rows of {key} went away while the run went on",
+                expected="what was just collected to stay",
+                fix="run the pipeline again",
+            )
+    return Plan(loaded, target, tuple(keys), history)
 
 
-def narrowed(plan: Plan, prepared: Prepared) -> Plan:
-    """The plan as its pipeline treats partitions that are not prepared yet."""
-    if plan.settings.gaps == "prepare":
-        return plan
-    stays = {*prepared.complete(plan.history), plan.target}
-    window = {key: ref for key, ref in plan.window.items() if key in stays}
-    history = {key: ref for key, ref in plan.history.items() if key in stays}
-    left_out = tuple(key for key in plan.window if key not in stays)
-    return replace(plan, window=window, history=history, left_out=left_out)
-
-
-def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:
+def resolve(partition: str, settings: Sections, keys: list[str]) -> str | None:
     """The key of a partition given as a key, `latest` or `scheduled`; None if there is none."""
     if settings.columns.time is None:
         return ALL if ALL in keys else None
@@ -153,7 +154,7 @@ def resolve(partition: str, settings: Pipeline, keys: list[str]) -> str | None:
     return check_key(partition, settings.partition)
 
 
-def resolve_early(partition: str, settings: Pipeline) -> str | None:
+def resolve_early(partition: str, settings: Sections) -> str | None:
     """The partition as far as it is known before the source is read."""
     return None if partition == "latest" else resolve(partition, settings, [ALL])
 
@@ -177,17 +178,7 @@ def _scheduled(settings: PartitionSettings) -> str:
     return scheduled_partition(planned, settings)
 
 
-def _present(partition: str, ref: ArtifactRef | None) -> ArtifactRef:
-    if ref is None:
-        raise ArtifactError(
-            got=f"the raw rows of {partition} went away while the run went on",
-            expected="what was just collected to stay",
-            fix="run the pipeline again",
-        )
-    return ref
-
-
-def _window_label(settings: Pipeline, target: str) -> str:
+def _window_label(settings: Sections, target: str) -> str:
     if target == ALL:
         return "all rows"
     if settings.window == "all":

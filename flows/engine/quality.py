@@ -72,12 +72,12 @@ def quality_facts(
         SettingsError: A gated column is in no file of the source.
     """
     _check_columns(settings, inventory)
-    source = read_manifest(inventory.path).rows
+    source = read_manifest(inventory).rows
     rejected = int(read_frame(inventory, INVENTORY)["rejected"].sum())
     records, unassigned = source.rows_in, source.rows_rejected - rejected
     if raw is None or cleaned is None:
         return Facts(partition, 0, 0, records, unassigned, {}, 0)
-    rows = read_manifest(raw.path).rows.rows_in
+    rows = read_manifest(raw).rows.rows_in
     empty = _empty_cells(list(settings.max_null), raw, cleaned)
     return Facts(partition, rows, cleaned.rows, records, unassigned, empty, raw.rows)
 
@@ -130,7 +130,7 @@ def _empty_cells(columns: list[str], raw: ArtifactRef, cleaned: ArtifactRef) -> 
         return {}
     rows, clean = read_frame(raw, RAW), read_frame(cleaned, CLEAN)
     refused = read_frame(cleaned, REJECTED, "rejected").filter(rule="invalid_number")
-    unreadable = read_json(cleaned, "summary.json")["unreadable_numbers"] if len(refused) else {}
+    unreadable = read_json(cleaned)["unreadable_numbers"] if len(refused) else {}
     counts = {column: _empty(column, rows, clean) for column in columns}
     return {column: min(n + unreadable.get(column, 0), len(rows)) for column, n in counts.items()}
 

@@ -8,11 +8,11 @@ from fusemine.flows.engine.coverage import STAGES, State, coverage_of
 from fusemine.flows.engine.plan import resolve
 from fusemine.tasks.core.errors import FusemineError
 from fusemine.tasks.core.partition import window_of
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
     from fusemine.flows.engine.config import Loaded
-
-_PER_PARTITION = ("collect", "clean", "embed")
 
 
 def reuse_words(loaded: Loaded, partition: str) -> str:
@@ -21,20 +21,22 @@ def reuse_words(loaded: Loaded, partition: str) -> str:
         return "nothing is done yet"
     try:
         coverage = coverage_of(loaded)
-        target = resolve(partition, loaded.pipeline, list(coverage.listing.raw))
+        target = resolve(partition, loaded.pipeline, list(coverage.raw))
     except FusemineError:
         return "what is done already is seen when the source can be read"
-    if target not in coverage.listing.raw:
+    if target is None or target not in coverage.raw:
         return f"no rows in {target or 'the source'}"
     settings = loaded.pipeline
-    window = window_of(target, settings.window, coverage.listing.raw, settings.partition.by)
-    states = {key: coverage.of(key).stages for key in window}
+    window = window_of(target, settings.window, coverage.raw, settings.partition.by)
+    own = coverage.of(target).stages
     done: list[str] = []
     todo: list[str] = []
     for stage in STAGES:
-        keys = window if stage in _PER_PARTITION else [target]
-        complete = sum(states[key][stage] is State.COMPLETE for key in keys)
-        (done if complete == len(keys) else todo).append(_count(stage, complete, len(keys)))
+        states = [own[stage]]
+        if GRAPH[stage].scope is Scope.PARTITION:
+            states = [coverage.stage_of_partition(stage, key) for key in window]
+        complete = states.count(State.COMPLETE)
+        (done if complete == len(states) else todo).append(_count(stage, complete, len(states)))
     return f"reuses {', '.join(done) or 'nothing'}; to do: {', '.join(todo) or 'nothing'}"
 
 

@@ -12,7 +12,7 @@ from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import own_name
 from fusemine.tasks.core.artifact import read_frame, read_json
 from fusemine.tasks.core.errors import SettingsError
-from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.contracts import DOUBTS
 from fusemine.tasks.mine.classify.corrections.read import CORRECTED, PLACE
 from fusemine.tasks.report.contracts import RESULTS
@@ -75,8 +75,8 @@ def doubtful_rows(
         results: By the contract `results`.
         cleaned: The clean artifacts of the window.
     """
-    own = results.select("row_id", "partition", pl.exclude(list(RESULTS.columns)))
-    ours = frozenset(OURS) - {*RESULTS.columns}
+    own = results.select("row_id", "partition", pl.exclude([*RESULTS.columns, *GRAPH.row_columns]))
+    ours = frozenset(OURS) - {*RESULTS.columns, *GRAPH.row_columns}
     own = own.rename({name: own_name(name, ours) for name in own.columns})
     rows = (
         doubts.sort("rank").drop("rank").join(own, on="row_id", how="left", maintain_order="left")
@@ -98,7 +98,7 @@ def for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
 def _texts(rows: pl.DataFrame, cleaned: Sequence[ArtifactRef]) -> pl.DataFrame:
     """The texts of some rows, read from the partitions that they are in and from no other."""
     wanted = set(rows["partition"])
-    refs = [ref for ref in cleaned if ref.name.split("/")[1] in wanted] or cleaned[:1]
+    refs = [ref for ref in cleaned if ref.partition in wanted] or cleaned[:1]
     parts = [read_frame(ref, CLEAN).select("row_id", "partition", "text") for ref in refs]
     return pl.concat([part.join(rows, on=["row_id", "partition"], how="semi") for part in parts])
 
@@ -126,5 +126,5 @@ def _spare_corrections(loaded: Loaded, output: Path | None) -> None:
 
 
 def _why_none(learnt: ArtifactRef) -> str:
-    reason = read_json(learnt, SUMMARY).get("skipped")
+    reason = read_json(learnt).get("skipped")
     return f" (the label was not learnt: {reason})" if reason else ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.engine.config import Loaded, load_pipeline
 from fusemine.tasks.core.artifact import read_frame, read_manifest, ref_of
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
+from fusemine.tasks.core.partition import is_partition
 from fusemine.tasks.report.contracts import RESULTS
-from fusemine.tasks.upkeep.places import name_of
+from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,10 +101,10 @@ def last_report(pipeline: Path, partition: str | None) -> tuple[str, ArtifactRef
         SettingsError: There is no such run.
         ArtifactError: The report is gone.
     """
-    root = load_pipeline(pipeline).root
-    partition = _partition(root, partition)
-    record = json.loads((root / "latest" / f"{partition}.json").read_text(encoding="utf-8"))
-    ref = ref_of((root / record["report"]).parent)
+    loaded = load_pipeline(pipeline)
+    latest = Latest(loaded.store)
+    partition = _partition(loaded, latest, partition)
+    ref = ref_of(loaded.store.root, latest.report(partition) or "")
     if ref is None:
         raise gone("results", pipeline, partition)
     return partition, ref
@@ -112,9 +112,8 @@ def last_report(pipeline: Path, partition: str | None) -> tuple[str, ArtifactRef
 
 def inputs_of(report: ArtifactRef, stage: str) -> list[ArtifactRef]:
     """What a report was made of in one stage, oldest partition first; nothing if one is gone."""
-    root = Path(report.path).parents[2]
-    names = map(name_of, read_manifest(report.path).inputs)
-    refs = [ref_of(root / name) for name in names if name.startswith(f"{stage}/")]
+    names = read_manifest(report).inputs
+    refs = [ref_of(report.root, name) for name in names if name.startswith(f"{stage}/")]
     there = [ref for ref in refs if ref is not None]
     return there if len(there) == len(refs) else []
 
@@ -128,15 +127,15 @@ def gone(what: str, pipeline: Path, partition: str) -> ArtifactError:
     )
 
 
-def _partition(root: Path, partition: str | None) -> str:
-    done = sorted(path.stem for path in (root / "latest").glob("*.json"))
+def _partition(loaded: Loaded, latest: Latest, partition: str | None) -> str:
+    done = [key for key in latest.partitions() if is_partition(key, loaded.calendar)]
     if partition in done:
         return str(partition)
     if partition is None and done:
         return done[-1]
     hint = nearest(partition, done) if partition else ""
     raise SettingsError(
-        got=f"no complete run of {partition or 'this pipeline'} below {root}",
+        got=f"no complete run of {partition or 'this pipeline'} below {loaded.root}",
         expected=f"one of {', '.join(done)}" if done else "a complete run",
         fix=f"{hint}run it first: fusemine run",
     )

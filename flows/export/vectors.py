@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from fusemine.flows.export.results import check_folder, gone, inputs_of, last_report
 from fusemine.tasks.core import vectors
-from fusemine.tasks.core.artifact import MAIN, ArtifactRef, read_table
+from fusemine.tasks.core.artifact import MAIN, ArtifactRef, locate, read_table
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 
@@ -69,7 +69,7 @@ def write_vectors(embedded: Sequence[ArtifactRef], path: Path) -> int:
         ArtifactError: One of them is gone.
         ContractError: One of them is not what it should be.
     """
-    schema = _schema(pq.read_schema(Path(embedded[0].path) / f"{MAIN}.parquet"))
+    schema = _schema(pq.read_schema(locate(embedded[0], f"{MAIN}.parquet")))
     rows = 0
     with pq.ParquetWriter(path, schema, use_dictionary=["partition"]) as writer:
         for ref in embedded:
@@ -94,7 +94,7 @@ def _schema(stored: pa.Schema) -> pa.Schema:
 def _tables(ref: ArtifactRef, schema: pa.Schema) -> Iterator[pa.Table]:
     """The vectors of one partition, some rows at a time."""
     stored = read_table(ref, EMBEDDINGS)
-    partition = ref.name.split("/")[1]
+    partition = ref.partition
     for start in range(0, stored.num_rows, ROWS_PER_GROUP):
         rows = stored.slice(start, ROWS_PER_GROUP)
         exact = vectors.read_units(rows)

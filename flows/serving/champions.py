@@ -1,125 +1,137 @@
-"""The models in use, by the partitions that they score, and what they said of them."""
+"""The models in use, by the partitions that they score, and what they predicted for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fusemine.flows.serving.input_contract import reading_of
-from fusemine.tasks.core.artifact import find, ref_of
+from fusemine.tasks.core.artifact import ArtifactRef, ref_of
 from fusemine.tasks.core.errors import ArtifactError, ModelError
-from fusemine.tasks.report.task import InUse
-from fusemine.tasks.serving.monitor.watched import Watching
+from fusemine.tasks.core.request import make_request
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.serving.input_contract import input_contract
 from fusemine.tasks.serving.records import read_registry
 from fusemine.tasks.serving.stored import find_stored, load, read_about
-from fusemine.tasks.serving.task import score_job, score_partition, watch_job
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.plan import Plan
-    from fusemine.flows.engine.prepare import Prepared
-    from fusemine.tasks.core.artifact import ArtifactRef, Job
-    from fusemine.tasks.core.windowed import WindowRefs
+    from fusemine.flows.engine.walk import Refs, Walk
+    from fusemine.tasks.core.request import Request
     from fusemine.tasks.serving.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
 class Champions:
-    """The models in use, by the partitions of a plan's history that they score.
+    """The models in use, by the partitions of a run's history that they score.
 
     Attributes:
-        plan: The run.
-        prepared: The partitions.
+        walk: The run.
         registry: The models that there are.
     """
 
-    plan: Plan
-    prepared: Prepared
+    walk: Walk
     registry: Registry
 
     def readable(self, entry: Entry) -> ArtifactRef | None:
         """A model, if its files are whole and it reads rows as the pipeline does today."""
-        known = self.prepared.models
-        if entry.id not in known:
-            known[entry.id] = self._read(entry)
-        return known[entry.id]
+        found: ArtifactRef | None = self.walk.session.context.once(
+            f"readable {entry.id} {entry.sha256}", lambda: self._read(entry)
+        )
+        return found
 
     def whole(self, entry: Entry) -> ArtifactRef | None:
         """A model, if its files are as they were written and can be read by what is installed."""
         try:
-            ref = find_stored(self.plan.root, entry)
+            ref = find_stored(self.walk.session.context.root, entry)
             load(ref)
         except (ModelError, ArtifactError):
             return None
         return ref
 
+    def found(self, partition: str) -> ArtifactRef | None:
+        """What the model in use predicted for a partition, if it was asked before."""
+        model = self.registry.in_use_for(partition)
+        request = None if model is None else self._request(partition, model)
+        return None if request is None else self.walk.session.find(request)
+
+    def predicted_then(self, partition: str) -> ArtifactRef | None:
+        """What it predicted for the partition as it was then; its rows may have changed since."""
+        turn = self.registry.turns.get(partition)
+        return ref_of(self.walk.session.context.root, turn.score) if turn and turn.score else None
+
+    def scored(self, partition: str) -> ArtifactRef | None:
+        """What the model in use predicts for a partition; None if there is none, or none to ask."""
+        found, model = self.found(partition), self.registry.in_use_for(partition)
+        if model is None or (found is not None and partition != self.walk.plan.target):
+            return found
+        ref, request = self.readable(model), self._request(partition, model)
+        if ref is None or request is None:
+            return found or self.predicted_then(partition)
+        return self.walk.session.run(request, found=found)
+
+    def monitoring(self, scored: dict[str, ArtifactRef]) -> Request:
+        """The request for judging the models in use on the partitions that they scored.
+
+        Args:
+            scored: What was predicted, by partition, oldest first.
+        """
+        walk, last = self.walk, self.registry.in_use_for(max(scored))
+        own = last.partition if last else ""
+        cleaned = (walk.result(GRAPH["clean"], partition) for partition in scored)
+        return make_request(
+            GRAPH["monitor"],
+            walk.session.context,
+            walk.plan.target,
+            {"score": tuple(scored.values()), "clean": tuple(ref for ref in cleaned if ref)},
+            rules=walk.plan.rules(walk.plan.target),
+            parameters={"since": [p for p in walk.plan.history if p > own]},
+            partitions=tuple(scored),
+        )
+
+    def _request(self, partition: str, model: Entry) -> Request | None:
+        """The request for what a model predicts for a partition."""
+        walk, root = self.walk, self.walk.session.context.root
+        cleaned, embedded = (walk.result(GRAPH[name], partition) for name in ("clean", "embed"))
+        if cleaned is None or embedded is None:
+            return None
+        # Of a model whose files are gone, what it predicted can still be found.
+        trained = ArtifactRef(root, model.artifact, model.sha256, 0, "")
+        reads = {"clean": (cleaned,), "embed": (embedded,), "train": (trained,)}
+        rules = walk.plan.rules(partition)
+        return make_request(GRAPH["score"], walk.session.context, partition, reads, rules=rules)
+
     def _read(self, entry: Entry) -> ArtifactRef | None:
         ref = self.whole(entry)
         if ref is None:
             return None
-        about = read_about(ref)
-        same = about["settings"]["reading"] == reading_of(self.plan.settings)
-        return ref if same and about["encoder"] == self.prepared.encoder else None
-
-    def score_job(self, partition: str, model: Entry) -> Job:
-        """The job of scoring a partition."""
-        plan, prepared = self.plan, self.prepared
-        cleaned, embedded = prepared.cleaned[partition], prepared.embedded[partition]
-        return score_job(plan.root, partition, cleaned, embedded, plan.rules(partition), model)
-
-    def found(self, partition: str) -> ArtifactRef | None:
-        """What the model in use said of a partition, if it was asked before."""
-        model = self.registry.in_use_for(partition)
-        if model is None:
-            return None
-        known, place = self.prepared.scored, (partition, model.sha256)
-        if place not in known and (found := find(self.score_job(partition, model))):
-            known[place] = found
-        return known.get(place)
-
-    def foretold(self, partition: str) -> ArtifactRef | None:
-        """What it said of the partition as it was then; its rows may have changed since."""
-        turn = self.registry.turns.get(partition)
-        return ref_of(self.plan.root / turn.score) if turn and turn.score else None
-
-    def scored(self, partition: str) -> ArtifactRef | None:
-        """What the model in use says of a partition; None if there is none, or none to ask."""
-        found, model = self.found(partition), self.registry.in_use_for(partition)
-        if model is None or (found is not None and partition != self.plan.target):
-            return found
-        ref = self.readable(model)
-        if ref is None:
-            return found or self.foretold(partition)
-        prepared, rules = self.prepared, self.plan.rules(partition)
-        cleaned, embedded = prepared.cleaned[partition], prepared.embedded[partition]
-        return score_partition(self.score_job(partition, model), cleaned, embedded, rules, ref)
-
-    def watching(self, scored: dict[str, ArtifactRef]) -> Watching:
-        """What is watched of them, with all corrections of their labels."""
-        last = self.registry.in_use_for(max(scored))
-        own = last.partition if last else ""
-        return Watching(
-            scored=scored,
-            cleaned={partition: self.prepared.cleaned[partition] for partition in scored},
-            since=tuple(partition for partition in self.plan.history if partition > own),
-            rule=self.plan.settings.models.retrain,
-            corrections=self.prepared.corrections(self.plan, scored),
-        )
+        about, context = read_about(ref), self.walk.session.context
+        same = about["settings"]["reading"] == input_contract(context.pipeline)
+        return ref if same and about["encoder"] == encoder_of(self.walk) else None
 
 
-def in_use_found(plan: Plan, prepared: Prepared, window: WindowRefs) -> InUse | None:
+def encoder_of(walk: Walk) -> str:
+    """The fingerprint of a pipeline's encoder."""
+    from fusemine.tasks.embed.engine import provide
+
+    fingerprint: str = provide(walk.session.context, ()).value.fingerprint
+    return fingerprint
+
+
+def serving_found(walk: Walk) -> dict[str, Refs] | None:
     """What a run's report shows of models, as it was made; None where some of it is missing."""
-    registry = read_registry(plan.root)
-    champions, compared = Champions(plan, prepared, registry), compared_before(plan, registry)
-    found = {name: champions.found(name) or champions.foretold(name) for name in plan.history}
+    registry = read_registry(walk.session.loaded.store)
+    champions, shown = Champions(walk, registry), compared_before(walk, registry)
+    history = walk.plan.history
+    found = {name: champions.found(name) or champions.predicted_then(name) for name in history}
     scored = {partition: ref for partition, ref in found.items() if ref is not None}
     if not scored:
-        return InUse(None, compared)
-    watching = champions.watching(scored)
-    watched = find(watch_job(plan.root, plan.target, window, watching))
-    return None if watched is None else InUse(watched, compared)
+        return shown
+    monitored = walk.session.find(champions.monitoring(scored))
+    return None if monitored is None else {**shown, "monitor": (monitored,)}
 
 
-def compared_before(plan: Plan, registry: Registry) -> ArtifactRef | None:
-    """The comparison that an earlier run of the partition made."""
-    turn = registry.turns.get(plan.target)
-    return ref_of(plan.root / turn.challenge) if turn and turn.challenge else None
+def compared_before(walk: Walk, registry: Registry) -> dict[str, Refs]:
+    """The comparison that an earlier run of the partition made, as what the report reads."""
+    turn = registry.turns.get(walk.plan.target)
+    name = turn.challenge if turn else None
+    found = ref_of(walk.session.context.root, name) if name else None
+    return {"challenge": (found,)} if found else {}

@@ -33,7 +33,7 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
         ModelError: Its files are gone or changed, or cannot be read here.
     """
     with shared(loaded.root):
-        registry = read_registry(loaded.root)
+        registry = read_registry(loaded.store)
         entry, action = _chosen(loaded, registry, model)
         before = registry.current
         event = Event(
@@ -43,7 +43,7 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
             before=before.id if before else None,
             why=why[:LONGEST],
         )
-        change_registry(loaded.root, partial(_noted, event=event))
+        change_registry(loaded.store, partial(_noted, event=event))
     return f"{entry.id} is in use now, in place of {event.before or 'none'}"
 
 
@@ -69,7 +69,7 @@ def _chosen(loaded: Loaded, registry: Registry, model: str) -> tuple[Entry, Acti
             expected="another model",
             fix="fusemine models PIPELINE shows what there is",
         )
-    load(find_stored(loaded.root, entry))
+    load(find_stored(loaded.store.root, entry))
     return entry, "chosen"
 
 
@@ -77,7 +77,7 @@ def _earlier(loaded: Loaded, registry: Registry) -> Entry:
     """The last model in use before the current one that can still be read."""
     for entry in registry.earlier():
         with suppress(ModelError, ArtifactError):
-            load(find_stored(loaded.root, entry))
+            load(find_stored(loaded.store.root, entry))
             return entry
     raise SettingsError(
         got="no model that was in use before" + (" and is there" if registry.earlier() else ""),

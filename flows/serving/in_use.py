@@ -10,32 +10,21 @@ from prefect import get_run_logger
 
 from fusemine.flows.engine.outcome import ModelOutcome
 from fusemine.flows.serving.champions import Champions, compared_before
-from fusemine.flows.serving.input_contract import reading_of
-from fusemine.tasks.core.artifact import ArtifactRef, read_json
+from fusemine.tasks.core.artifact import read_json
 from fusemine.tasks.core.partition import ALL
-from fusemine.tasks.core.windowed import SUMMARY
-from fusemine.tasks.report.task import InUse
+from fusemine.tasks.core.request import make_request
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.challenge.compare import Comparison, told
 from fusemine.tasks.serving.records import change_registry, read_registry
 from fusemine.tasks.serving.registry import Event, Turn
-from fusemine.tasks.serving.stored import read_about
-from fusemine.tasks.serving.task import (
-    challenge,
-    challenge_job,
-    model_job,
-    train_model,
-    watch_job,
-    watch_models,
-)
-from fusemine.tasks.serving.train.about import Ingredients, entry_of
-from fusemine.tasks.upkeep.places import discard, name_of
+from fusemine.tasks.serving.settings import ModelSettings
+from fusemine.tasks.serving.stored import entry_of, read_about
 
 if TYPE_CHECKING:
     from fusemine.flows.engine.config import Loaded
-    from fusemine.flows.engine.plan import Plan
-    from fusemine.flows.engine.prepare import Prepared
-    from fusemine.tasks.core.artifact import Job
-    from fusemine.tasks.report.task import Made
+    from fusemine.flows.engine.walk import Refs, Walk
+    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.request import Request
     from fusemine.tasks.serving.registry import Entry, Registry
 
 Train = Literal["due", "now", "never"]
@@ -47,13 +36,13 @@ class Use:
     """What a run did about models; it counts once the run has ended well.
 
     Attributes:
-        shown: What the report shows.
+        shown: What the report reads.
         turns: The model of each partition that was scored.
         entry: The model that was trained.
         event: What was decided on it.
     """
 
-    shown: InUse
+    shown: dict[str, Refs]
     turns: dict[str, Turn] = field(default_factory=dict)
     entry: Entry | None = None
     event: Event | None = None
@@ -64,7 +53,7 @@ class Use:
         What was decided against a model that is not in use any more is not carried out: somebody
         has taken another one into use meanwhile.
         """
-        after = change_registry(loaded.root, self._noted)
+        after = change_registry(loaded.store, self._noted)
         if after.current is None:
             return None
         if self.event is None:
@@ -91,58 +80,60 @@ class Use:
         return registry.with_event(self.event.model_copy(update=late))
 
 
-def use_models(plan: Plan, prepared: Prepared, made: Made, train: Train) -> Use:
+def use_models(walk: Walk, train: Train) -> Use:
     """Score the new partition with the model in use, and train a new one where that is due.
 
     Args:
-        plan: The run.
-        prepared: The prepared partitions.
-        made: What was mined.
+        walk: The run, whose window is mined.
         train: Whether a new model is trained.
     """
-    return _Run(plan, prepared, made, read_registry(plan.root)).use(train)
+    registry = read_registry(walk.session.loaded.store)
+    return _Run(walk, registry, Champions(walk, registry)).use(train)
 
 
 @dataclass(frozen=True)
 class _Run:
-    plan: Plan
-    prepared: Prepared
-    made: Made
+    walk: Walk
     registry: Registry
-
-    @property
-    def champions(self) -> Champions:
-        return Champions(self.plan, self.prepared, self.registry)
+    champions: Champions
 
     def use(self, train: Train) -> Use:
-        scored = self._scored()
-        watched = self._watch(scored) if scored else None
-        use = Use(InUse(watched, compared_before(self.plan, self.registry)), self._turns(scored))
+        scored, shown = self._scored(), compared_before(self.walk, self.registry)
+        watched = self._monitored(scored) if scored else None
+        if watched is not None:
+            shown["monitor"] = (watched,)
+        use = Use(shown, self._turns(scored))
         if train == "now" or (train == "due" and self._is_due(scored, watched)):
             use = self._trained(use)
         return use
 
+    @property
+    def _target(self) -> str:
+        return self.walk.plan.target
+
     def _scored(self) -> dict[str, ArtifactRef]:
-        """What the models in use say of the partitions; a new one that cannot be used is told."""
-        found = {partition: self.champions.scored(partition) for partition in self.plan.history}
-        entry = self.registry.in_use_for(self.plan.target)
-        if entry is not None and found[self.plan.target] is None:
+        """What the models in use say of the partitions; a new one that cannot be used is logged."""
+        found = {p: self.champions.scored(p) for p in self.walk.plan.history}
+        entry = self.registry.in_use_for(self._target)
+        if entry is not None and found[self._target] is None:
             get_run_logger().warning(
                 "the model in use, %s, cannot score %s: its files are gone or changed, or it is of "
                 "another version, or reads other columns, or texts by another encoder",
-                entry.id, self.plan.target,
+                entry.id, self._target,
             )  # fmt: skip
         return {partition: ref for partition, ref in found.items() if ref is not None}
 
-    def _watch(self, scored: dict[str, ArtifactRef]) -> ArtifactRef:
-        watching, window = self.champions.watching(scored), self.made.window
-        job = watch_job(self.plan.root, self.plan.target, window, watching)
-        return watch_models(job, window, watching)
+    def _monitored(self, scored: dict[str, ArtifactRef]) -> ArtifactRef:
+        return self._made(self.champions.monitoring(scored))
+
+    def _made(self, request: Request) -> ArtifactRef:
+        session = self.walk.session
+        return session.run(request, found=session.find(request))
 
     def _turns(self, scored: dict[str, ArtifactRef]) -> dict[str, Turn]:
-        """The partitions whose model, or what it foretold, was settled by this run."""
+        """The partitions whose model, or what it predicted, was settled by this run."""
         turns = {}
-        for partition in [*scored, self.plan.target]:
+        for partition in [*scored, self._target]:
             before = self.registry.turns.get(partition)
             entry, ref = self.registry.in_use_for(partition), scored.get(partition)
             turn = before or Turn(champion=entry.id if entry else None)
@@ -153,67 +144,66 @@ class _Run:
 
     def _is_due(self, scored: dict[str, ArtifactRef], watched: ArtifactRef | None) -> bool:
         """Whether the model in use should be followed by a new one."""
-        current, target = self.registry.current, self.plan.target
-        if current is None or target == ALL or not self.champions.whole(current):
+        current = self.registry.current
+        if current is None or self._target == ALL or not self.champions.whole(current):
             return True
-        if target <= current.partition:
+        if self._target <= current.partition:
             return False
-        if target not in scored or watched is None:
+        if self._target not in scored or watched is None:
             return True
-        summary = read_json(watched, SUMMARY)
+        summary = read_json(watched)
         return bool(summary["model"] == current.id and summary["due"])
 
     def _trained(self, use: Use) -> Use:
         """Train a model, hold it against the one in use, and decide."""
-        made, window = self._ingredients(), self.made.window
-        job = model_job(self.plan.root, self.plan.target, window, made)
-        self._discard_changed(job)
-        ref = train_model(job, window, made)
+        request = self._request("train", ("clean", "embed", "classify", "topic_chain"))
+        self._discard_changed(request)
+        ref = self._made(request)
         entry = entry_of(ref, read_about(ref))
         current = self.registry.current
         if current is not None and current.id == entry.id:
             return use if current.sha256 == entry.sha256 else replace(use, entry=entry)
         compared = self._challenged(current, ref, entry) if current else None
         event = self._decide(current, entry, compared)
-        turns = use.turns
-        if compared is not None:
-            use = replace(use, shown=replace(use.shown, challenge=compared))
-            target = self.plan.target
-            turn = turns.get(target) or self.registry.turns[target]
-            turn = turn.model_copy(update={"challenge": compared.name})
-            turns = {**turns, target: turn}
-        return replace(use, turns=turns, entry=entry, event=event)
-
-    def _discard_changed(self, job: Job) -> None:
-        """Make a model anew whose files are not those that the registry knows."""
-        entry = next(
-            (e for e in self.registry.entries.values() if e.artifact == name_of(job.folder)), None
+        if compared is None:
+            return replace(use, entry=entry, event=event)
+        turn = use.turns.get(self._target) or self.registry.turns[self._target]
+        turn = turn.model_copy(update={"challenge": compared.name})
+        return Use(
+            {**use.shown, "challenge": (compared,)},
+            {**use.turns, self._target: turn},
+            entry,
+            event,
         )
-        if entry is not None and self.champions.whole(entry) is None and job.folder.is_dir():
-            discard(job.folder)
 
-    def _ingredients(self) -> Ingredients:
-        settings = self.plan.settings
-        return Ingredients(
-            classes=self.made.classes,
-            topics=self.made.topics,
-            classifying=settings.classify,
-            fusing=settings.fuse,
-            anomaly=settings.anomaly,
-            number=settings.columns.label_kind == "number",
-            reading=reading_of(settings),
-            encoder=self.prepared.encoder,
+    def _request(self, stage: str, read: tuple[str, ...], models: Refs = ()) -> Request:
+        """The request for a result over the run's window."""
+        walk = self.walk
+        reads = {name: walk.refs(name) or () for name in read}
+        return make_request(
+            GRAPH[stage],
+            walk.session.context,
+            self._target,
+            {**reads, "train": models},
+            rules=walk.plan.rules(self._target),
+            partitions=walk.plan.window,
         )
+
+    def _discard_changed(self, request: Request) -> None:
+        """Make a model again whose files are not those that the registry knows."""
+        entries = self.registry.entries.values()
+        entry = next((e for e in entries if e.artifact == request.job.name), None)
+        if entry is not None and self.champions.whole(entry) is None:
+            self.walk.session.loaded.store.delete(request.job.name)
 
     def _challenged(self, current: Entry, ref: ArtifactRef, entry: Entry) -> ArtifactRef | None:
-        """The comparison with the model in use, where both foretell a label of these rows."""
+        """The comparison with the model in use, where both predict a label of these rows."""
         champion = self.champions.readable(current)
         if champion is None or not (current.label and entry.label):
             return None
-        plan, window, classes = self.plan, self.made.window, self.made.classes
-        pair, settings = (champion, ref), plan.settings.models
-        job = challenge_job(plan.root, plan.target, window, classes, pair, settings)
-        return challenge(job, window, classes, pair, settings)
+        return self._made(
+            self._request("challenge", ("clean", "embed", "classify"), (champion, ref))
+        )
 
     def _decide(
         self, current: Entry | None, entry: Entry, compared: ArtifactRef | None
@@ -226,9 +216,10 @@ class _Run:
             why = "there was no model before"
             return Event(at=now, action="first", model=entry.id, before=None, why=why)
         better, why = _verdict(current, entry, compared, self.champions)
+        settings = self.walk.plan.settings.section(ModelSettings)
         # Where nothing is left that could be used there is nothing to decide.
-        auto = self.plan.settings.models.promote == "auto" or not self.champions.whole(current)
-        older = self.plan.target < current.partition
+        auto = settings.promote == "auto" or not self.champions.whole(current)
+        older = self._target < current.partition
         if older:
             why = f"{entry.id} is of an earlier partition than {current.id}"
         elif better and not auto:
@@ -248,7 +239,7 @@ def _verdict(
 ) -> tuple[bool, str]:
     """Whether a new model may take the place of the one in use, and why."""
     if compared is not None:
-        summary = read_json(compared, SUMMARY)
+        summary = read_json(compared)
         values = {name: summary[name] for name in Comparison.__dataclass_fields__}
         found = Comparison(**values)
         return found.not_worse, told(found, current.id, entry.id)
@@ -256,11 +247,11 @@ def _verdict(
         why = "is gone or changed, or cannot be read by what is installed"
         return True, f"{current.id} {why}, so the new one is used"
     if current.label and not entry.label:
-        return False, f"{entry.id} foretells no label, as {current.id} does"
+        return False, f"{entry.id} predicts no label, as {current.id} does"
     if champions.readable(current) is None:
         return False, (
             f"{current.id} does not read these rows, so nothing could be compared; to use the new "
             f"one: fusemine promote PIPELINE {entry.id}"
         )
-    what = "neither foretells a label" if not entry.label else f"{current.id} foretells no label"
+    what = "neither predicts a label" if not entry.label else f"{current.id} predicts no label"
     return True, f"{what}, so the newer one is used"

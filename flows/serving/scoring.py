@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fusemine.flows.serving.input_contract import reading_of
-from fusemine.tasks.core.artifact import read_json, read_manifest
-from fusemine.tasks.core.errors import ModelError, SettingsError
-from fusemine.tasks.core.windowed import SUMMARY
-from fusemine.tasks.embed.encoders.files import find_model
-from fusemine.tasks.embed.precision import settle_precision
-from fusemine.tasks.serving.predict.predict import Request
+from fusemine.tasks.core.artifact import MAIN, locate, read_json, read_manifest
+from fusemine.tasks.core.errors import ModelError, SettingsError, quote
+from fusemine.tasks.core.request import Context, make_request
+from fusemine.tasks.embed.engine import provide
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.serving.input_contract import input_contract
+from fusemine.tasks.serving.predict.compute import ToScore
 from fusemine.tasks.serving.records import read_registry
 from fusemine.tasks.serving.stored import find_stored, read_about
-from fusemine.tasks.core.errors import quote
+from fusemine.tasks.sources.files import source_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fusemine.flows.engine.config import Loaded
     from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.request import Request
 
 SHOWN = 8
 
@@ -29,22 +30,27 @@ def request_of(loaded: Loaded, file: Path) -> Request:
 
     Raises:
         SettingsError: There is no model yet.
-        ModelError: It cannot be used, or was trained with another encoder.
+        SourceError: There is no such file.
+        ModelError: The model cannot be used, or was trained with another encoder.
     """
-    entry = read_registry(loaded.root).current
+    entry = read_registry(loaded.store).current
     if entry is None:
         raise SettingsError(
             got=f"no model below {loaded.root}",
             expected="one that a run has trained",
             fix=f"train it: fusemine run {loaded.path}",
         )
-    ref = find_stored(loaded.root, entry)
-    about, settings = read_about(ref), loaded.pipeline.embed
-    encoder = find_model(settings, loaded.base)
-    _check_encoder(about, reading_of(loaded.pipeline)["embed"], encoder.fingerprint)
-    settle_precision(loaded.root, settings, encoder)
-    source = loaded.pipeline.source
-    return Request(loaded.root, loaded.base, file.resolve(), source, settings, encoder, ref)
+    ref = find_stored(loaded.store.root, entry)
+    context = Context(loaded.store.root, loaded.base, loaded.pipeline, GRAPH, running=True)
+    encoder = provide(context, ())
+    _check_encoder(
+        read_about(ref), input_contract(loaded.pipeline)["embed"], encoder.value.fingerprint
+    )
+    path = file.resolve()
+    to_score = ToScore(path, source_name(path, loaded.base), loaded.pipeline.source, loaded.base)
+    given = {"file": to_score.resource(loaded.store.root)}
+    stage, reads = GRAPH["predict"], {"train": (ref,)}
+    return make_request(stage, context, to_score.partition, reads, given=given)
 
 
 def _check_encoder(about: dict[str, Any], embed: dict[str, Any], encoder: str) -> None:
@@ -63,7 +69,7 @@ def _check_encoder(about: dict[str, Any], embed: dict[str, Any], encoder: str) -
 
 def scored_lines(scored: ArtifactRef) -> list[str]:
     """What scoring a file found, for people."""
-    summary = read_json(scored, SUMMARY)
+    summary = read_json(scored)
     lost = summary["rejected"]
     rejected = sum(lost.values())
     why = ", ".join(f"{count:,} {rule}" for rule, count in lost.items())
@@ -86,10 +92,15 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
     ):
         cells = [f"{column} {count:,}" for column, count in summary[name].items()]
         lines += [f"{what}: {', '.join(cells[:SHOWN])}"] if cells else []
-    return [*lines, f"results: {scored.path}"]
+    return [*lines, f"results: {results_of(scored)}"]
 
 
 def scored_json(scored: ArtifactRef) -> dict[str, Any]:
     """The same, JSON-ready."""
-    seconds = read_manifest(scored.path).seconds
-    return {**read_json(scored, SUMMARY), "results": scored.path, "seconds": seconds}
+    seconds = read_manifest(scored).seconds
+    return {**read_json(scored), "results": results_of(scored), "seconds": seconds}
+
+
+def results_of(scored: ArtifactRef) -> str:
+    """Where the results of scoring a file are."""
+    return locate(scored, f"{MAIN}.parquet")

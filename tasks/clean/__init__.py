@@ -19,5 +19,5 @@ STAGE = Stage(
     libraries=("polars", "pyarrow"),
     window="rows",
     unit="partitions",
-    forget=Forget(rewrite="fusemine.tasks.clean.forget:rewrite"),
+    forget=Forget(rewrite="fusemine.tasks.clean.forget:rewrite", texts=MAIN),
 )

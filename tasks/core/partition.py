@@ -43,7 +43,7 @@ _SHAPE = {
 class PartitionSettings(Settings):
     """How the table is cut along its time column."""
 
-    not_in_keys = frozenset({"lag"})
+    not_in_keys = not_shown = frozenset({"lag"})
 
     by: By = By.MONTH
     """Length of a partition."""
@@ -92,6 +92,18 @@ def end_of(partition: str, settings: PartitionSettings) -> datetime | None:
     after = _next(_first_day(partition, settings.by), settings.by)
     midnight = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(settings.timezone))
     return midnight.astimezone(UTC)
+
+
+def is_partition(key: str, settings: PartitionSettings | None) -> bool:
+    """Whether a key has the form of a table's partitions.
+
+    Args:
+        key: The key.
+        settings: How the table is cut; None if it has no time.
+    """
+    if settings is None or key == ALL:
+        return settings is None and key == ALL
+    return re.fullmatch(_SHAPE[settings.by][0], key) is not None
 
 
 def check_key(partition: str, settings: PartitionSettings) -> str:

@@ -15,13 +15,23 @@ class Settings(BaseModel):
     not_in_keys: ClassVar[frozenset[str]] = frozenset()
     """Fields that change no result, such as paths and devices."""
 
+    not_shown: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say where and when, and not what: no report shows them."""
+
     def key_values(self) -> dict[str, Any]:
         """The settings that change a result, JSON-ready and by their names."""
-        values = self.model_dump(mode="json", exclude=set(self.not_in_keys))
+        return self._without("not_in_keys")
+
+    def shown(self) -> dict[str, Any]:
+        """The settings that a report shows, JSON-ready and by their names."""
+        return self._without("not_shown")
+
+    def _without(self, left_out: str) -> dict[str, Any]:
+        values = self.model_dump(mode="json", exclude=set(getattr(self, left_out)))
         for name in values:
             part = getattr(self, name)
             if isinstance(part, Settings):
-                values[name] = part.key_values()
+                values[name] = part._without(left_out)
         return values
 
     def places(self) -> dict[str, str]:

@@ -43,11 +43,15 @@ class Forget:
     Args:
         rewrite: The function that takes the row out of an artifact, as `module:function`; without
             one an artifact that the row is in, or that was made of one that it was in, goes.
-        purge: The function that takes the row out of what the stage keeps besides artifacts.
+        purge: The function that takes texts out of what the stage keeps besides artifacts.
+        names: The function that finds what else the row goes by.
+        texts: The table that holds the texts of its rows as they were embedded.
     """
 
     rewrite: str | None = None
     purge: str | None = None
+    names: str | None = None
+    texts: str | None = None
 
 
 DISCARD = Forget()
@@ -97,6 +101,8 @@ class Stage:
             for each of them.
         size: The count in the summary of what it reads that measures its work, for progress.
         forget: What a forgotten row costs it.
+        kept_by_name: Whether its artifacts stay only where somebody asks for them by name, and not
+            because something was made of them; as models do.
         row_columns: What it adds to the results; None for nothing.
         section: The function that makes its part of the report, as `module:function`.
         facts: The function that gives what the report's other parts may want to know of each row,
@@ -120,6 +126,7 @@ class Stage:
     unit: str = "steps"
     size: str | None = None
     forget: Forget = DISCARD
+    kept_by_name: bool = False
     row_columns: RowColumns | None = None
     section: str | None = None
     facts: str | None = None

@@ -8,13 +8,12 @@ that has no folders and no renaming, as of objects, can take the place of the lo
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,6 +59,9 @@ class Store(Protocol):
 
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the next parts below a prefix that hold something, in order."""
+
+    def exists(self, name: str) -> bool:
+        """Whether a name has content."""
 
     def read(self, name: str) -> bytes:
         """The content of a name.
@@ -151,13 +153,19 @@ class LocalStore:
             return []
         return [e.name for e in found if e.is_dir(follow_symlinks=False) and e.name[0] != "."]
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a file."""
+        return (self.folder / name).is_file()
+
     def read(self, name: str) -> bytes:
         """The content of a file."""
         return (self.folder / name).read_bytes()
 
     def sha256(self, name: str) -> str:
-        """Hash of a file's content."""
-        return file_digest(self.folder / name)
+        """Hash of a file's content, computed once for as long as the file is not written to."""
+        path = self.folder / name
+        stat = path.stat()
+        return _hashed(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
     def location(self, name: str) -> str:
         """The file's path."""
@@ -166,7 +174,7 @@ class LocalStore:
     def keep(self, path: Path, name: str, sha256: str) -> None:
         """Rename a file into its place."""
         target = self.folder / name
-        if target.is_file() and _digest(target) == sha256:
+        if target.is_file() and self._holds(name, sha256):
             return
         while True:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -234,6 +242,12 @@ class LocalStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def _holds(self, name: str, sha256: str) -> bool:
+        try:
+            return self.sha256(name) == sha256
+        except OSError:  # a disk that does not answer: the file is written again
+            return False
+
     def _delete_folder(self, folder: Path) -> None:
         """Put a folder aside in one step, so that nobody reads it half removed, and remove it."""
         aside = self.draft()
@@ -276,8 +290,6 @@ def _new_file(folder: Path) -> tuple[int, Path]:
             return handle, Path(name)
 
 
-def _digest(path: Path) -> str:
-    try:
-        return file_digest(path)
-    except OSError:  # a disk that does not answer: the file is written anew
-        return hashlib.sha256().hexdigest()
+@lru_cache(maxsize=100_000)
+def _hashed(path: Path, _inode: int, _size: int, _modified: int) -> str:
+    return file_digest(path)

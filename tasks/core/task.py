@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.stage import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from prefect import Task
     from prefect.client.schemas.objects import State
@@ -36,8 +37,16 @@ RETRY_DELAYS = (2.0, 10.0, 30.0)
 """Seconds between the attempts at a source that cannot be reached for the moment."""
 
 
+Compute = Callable[["Request", "Graph", "Progress", "Log"], ArtifactRef]
+"""How a request is computed; `execute` is the plain way."""
+
+
 def stage_task(
-    request: Request, graph: Graph, progress: Progress, found: ArtifactRef | None = None
+    request: Request,
+    graph: Graph,
+    progress: Progress,
+    found: ArtifactRef | None = None,
+    compute: Compute = execute,
 ) -> Task[[], ArtifactRef]:
     """A Prefect task that computes one result and logs its counts.
 
@@ -46,6 +55,7 @@ def stage_task(
         graph: All stages.
         progress: Is told how far it is.
         found: The result if it is complete already: the task then ends in a state named Reused.
+        compute: How the request is computed.
     """
     job = request.job
 
@@ -55,7 +65,7 @@ def stage_task(
             return cast("ArtifactRef", Completed(name="Reused", message=message, data=found))
         with _failing_as(job):
             running = replace(request, job=replace(job, runs=run_ids()))
-            ref = execute(running, graph, progress, get_run_logger().log)
+            ref = compute(running, graph, progress, get_run_logger().log)
         _log(ref)
         return ref
 
@@ -71,14 +81,18 @@ def stage_task(
 
 
 def run_task(
-    request: Request, graph: Graph, progress: Progress, found: ArtifactRef | None = None
+    request: Request,
+    graph: Graph,
+    progress: Progress,
+    found: ArtifactRef | None = None,
+    compute: Compute = execute,
 ) -> ArtifactRef:
-    """Compute one result in a Prefect task of this thread.
+    """Compute one result in a Prefect task of this thread; the arguments are those of `stage_task`.
 
     Raises:
         FusemineError: The stage failed.
     """
-    state: Any = stage_task(request, graph, progress, found)(return_state=True)
+    state: Any = stage_task(request, graph, progress, found, compute)(return_state=True)
     made: ArtifactRef = state.result()
     return made
 

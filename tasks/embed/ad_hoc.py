@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.embed.engine import Found
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 
@@ -41,15 +42,15 @@ class Embedder:
         return unit(pool(pieces, prepared.owners, prepared.sizes, self.settings))
 
 
-def embedder(model: ModelFiles, settings: EmbedSettings, precision: Precision) -> Embedder | None:
+def embedder(found: Found, settings: EmbedSettings) -> Embedder | None:
     """What embeds single texts, or None where it cannot or should not.
 
     An endpoint would have to be paid for it, and rows whose columns are embedded apart have no
     one text.
     """
-    if model.folder is None or settings.columns != "joined":
+    if found.model.folder is None or settings.columns != "joined":
         return None
-    return Embedder(model, settings, precision)
+    return Embedder(found.model, settings, found.precision)
 
 
 def _silent(*_: object) -> None:

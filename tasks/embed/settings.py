@@ -19,6 +19,11 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 class EndpointSettings(ServerSettings):
     """A server that answers as OpenAI's `/v1/embeddings` does."""
 
+    not_shown = frozenset(
+        {*ServerSettings.model_fields, "batch_texts", "parallel", "requests_per_minute"}
+        | {"tokens_per_minute"}
+    )
+
     dimensions: int | None = Field(default=None, ge=1)
     """Asked of servers that can shorten their vectors."""
     batch_texts: int = Field(default=64, ge=1)
@@ -38,6 +43,7 @@ class EmbedSettings(Settings):
     not_in_keys = frozenset(
         {"model", "endpoint", "device", "precision", "columns", "weights", "languages"}
     )
+    not_shown = frozenset({"device"})
 
     model: str = DEFAULT_MODEL
     """A model's name, or its folder relative to the pipeline.yaml; of an endpoint its model."""

@@ -15,5 +15,8 @@ STAGE = Stage(
     resources={"source": "fusemine.tasks.inventory.state:provide"},
     libraries=("polars", "pyarrow"),
     unit="files read",
-    forget=Forget(rewrite="fusemine.tasks.inventory.forget:rewrite"),
+    forget=Forget(
+        rewrite="fusemine.tasks.inventory.forget:rewrite",
+        names="fusemine.tasks.inventory.forget:names",
+    ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.collect.assign import own_name
-from fusemine.tasks.collect.forgotten import blank_forgotten
+from fusemine.tasks.collect.forgotten import blank_forgotten, content_id
 from fusemine.tasks.core.artifact import MAIN, manifest_of
 from fusemine.tasks.core.rewrite import Version
 from fusemine.tasks.inventory.compute import COLLECT
@@ -30,6 +30,12 @@ def rewrite(stored: Stored) -> Version | None:
     kept = int(listing["rows"].sum()) - int(inventory["rows"].sum())
     rejected = int(listing["rejected"].sum()) - int(inventory["rejected"].sum())
     return Version({MAIN: inventory, "unassigned": unassigned}, kept, rejected)
+
+
+def names(stored: Stored) -> list[str]:
+    """Ids, by their content, of the records without a partition that a row id names."""
+    records = stored.frame("unassigned").filter(pl.col("row_id") == stored.row_id)
+    return [content_id(row) for row in records.get_column("row")]
 
 
 def id_column(inventory: Manifest) -> str | None:

@@ -1,11 +1,11 @@
-"""What goes into a report, and everything that it shows.
+"""What goes into a report, and what it shows.
 
 Strings here are plain text, never markup: the writers escape them for HTML and Markdown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,7 @@ from fusemine.tasks.core.artifact import MAIN
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from fusemine.tasks.mine.anomalies.report.model import Anomalies
-    from fusemine.tasks.mine.classify.report.model import Label
-    from fusemine.tasks.mine.topics.report.model import Topics
-    from fusemine.tasks.serving.monitor.report.model import InUse
+    from markupsafe import Markup
 
 Summary = Mapping[str, Any]
 """A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
@@ -92,95 +88,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report, led by the sentence that says what it found."""
+    """A part of the page, led by the sentence that says what it found."""
 
     lead: str
 
 
 @dataclass(frozen=True)
-class View:
-    """One section of the page.
-
-    Args:
-        anchor: Its id on the page.
-        title: Its name in the navigation.
-        template: File of its template, in a folder `templates` beside the code of its stage.
-        content: What the template is given, as `section`.
-        data: What the page's scripts are given, JSON-ready, by the id of its element.
-        scripts: Files beside the template that the page runs.
-    """
-
-    anchor: str
-    title: str
-    template: str
-    content: Section
-    data: Mapping[str, Any] = field(default_factory=dict)
-    scripts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a stage contributes to the report.
-
-    Args:
-        views: Its sections of the page.
-        figures: Headline figures.
-        finding: Its line of the report in short; empty for none.
-        continues: Whether that line goes on with the one before.
-        notable: What stands out in the run's own partition, to follow a sentence; or nothing.
-        summary: Its title in the Markdown summary and the blocks below, escaped; None for none.
-        trends: Its series over time, by name, for the section on trends.
-    """
-
-    views: tuple[View, ...] = ()
-    figures: tuple[Figure, ...] = ()
-    finding: str = ""
-    continues: bool = False
-    notable: str = ""
-    summary: tuple[str, tuple[str, ...]] | None = None
-    trends: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Skipped(Section):
     """A section that could not be made; its lead says why."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Rows that one rule rejected (or could not assign), with the first reasons and rows."""
-
-    stage: str
-    rule: str
-    rows: int
-    reason: str
-    examples: list[str]
-
-
-@dataclass(frozen=True)
-class ColumnProfile:
-    """One column of the clean table; `missing` is a share from 0 to 1."""
-
-    name: str
-    role: str
-    missing: float
-    missing_rows: int
-    distinct: int
-    values: str
-
-
-@dataclass(frozen=True)
-class Intake(Section):
-    """What came in and what was rejected."""
-
-    stages: list[StageRow]
-    facts: list[Figure]
-    rules: list[Rule]
-    more_rules: int
-    columns: list[ColumnProfile]
-    more_columns: int
-    gaps: str
-    left_out: str
 
 
 @dataclass(frozen=True)
@@ -192,48 +107,6 @@ class Quote:
     text: str
     label: str = ""
     topic: str = ""
-    probability: float | None = None
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """A topic or a theme in the map's legend: `colour` 0 to 7, or 8 for grey."""
-
-    number: int
-    name: str
-    rows: int
-    colour: int
-    x: int
-    y: int
-
-
-@dataclass(frozen=True)
-class TextMap(Section):
-    """The texts as points on a grid of 0 to 9999; equal lengths, one entry per point.
-
-    `topic`, `partition`, `label` and `text` are positions in `topics`, `partitions`, `labels`
-    and `texts`; `groups` holds for each of `topics` the number of its entry in `legend`.
-    """
-
-    remarks: list[str]
-    frame: tuple[int, int, int, int]
-    """Left, top, right and bottom of what is seen first: all but a few far-off points."""
-    x: list[int]
-    y: list[int]
-    topic: list[int]
-    partition: list[int]
-    label: list[int]
-    flagged: list[int]
-    outlier: list[int]
-    text: list[int]
-    texts: list[str]
-    topics: list[str]
-    groups: list[int]
-    grouping: str
-    """What the legend names: topic, or theme."""
-    legend: list[LegendEntry]
-    partitions: list[str]
-    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -248,38 +121,72 @@ class Series:
     low: list[float | None] = field(default_factory=list)
     high: list[float | None] = field(default_factory=list)
     colour: int = 0
-    percent: bool = False
     bursts: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Trends(Section):
-    """How the window went, stretch by stretch."""
+class View:
+    """One section of the page.
 
-    remark: str
-    labels: list[str]
-    coarse_labels: list[str]
-    rows: Series
-    anomalies: Series | None
-    rates: list[Series]
-    mean: Series | None
-    """The mean of a label that is a number."""
-    topics: list[Series]
+    Args:
+        anchor: Its id on the page.
+        title: Its name in the navigation.
+        template: File of its template, in a folder `templates` beside the code that makes it.
+        content: What the template is given as `section`.
+        charts: Functions that draw, by the names that the template has for them in `charts`.
+        data: What the page's scripts are given, JSON-ready, by the id of its element.
+        scripts: Files beside the template that the page runs, if there are `data`.
+    """
+
+    anchor: str
+    title: str
+    template: str
+    content: object
+    charts: Mapping[str, Callable[..., Markup]] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
+    scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Appendix:
-    """What made the report: settings, versions and stage keys, as pairs of strings."""
+class Part:
+    """What a stage contributes to the report.
 
-    settings: list[tuple[str, str]]
-    versions: list[tuple[str, str]]
-    keys: list[tuple[str, str]]
-    embeddings: list[tuple[str, str]]
+    Args:
+        views: Its sections of the page, in order.
+        figures: Its headline figures.
+        finding: Its line of the report in short; empty for none.
+        continues: Whether that line goes on with the one before.
+        notable: What stands out in the run's own partition, as the end of a sentence; or nothing.
+        summary: Its chapter of the Markdown summary, by `markdown.chapter`; empty for none.
+        counts: Rows of some kind per stretch of `FINE`; their names follow the word "rows".
+        shares: Shares of the rows per stretch of `COARSE`, by the heading above them.
+    """
+
+    views: Sequence[View] = ()
+    figures: Sequence[Figure] = ()
+    finding: str = ""
+    continues: bool = False
+    notable: str = ""
+    summary: str = ""
+    counts: Sequence[Series] = ()
+    shares: Mapping[str, Sequence[Series]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ReportModel:
-    """Everything that the report shows."""
+    """Everything that the report shows.
+
+    Args:
+        name: The pipeline's name.
+        title: The report's title.
+        partition: The partition that was mined for.
+        window: What the window holds, in words.
+        notes: The user's notes.
+        figures: The headline figures.
+        findings: The report in short, line by line.
+        views: The sections of the page, in order.
+        summaries: The chapters of the Markdown summary, in order.
+    """
 
     name: str
     title: str
@@ -288,11 +195,5 @@ class ReportModel:
     notes: str
     figures: list[Figure]
     findings: list[str]
-    intake: Intake
-    label: Label | Skipped
-    in_use: InUse | Skipped | None
-    map: TextMap | Skipped
-    topics: Topics | Skipped
-    anomalies: Anomalies | Skipped
-    trends: Trends | Skipped
-    appendix: Appendix
+    views: list[View]
+    summaries: list[str]

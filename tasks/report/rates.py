@@ -1,19 +1,20 @@
-"""How often the followed class comes among some rows, or the mean of a label that is a number."""
+"""The label in any rows: its classes, the rate that the report follows, the mean of numbers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-from fusemine.tasks.mine.topics.over_time import wilson
-from fusemine.tasks.report.facts import classes, numbers
 from fusemine.tasks.report.words import amount, cut, finite, percent
+from fusemine.tasks.stats.intervals import wilson
 
 if TYPE_CHECKING:
-    import polars as pl
+    from fusemine.tasks.report.model import ReportInputs, Summary
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,62 @@ class Rate:
     share: float | None = None
     words: str = ""
     bounds: str = ""
+
+
+def _learnt(inputs: ReportInputs) -> Summary:
+    return inputs.summary("classify") or {}
+
+
+def is_number(inputs: ReportInputs) -> bool:
+    """Whether the label is a number to be predicted, by what was learnt or by the settings."""
+    kind = _learnt(inputs).get("kind")
+    if kind is not None:
+        return bool(kind == "number")
+    found: object = inputs.settings
+    for name in ("columns", "label", "kind"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found == "number"
+
+
+def positive(inputs: ReportInputs) -> str | None:
+    """The class whose rate the report follows: the positive one, or None of many or of numbers."""
+    named = _learnt(inputs).get("positive")
+    if named:
+        return str(named)
+    found = set(inputs.clean["label"].drop_nulls().unique())
+    return "positive" if found and found <= {"positive", "negative"} else None
+
+
+def rate_name(inputs: ReportInputs) -> str:
+    """What the followed rate is the share of, in the user's words where there are any."""
+    if is_number(inputs):
+        return f"mean of {cut(inputs.label_name or 'the label', 50)}"
+    followed = positive(inputs)
+    if followed is None:
+        return "commonest label"
+    return cut(inputs.label_name or f"labelled {followed}", 60)
+
+
+def classes(labels: pl.Series) -> list[tuple[str, int]]:
+    """The label's classes and their rows, most frequent first."""
+    counts = (
+        labels.drop_nulls()
+        .rename("label")
+        .value_counts()
+        .sort(["count", "label"], descending=[True, False])
+    )
+    return [(str(name), int(rows)) for name, rows in counts.iter_rows()]
+
+
+def numbers(labels: pl.Series) -> pl.Series:
+    """The finite numbers among labels, which the clean table holds as text."""
+    values = labels.cast(pl.Float64, strict=False).drop_nulls()
+    return values.filter(values.is_finite())
+
+
+def mean(labels: pl.Series) -> float | None:
+    """The mean of a label that is a number."""
+    return finite(numbers(labels).mean())
 
 
 def share_bounds(hits: int, rows: int) -> tuple[float, float]:

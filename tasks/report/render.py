@@ -1,63 +1,69 @@
-"""Print the report as one HTML file that loads nothing and runs only its own script."""
+"""Print the report as one HTML file that loads nothing and runs only its own scripts."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from dataclasses import asdict
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fusemine.tasks.mine.classify.report import quality_charts, reason_charts
-from fusemine.tasks.report import charts, words
-from fusemine.tasks.report.model import ReportModel, Skipped, TextMap
-from fusemine.tasks.serving.monitor.report import charts as in_use_charts
+from fusemine.tasks.report import words
+from fusemine.tasks.report.charts import series
+from fusemine.tasks.report.model import ReportModel, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fusemine.tasks.core.stage import Graph
 
 TEMPLATES = Path(__file__).parent / "templates"
+STYLE, NOTHING = "style.css", "'none'"
 _ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
-def render_html(model: ReportModel) -> str:
+def render_html(model: ReportModel, folders: tuple[Path, ...]) -> str:
     """The report as HTML.
 
     Text from the data is escaped by Jinja. Should an escape ever fail, the page's policy still
-    lets nothing load and nothing run but the style and the script whose hashes it names.
+    lets nothing load and nothing run but the style and the scripts whose hashes it names.
+
+    Args:
+        model: What it shows.
+        folders: Where its templates are, by `template_folders`.
     """
-    style, script = _asset("style.css"), _asset("map.js")
-    has_map = not isinstance(model.map, Skipped)
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            model=model,
-            style=style,
-            script=script,
-            policy=policy(style, script),
-            map_data=script_json(_map_data(model.map)) if has_map else "",
-        )
-    )
+    scripts = [name for view in model.views for name in view.scripts]
+    sources = {name: _source(folders, name) for name in (STYLE, *scripts)}
+    template = _environment(folders).get_template("report.html.j2")
+    page = template.render(model=model, sources=sources, style=STYLE, policy=policy(sources))
     # A lone surrogate, which YAML can bring in, is no character and cannot be written.
     return page.encode("utf-8", "replace").decode()
 
 
-def templates_digest() -> str:
+def template_folders(graph: Graph) -> tuple[Path, ...]:
+    """The folders of templates: the report's own, and that beside each section's module."""
+    found = [find_spec(stage.section.partition(":")[0]) for stage in graph if stage.section]
+    modules = [Path(spec.origin) for spec in found if spec and spec.origin]
+    return (TEMPLATES, *(module.parent / TEMPLATES.name for module in modules))
+
+
+def templates_digest(folders: Iterable[Path]) -> str:
     """SHA-256 of the templates, which shape the report as much as the source code does."""
-    files = sorted(TEMPLATES.iterdir())
-    return hashlib.sha256(b"\0".join(part for f in files for part in _named(f))).hexdigest()
+    files = sorted((f.name, f.read_bytes()) for folder in folders for f in folder.iterdir())
+    parts = [part for name, content in files for part in (name.encode(), content)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _named(file: Path) -> tuple[bytes, bytes]:
-    return file.name.encode(), file.read_bytes()
-
-
-def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy that allows this style and this script alone."""
+def policy(sources: Mapping[str, str]) -> str:
+    """The Content-Security-Policy that allows the style and the scripts of these files alone."""
+    scripts = [_hash(source) for name, source in sources.items() if name != STYLE]
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hash(sources[STYLE])}; "
+        f"script-src {' '.join(scripts) or NOTHING}; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -66,25 +72,21 @@ def script_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
 
 
-def _map_data(texts: TextMap | Skipped) -> dict[str, object]:
-    fields = asdict(texts)
-    return {k: v for k, v in fields.items() if k not in ("lead", "remarks")}
-
-
 def _hash(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 @cache
-def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text("utf-8")
+def _source(folders: tuple[Path, ...], name: str) -> str:
+    found = next(folder / name for folder in folders if (folder / name).is_file())
+    return found.read_text("utf-8")
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        loader=FileSystemLoader(folders, encoding="utf-8"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -99,9 +101,9 @@ def _environment() -> Environment:
         whole=words.whole,
         plural=words.plural,
         capital=_capital,
+        script_json=script_json,
     )
-    for module in (charts, in_use_charts, quality_charts, reason_charts):
-        environment.globals.update({name: getattr(module, name) for name in module.__all__})
+    environment.globals.update({name: getattr(series, name) for name in series.__all__})
     return environment
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.report.model import ReportInputs
 
+FINE, COARSE = 120, 24
+"""Most stretches of counts, and of shares, which need more rows."""
+
 
 @dataclass(frozen=True)
 class Timeline:

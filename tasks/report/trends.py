@@ -1,45 +1,85 @@
-"""How the window went: rows, label, topics and unusual rows over time."""
+"""How the window went: rows and label over time, and what the parts counted."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.mine.topics.report.cards import bursts_of
-from fusemine.tasks.mine.topics.report.themes import palette
-from fusemine.tasks.report.facts import classes, is_number, numbers, positive, ranked, rate_name
-from fusemine.tasks.report.model import ReportInputs, Series, Skipped, Trends
-from fusemine.tasks.report.rates import share_bounds
-from fusemine.tasks.report.timeline import Timeline, timeline
+from fusemine.tasks.report.model import Section, Series, Skipped, View
+from fusemine.tasks.report.rates import (
+    classes,
+    is_number,
+    numbers,
+    positive,
+    rate_name,
+    share_bounds,
+)
+from fusemine.tasks.report.timeline import COARSE, FINE, Timeline, timeline
 from fusemine.tasks.report.words import cut, finite, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FINE, COARSE, TOPICS, CLASSES = 120, 24, 6, 3
+    from fusemine.tasks.report.model import Part, ReportInputs
+
+CLASSES = 3
 
 
-def trends(inputs: ReportInputs, rows: pl.DataFrame) -> Trends | Skipped:
-    """Count rows, label, topics and flagged rows per stretch of time."""
+@dataclass(frozen=True)
+class Trends(Section):
+    """How the window went, stretch by stretch."""
+
+    remark: str
+    labels: list[str]
+    coarse_labels: list[str]
+    rows: Series
+    counts: list[Series]
+    rates: list[Series]
+    mean: Series | None
+    """The mean of a label that is a number."""
+    shares: dict[str, Sequence[Series]]
+    """What the parts have shares of, by the heading above them."""
+
+
+def trends(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> View:
+    """The section on time."""
+    return View("trends", "Over time", "trends.html.j2", _trends(inputs, rows, parts))
+
+
+def share(
+    name: str, part: pl.DataFrame, whole: pl.DataFrame, line: Timeline, colour: int = 0
+) -> Series:
+    """The share that some rows have of others, stretch by stretch."""
+    pairs = list(zip(line.counts(part).tolist(), line.counts(whole).tolist(), strict=True))
+    bounds = [share_bounds(hits, n) if n else (None, None) for hits, n in pairs]
+    return Series(
+        name,
+        [hits / n if n else None for hits, n in pairs],
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+        colour=colour,
+    )
+
+
+def _trends(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> Trends | Skipped:
     fine, coarse = timeline(inputs, FINE), timeline(inputs, COARSE)
     if len(fine) < 2:
         return Skipped("There is only one partition, so nothing can be compared over time.")
-    totals, shares = fine.counts(rows).tolist(), _topics(inputs, rows, coarse)
-    flagged = rows["flagged"].null_count() < rows.height
-    unusual = fine.counts(rows.filter("flagged")).tolist() if flagged else []
+    shares = {title: group for part in parts for title, group in part.shares.items()}
+    bursts = any(series.bursts for group in shares.values() for series in group)
     return Trends(
         lead=_lead(fine, rows),
-        remark=_remark(fine, coarse, any(series.bursts for series in shares)),
+        remark=_remark(fine, coarse, bursts),
         labels=fine.labels,
         coarse_labels=coarse.labels,
-        rows=Series("rows", totals),
-        anomalies=Series("flagged as unusual", unusual, colour=1) if flagged else None,
+        rows=Series("rows", fine.counts(rows).tolist()),
+        counts=[series for part in parts for series in part.counts],
         rates=[] if is_number(inputs) else _rates(inputs, rows, coarse),
         mean=_mean(inputs, rows, coarse) if is_number(inputs) else None,
-        topics=shares,
+        shares=shares,
     )
 
 
@@ -49,7 +89,7 @@ def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Ser
     found = [name for name, _ in classes(rows["label"])[:CLASSES]]
     names = {followed: rate_name(inputs)} if followed else {n: f"labelled {cut(n)}" for n in found}
     return [
-        _share(said, labelled.filter(pl.col("label") == name), labelled, line, 0)
+        share(said, labelled.filter(pl.col("label") == name), labelled, line)
         for name, said in names.items()
     ]
 
@@ -71,30 +111,6 @@ def _mean(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> Series | 
         means,
         low=[None if value is None else value - error for value, error in pairs],
         high=[None if value is None else value + error for value, error in pairs],
-    )
-
-
-def _topics(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Series]:
-    largest = ranked(inputs.topics).filter(pl.col("topic") >= 0).head(TOPICS)
-    hues, bursts = palette(inputs), bursts_of(inputs)
-    found = []
-    for topic, name in largest.select("topic", "name").iter_rows():
-        series = _share(name, rows.filter(pl.col("topic") == topic), rows, line, hues.colour(topic))
-        marked = line.marks(burst["partition"] for burst in bursts.get(topic, []))
-        found.append(replace(series, bursts=marked))
-    return found
-
-
-def _share(name: str, part: pl.DataFrame, whole: pl.DataFrame, line: Timeline, hue: int) -> Series:
-    pairs = list(zip(line.counts(part).tolist(), line.counts(whole).tolist(), strict=True))
-    bounds = [share_bounds(hits, n) if n else (None, None) for hits, n in pairs]
-    return Series(
-        name,
-        [hits / n if n else None for hits, n in pairs],
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
-        colour=hue,
-        percent=True,
     )
 
 

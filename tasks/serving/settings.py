@@ -26,6 +26,8 @@ class RetrainRule(Settings):
 class ModelSettings(Settings):
     """Which of the models that were trained is used, and when there should be a new one."""
 
+    not_shown = frozenset({"keep", "margin", "retrain"})
+
     promote: Literal["auto", "hand"] = "auto"
     """`auto`: a new model is used from then on if it is not worse than the one before; `hand`: it
     is compared, and a person decides."""

@@ -1,6 +1,6 @@
 """Removing a person's row from everything below a root, and keeping it from coming back.
 
-The caller holds the root alone (`fusemine.tasks.core.locks.exclusive`). A kill at any moment and a second call
+The caller holds the root alone (`core.locks.exclusive`). A kill at any moment and a second call
 end as one call does: the row's text is needed to find its vector, so what holds the text is
 rewritten last.
 """
@@ -14,42 +14,19 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.collect.forgotten import (
-    add_forgotten,
-    blank_forgotten,
-    content_id,
-    id_hash,
-    read_forgotten,
-)
-from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.collect.forgotten import add_forgotten, id_hash, read_forgotten
+from fusemine.tasks.core.artifact import is_intact, manifest_of
 from fusemine.tasks.core.errors import ArtifactError, ContractError, SettingsError
-from fusemine.tasks.embed.store.forget import drop_vectors
-from fusemine.tasks.mine.topic_chain.naming.cache import NAMES
-from fusemine.tasks.upkeep.places import (
-    HTML,
-    MINED,
-    NEWEST,
-    RECORDS,
-    counted,
-    discard,
-    folders,
-    latest_reports,
-    manifests,
-    name_of,
-)
-from fusemine.tasks.upkeep.rewrite import (
-    UNPLACED,
-    id_column,
-    read,
-    settle,
-    sync_inventory,
-    without_row,
-)
+from fusemine.tasks.core.rewrite import Stored, replace
+from fusemine.tasks.core.stage import DISCARD, Forget, Scope, load
+from fusemine.tasks.table.roles import TEXT
+from fusemine.tasks.upkeep.contents import Contents
+from fusemine.tasks.upkeep.latest import NEWEST, Latest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fusemine.tasks.core.artifact import Manifest
+    from fusemine.tasks.core.stage import Graph
+    from fusemine.tasks.core.store import Store
 
 
 @dataclass(frozen=True)
@@ -60,7 +37,7 @@ class Forgotten:
         rewritten: Artifacts that lost the row, or count it otherwise, by stage.
         removed: Artifacts that were removed, by stage: results, which may quote the row, and
             damaged artifacts, which may hold it.
-        partitions: Partitions whose report has to be made anew.
+        partitions: Partitions whose report has to be made again.
         vectors: Vectors that were removed from the embedding store.
         leftovers: Drafts of killed processes that were removed.
     """
@@ -89,154 +66,190 @@ class Forgotten:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The artifacts of a root, and where the row is.
-
-    Args:
-        root: Folder of the pipeline's artifacts.
-        names: What the row goes by: its id, and ids of records that belong to no partition.
-        whole: Manifests of the artifacts that can be read.
-        damaged: Names of those that cannot, which may hold the row.
-        holds: Names of the artifacts that hold it.
-    """
-
-    root: Path
-    names: frozenset[str]
-    whole: dict[str, Manifest]
-    damaged: list[str]
-    holds: frozenset[str]
-
-    def of(self, *stages: str) -> list[str]:
-        """The names of the artifacts of some stages, in the order of the stages."""
-        return [name for stage in stages for name in self.whole if name.startswith(f"{stage}/")]
-
-
-def forget(root: Path, row_id: str) -> Forgotten:
+def forget(store: Store, row_id: str, graph: Graph) -> Forgotten:
     """Remove a row from every artifact and from the embedding store, and never collect it again.
 
     Results over windows that held it are removed, because their topics, summaries and reports
-    may quote it; they can be made anew.
+    may quote it; they can be made again.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        store: Where the pipeline keeps its artifacts.
         row_id: The row's id, or the `row_id` of a record in `unassigned`.
+        graph: All stages.
 
     Raises:
         SettingsError: No row has this id, and none was forgotten.
         ArtifactError: A record of a latest run cannot be read, or something cannot be written.
     """
-    found = _look(root, row_id)
-    records = latest_reports(root)
-    if not found.holds and id_hash(row_id) not in read_forgotten(root):
+    work = _Forgetting(store, row_id, graph)
+    records = Latest(store).reports()
+    if not work.holds and id_hash(row_id) not in read_forgotten(store):
         raise SettingsError(
-            got=f"no row with id {row_id!r} below {root}",
+            got=f"no row with id {row_id!r} below {store.root}",
             expected="the id of a row that was collected",
             fix="look at the id once more, or at the pipeline that it belongs to",
         )
     try:
-        add_forgotten(root, *found.names)
-        return _forget(found, row_id, records)
+        add_forgotten(store, *work.names)
+        return work.run(records)
     except OSError as error:
         raise ArtifactError(
-            got=f"forgetting stopped below {root}: {error.strerror or error}",
+            got=f"forgetting stopped below {store.root}: {error.strerror or error}",
             expected="room on the disk, and the right to write there",
             fix="mend that and forget the row again: what is done stays done",
         ) from error
 
 
-def _forget(found: _Found, row_id: str, records: dict[str, str]) -> Forgotten:
-    root = found.root
-    leftovers = settle(root)
-    gone = [*found.damaged, *reversed(_results(found))]  # a report before what it was made of
-    scored = [name for name in found.of("predict") if ref_of(root / name)]
-    going = [root / name for name in scored if name in gone]
-    staying = [root / name for name in scored if name not in gone]
-    vectors = drop_vectors(root, [root / n for n in found.of("clean")], row_id, going, staying)
-    for name in gone:
-        discard(root / name)
-    if (root / NAMES).is_dir():
-        discard(root / NAMES)  # what a language model made of texts, the row's perhaps among them
-    partitions = _drop_records(root, records)
-    rewritten, unusable = _rewrite(found, row_id)
-    return Forgotten(counted(rewritten), counted(gone + unusable), partitions, vectors, leftovers)
+class _Forgetting:
+    """One row on its way out.
 
+    Attributes:
+        names: What the row goes by: its id, and ids of records that belong to no partition.
+        holds: Names of the artifacts that hold it.
+    """
 
-def _look(root: Path, row_id: str) -> _Found:
-    """Look into every artifact."""
-    paths = folders(root)
-    whole = {n: m for n, m in manifests(paths).items() if m.stage in MINED or ref_of(paths[n])}
-    inventories = [paths[name] for name, made in whole.items() if made.stage == "inventory"]
-    names = frozenset([row_id]).union(*(_record_ids(folder, row_id) for folder in inventories))
-    hashes = frozenset(map(id_hash, names))
-    holds = [n for n, made in whole.items() if _holds(paths[n], made, row_id, hashes)]
-    damaged = [name for name in paths if name not in whole]
-    return _Found(root, names, whole, damaged, frozenset(holds))
+    def __init__(self, store: Store, row_id: str, graph: Graph) -> None:
+        self._store, self._row_id, self._graph = store, row_id, graph
+        self._contents = Contents(store, graph)
+        found = self._contents.manifests
+        # What is rewritten must be as it was written; of a result its manifest is enough.
+        self._whole = {
+            name: made
+            for name, made in found.items()
+            if self._rule(made).rewrite is None or is_intact(store.root, made)
+        }
+        damaged = [name for name in found if name not in self._whole]
+        self._damaged = [*self._contents.unreadable, *damaged]
+        self._hashes = frozenset([id_hash(row_id)])
+        self.names = frozenset([row_id]).union(*map(self._named, self._whole.values()))
+        self._hashes = frozenset(map(id_hash, self.names))
+        self.holds = frozenset(n for n, made in self._whole.items() if self._is_in(made))
 
+    def run(self, records: dict[str, str]) -> Forgotten:
+        """Take it out everywhere."""
+        contents = self._contents
+        for name in contents.leftovers:
+            self._store.delete(name)
+        gone = [*self._damaged, *reversed(self._results())]  # a report before what it was made of
+        vectors = self._purge(self._texts(frozenset(gone)))
+        for name in gone:
+            self._store.delete(name)
+        partitions = self._drop_records(records)
+        rewritten, unusable = self._rewrite()
+        return Forgotten(
+            contents.counted(rewritten),
+            contents.counted([*gone, *unusable]),
+            partitions,
+            vectors,
+            len(contents.leftovers),
+        )
 
-def _record_ids(inventory: Path, row_id: str) -> list[str]:
-    """Ids, by their content, of the records without a partition that a row id names."""
-    records = read(inventory, UNPLACED).filter(pl.col("row_id") == row_id)
-    return [content_id(row) for row in records.get_column("row")]
+    def _rule(self, made: Manifest) -> Forget:
+        """What a row costs the stage of an artifact; results of other versions go."""
+        return self._graph[made.stage].forget if made.stage in self._graph else DISCARD
 
+    def _stored(self, made: Manifest) -> Stored:
+        return Stored(self._store.root, made, self._row_id, self._hashes)
 
-def _holds(folder: Path, made: Manifest, row_id: str, hashes: frozenset[str]) -> bool:
-    """Whether an artifact holds the row; a result that cannot be read may do so."""
-    if made.stage == "inventory":
-        records = read(folder, UNPLACED)
-        return not blank_forgotten(records, id_column(made), hashes).equals(records)
-    tables = [folder / name for name in made.files if name.endswith(".parquet")]
-    try:
-        return any(row_id in _row_ids(path) for path in tables)
-    except (OSError, pa.ArrowException):
-        return True
+    def _named(self, made: Manifest) -> list[str]:
+        function = self._rule(made).names
+        return list(load(function)(self._stored(made))) if function else []
 
+    def _is_in(self, made: Manifest) -> bool:
+        """Whether an artifact holds the row; one that cannot be read may do so."""
+        rule = self._rule(made)
+        if rule.rewrite and self._graph[made.stage].scope is Scope.SOURCE:
+            return load(rule.rewrite)(self._stored(made)) is not None
+        tables = [name for name in made.files if name.endswith(".parquet")]
+        try:
+            return any(self._row_id in self._row_ids(made, name) for name in tables)
+        except (OSError, pa.ArrowException):
+            return True
 
-def _row_ids(path: Path) -> pl.Series:
-    with pq.ParquetFile(path) as file:
-        if "row_id" not in file.schema_arrow.names:
-            return pl.Series([], dtype=pl.String)
-        return pl.Series(file.read(columns=["row_id"]).column(0), dtype=pl.String)
+    def _row_ids(self, made: Manifest, file: str) -> pl.Series:
+        with pq.ParquetFile(self._store.location(made.place(file))) as opened:
+            if "row_id" not in opened.schema_arrow.names:
+                return pl.Series([], dtype=pl.String)
+            return pl.Series(opened.read(columns=["row_id"]).column(0), dtype=pl.String)
 
+    def _results(self) -> list[str]:
+        """Results that the row is in, or that were made of what held it or cannot be read."""
+        free = set(self._whole) - self.holds
+        mined = [name for name, made in self._whole.items() if self._rule(made).rewrite is None]
+        while True:  # stages of other versions are in no order
+            made_of = {name for name in mined if name in free and not self._is_of(name, free)}
+            if not made_of:
+                return [name for name in mined if name not in free]
+            free -= made_of
 
-def _results(found: _Found) -> list[str]:
-    """Results that the row is in, or that were made of what held it or cannot be looked into."""
-    free = set(found.whole) - found.holds
-    results = []
-    for name in found.of(*MINED):
-        if name not in free or not free.issuperset(map(name_of, found.whole[name].inputs)):
-            free.discard(name)
-            results.append(name)
-    return results
+    def _is_of(self, name: str, free: set[str]) -> bool:
+        """Whether all that an artifact was made of is among some."""
+        return free.issuperset("/".join(n.split("/")[-3:]) for n in self._whole[name].inputs)
 
+    def _texts(self, gone: frozenset[str]) -> set[str]:
+        """The texts that only the row has.
 
-def _drop_records(root: Path, records: dict[str, str]) -> tuple[str, ...]:
-    """Remove the newest report, if it is a copy of none that stays, and records of none."""
-    newest = root / "report" / NEWEST
-    stays = (path.read_bytes() for path in root.glob(f"report/*/*/{HTML}"))
-    if newest.is_file() and newest.read_bytes() not in stays:
-        newest.unlink()
-    gone = [partition for partition, name in records.items() if not (root / name).is_dir()]
-    for partition in gone:
-        (root / RECORDS / f"{partition}.json").unlink()
-    return tuple(gone)
+        Of an artifact that goes, such as a scored file, all texts count as the row's: no other row
+        of it can be found later.
+        """
+        own: set[str] = set()
+        others: set[str] = set()
+        for name, made in self._whole.items():
+            table = self._rule(made).texts
+            if table is None:
+                continue
+            frame = self._stored(made).frame(table)
+            mine = pl.col("row_id") == self._row_id if name not in gone else pl.lit(value=True)
+            own |= _texts_in(frame.filter(mine))
+            others |= _texts_in(frame.filter(~mine))
+        return own - others
 
+    def _purge(self, texts: set[str]) -> int:
+        """Take texts out of what stages keep besides artifacts; how many vectors that were."""
+        counts = {
+            stage.window: load(stage.forget.purge)(self._store, texts)
+            for stage in self._graph
+            if stage.forget.purge
+        }
+        return int(counts.get("vectors", 0))
 
-def _rewrite(found: _Found, row_id: str) -> tuple[list[str], list[str]]:
-    """Rewrite what holds the row; artifacts of another version, which cannot be, are removed."""
-    rewritten, unusable = [], []
-    for name in found.of("embed", "clean", "collect"):
-        if name in found.holds:
+    def _drop_records(self, records: dict[str, str]) -> tuple[str, ...]:
+        """Remove the newest report, if it is a copy of none that stays, and records of none."""
+        latest = Latest(self._store)
+        there = {p: manifest_of(self._store.root, name) for p, name in records.items()}
+        if latest.shown() is None:
+            self._store.delete(NEWEST)
+        gone = [partition for partition, made in there.items() if made is None]
+        for partition in gone:
+            latest.drop(partition)
+        return tuple(gone)
+
+    def _rewrite(self) -> tuple[list[str], list[str]]:
+        """Rewrite what holds the row, the last stages first; what cannot be is removed."""
+        rewritten, unusable = [], []
+        for name, made in reversed(self._whole.items()):
+            rule = self._rule(made)
+            if rule.rewrite is None:
+                continue
+            source = self._graph[made.stage].scope is Scope.SOURCE
+            if name not in self.holds and not source:
+                continue
+            stored = self._stored(made)
             try:
-                without_row(found.root / name, row_id)
-                rewritten.append(name)
-            except ContractError:
-                discard(found.root / name)
+                version = load(rule.rewrite)(stored)
+                if version is not None:
+                    replace(stored, version, self._graph[made.stage].tables)
+                    rewritten.append(name)
+            except ContractError:  # of another version
+                self._store.delete(name)
                 unusable.append(name)
-    hashes = frozenset(map(id_hash, found.names))
-    inventories = found.of("inventory")
-    rewritten += [n for n in inventories if sync_inventory(found.root, found.root / n, hashes)]
-    return rewritten, unusable
+        return rewritten, unusable
+
+
+def _texts_in(frame: pl.DataFrame) -> set[str]:
+    """All texts that may have been embedded: joined, or each column's."""
+    names = [name for name in frame.columns if name == "text" or name.startswith(TEXT)]
+    return {text for name in names for text in frame.get_column(name) if text}
 
 
 def _counts(stages: dict[str, int]) -> str:

@@ -6,15 +6,18 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import ref_of
+from fusemine.tasks.core.artifact import is_intact, manifest_of
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.key import file_digest
-from fusemine.tasks.upkeep.places import NEWEST, STAGES, latest_reports, manifest_of, name_of
+from fusemine.tasks.core.store import store_at
+from fusemine.tasks.upkeep.latest import NEWEST, Latest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from fusemine.tasks.core.stage import Graph
 
 SHOWN = 8
 """Characters of a hash that people see."""
@@ -85,19 +88,24 @@ class Lineage:
         return {"start": self.start, "artifacts": nodes, "sources": files}
 
 
-def trace(path: Path, base: Path | None = None) -> Lineage:
+def trace(path: Path, graph: Graph, base: Path | None = None) -> Lineage:
     """Walk the manifests from an artifact back to the source's files.
 
     Args:
         path: An artifact's folder, a file in it, or `report/latest.html` below a root.
+        graph: All stages.
         base: Folder of the pipeline.yaml; with it the source's files are compared as well.
 
     Raises:
         SettingsError: The path is no artifact.
         ArtifactError: The record of a latest run cannot be read.
     """
-    folder = _artifact(path.resolve())
-    root, start = folder.parents[2], name_of(folder)
+    root, start = _artifact(path.resolve())
+    return trace_from(root, start, graph, base)
+
+
+def trace_from(root: str, start: str, graph: Graph, base: Path | None = None) -> Lineage:
+    """The same from an artifact's name below a root."""
     nodes: dict[str, Node] = {}
     todo = [start]
     while todo:
@@ -105,32 +113,35 @@ def trace(path: Path, base: Path | None = None) -> Lineage:
         if name not in nodes:
             nodes[name] = _node(root, name)
             todo += nodes[name].inputs
-    ordered = dict(sorted(nodes.items(), key=lambda item: (_place(item[1].stage), item[0])))
-    return Lineage(start, ordered, _sources(ordered, base))
+    ordered = sorted(nodes.items(), key=lambda item: (graph.place(item[1].stage), item[0]))
+    return Lineage(start, dict(ordered), _sources(dict(ordered), base))
 
 
 def lines(lineage: Lineage) -> list[str]:
     """A tree for people: each stage is one line, below what was made of it."""
     stages = _depths(lineage)
+    order = {node.stage: place for place, node in enumerate(lineage.nodes.values())}
     shown = [
         "  " * depth + _stage_line([n for n in lineage.nodes.values() if n.stage == stage])
-        for stage, depth in sorted(stages.items(), key=lambda s: (s[1], _place(s[0])))
+        for stage, depth in sorted(stages.items(), key=lambda s: (s[1], order[s[0]]))
     ]
     indent = "  " * (max(stages.values()) + 1)
     return [*shown, indent + _source_line(lineage.sources)]
 
 
-def _artifact(path: Path) -> Path:
-    """The artifact's folder that a path means."""
-    if path.name == NEWEST and path.parent.name == "report" and path.is_file():
-        root = path.parent.parent
-        reports = latest_reports(root)
-        if reports:
-            return root / reports[max(reports)]
+def _artifact(path: Path) -> tuple[str, str]:
+    """The root and the name of the artifact that a path means."""
+    if "/".join(path.parts[-2:]) == NEWEST and path.is_file():
+        root = str(path.parents[1])
+        shown = Latest(store_at(root)).shown()
+        if shown is not None:
+            return root, shown
     folder = path if path.is_dir() else path.parent
-    manifest = manifest_of(folder) if path.exists() and len(folder.parents) > 2 else None
-    if manifest is not None and folder.parts[-3:-1] == (manifest.stage, manifest.partition):
-        return folder
+    if path.exists() and len(folder.parents) > 2:
+        root, name = str(folder.parents[2]), "/".join(folder.parts[-3:])
+        manifest = manifest_of(root, name)
+        if manifest is not None and manifest.name == name:
+            return root, name
     raise SettingsError(
         got=f"{path}, which {'is no artifact' if path.exists() else 'is not there'}",
         expected="a report.html, or another file of an artifact, or an artifact's folder",
@@ -138,9 +149,9 @@ def _artifact(path: Path) -> Path:
     )
 
 
-def _node(root: Path, name: str) -> Node:
+def _node(root: str, name: str) -> Node:
     stage, partition, key = ("", "", *name.split("/"))[-3:]
-    manifest = manifest_of(root / name)
+    manifest = manifest_of(root, name)
     if manifest is None:
         return Node(name, stage, partition, key, State.GONE)
     return Node(
@@ -148,10 +159,10 @@ def _node(root: Path, name: str) -> Node:
         stage,
         partition,
         key,
-        State.INTACT if ref_of(root / name) else State.CHANGED,
+        State.INTACT if is_intact(root, manifest) else State.CHANGED,
         manifest.main_rows,
         manifest.created_at,
-        tuple(map(name_of, manifest.inputs)),
+        tuple("/".join(made_of.split("/")[-3:]) for made_of in manifest.inputs),
         manifest.sources,
     )
 
@@ -170,10 +181,6 @@ def _state(base: Path | None, name: str, sha256: str) -> State | None:
         return State.INTACT if file_digest(base / name) == sha256 else State.CHANGED
     except OSError:
         return State.GONE
-
-
-def _place(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def _depths(lineage: Lineage) -> dict[str, int]:

@@ -12,28 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.artifact import read_frame, ref_of
 from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.core.store import DAMAGED, store_at
+from fusemine.tasks.inventory.compute import COLLECT
 from fusemine.tasks.inventory.contracts import INVENTORY
-from fusemine.tasks.upkeep.places import (
-    ASIDE,
-    MODEL,
-    STAGES,
-    discard,
-    drop_empty_partitions,
-    folders,
-    latest_reports,
-    leftovers,
-    manifests,
-    megabytes,
-    name_of,
-    size_of,
-)
+from fusemine.tasks.upkeep.contents import Contents, megabytes
+from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
-    from pathlib import Path
 
     from fusemine.tasks.core.artifact import Manifest
+    from fusemine.tasks.core.stage import Graph
+    from fusemine.tasks.core.store import Store
 
 LEFTOVERS = "leftovers"
 LEFT_AFTER = timedelta(hours=1)
@@ -68,7 +60,7 @@ class Prune:
         removed: What goes, by stage; leftovers are one more.
     """
 
-    root: Path
+    root: str
     goes: tuple[Gone, ...]
     kept: dict[str, Total]
     removed: dict[str, Total]
@@ -80,10 +72,12 @@ class Prune:
 
     def as_json(self) -> dict[str, Any]:
         """The same, JSON-ready."""
-        return {**asdict(self), "root": str(self.root)}
+        return asdict(self)
 
 
-def plan_prune(root: Path, keep: timedelta, now: datetime, models: Collection[str] = ()) -> Prune:
+def plan_prune(
+    store: Store, graph: Graph, keep: timedelta, now: datetime, models: Collection[str] = ()
+) -> Prune:
     """Find what can go; nothing is changed.
 
     What a latest report is made of stays, and the newest inventory with the raw rows that it
@@ -91,30 +85,29 @@ def plan_prune(root: Path, keep: timedelta, now: datetime, models: Collection[st
     made of. A model is not kept for what it once scored.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        store: Where the pipeline keeps its artifacts.
+        graph: All stages.
         keep: Artifacts made within this time stay.
         now: The present moment, with its zone.
-        models: The models that stay, as `model/partition/key`.
+        models: Names of the models that stay.
 
     Raises:
         ArtifactError: A record of a latest run, or its report, cannot be read: what it needs
             is not known.
     """
-    found = folders(root)
-    whole = manifests(found)
+    contents = Contents(store, graph)
+    whole = contents.manifests
     recent = {name for name, made in whole.items() if now - made.created_at <= keep}
-    stays = _needed(
-        {*_reports(root, whole), *_newest_inventory(root, whole), *recent, *models}, whole
-    )
+    first = {*_reports(store, whole), *_newest_inventory(store, graph, whole), *recent, *models}
+    stays = _needed(first, whole, graph)
     old = [name for name in reversed(whole) if name not in stays]  # results before their inputs
-    half = [path for name, path in found.items() if name not in whole and _is_old(path, now)]
-    left = [path for path in leftovers(root) if ASIDE in path.name or _is_old(path, now)]
-    artifacts = [_gone(found[name], root, _why(whole[name])) for name in old]
-    rest = [_gone(path, root, "no readable manifest") for path in half]
-    rest += [_gone(path, root, "left by a process that was killed") for path in left]
-    removed = _by_stage(artifacts) | ({LEFTOVERS: _sum(rest)} if rest else {})
-    kept = _by_stage([_gone(found[name], root, "") for name in whole if name in stays])
-    return Prune(root, (*artifacts, *rest), kept, removed)
+    left = [(name, "no readable manifest") for name in contents.unreadable]
+    left += [(name, "left by a process that was killed") for name in contents.leftovers]
+    artifacts = [Gone(name, contents.size(name), _why(whole[name])) for name in old]
+    rest = [Gone(n, contents.size(n), why) for n, why in left if _is_old(contents, n, now)]
+    kept = [Gone(name, contents.size(name), "") for name in whole if name in stays]
+    removed = _by_stage(artifacts, graph) | ({LEFTOVERS: _sum(rest)} if rest else {})
+    return Prune(store.root, (*artifacts, *rest), _by_stage(kept, graph), removed)
 
 
 def prune(plan: Prune) -> None:
@@ -124,39 +117,38 @@ def prune(plan: Prune) -> None:
         ArtifactError: Something cannot be removed.
     """
     for gone in plan.goes:
-        path = plan.root / gone.name
-        if path.exists():
-            discard(path)
-    drop_empty_partitions(plan.root)
+        store_at(plan.root).delete(gone.name)
 
 
-def _reports(root: Path, whole: dict[str, Manifest]) -> list[str]:
+def _reports(store: Store, whole: dict[str, Manifest]) -> list[str]:
     """The reports that the latest records name, each of them there."""
-    reports = latest_reports(root)
+    reports = Latest(store).reports()
     for partition, name in reports.items():
         if name not in whole:
             raise ArtifactError(
-                got=f"the latest report of {partition}, {root / name}, has no readable manifest",
+                got=f"the latest report of {partition}, {name} below {store.root}, has no readable "
+                "manifest",
                 expected="the report that the record names, to know what it is made of",
                 fix=f"make it anew: fusemine run --partition {partition}",
             )
     return list(reports.values())
 
 
-def _newest_inventory(root: Path, whole: dict[str, Manifest]) -> list[str]:
+def _newest_inventory(store: Store, graph: Graph, whole: dict[str, Manifest]) -> list[str]:
     """It and the raw rows that it lists: without them the next run would read the source again."""
-    inventories = [name for name in whole if name.startswith("inventory/")]
+    sources = {stage.name for stage in graph.of(Scope.SOURCE)}
+    inventories = [name for name, made in whole.items() if made.stage in sources]
     newest = max(inventories, key=lambda name: whole[name].created_at, default=None)
     if newest is None:
         return []
-    ref = ref_of(root / newest)
+    ref = ref_of(store.root, newest)
     if ref is None:
         return [newest]  # damaged: the next run reads the source again in any case
     listed = read_frame(ref, INVENTORY).select("partition", "key").rows()
-    return [newest, *(f"collect/{partition}/{key}" for partition, key in listed)]
+    return [newest, *(f"{COLLECT}/{partition}/{key}" for partition, key in listed)]
 
 
-def _needed(start: Iterable[str], whole: dict[str, Manifest]) -> set[str]:
+def _needed(start: Iterable[str], whole: dict[str, Manifest], graph: Graph) -> set[str]:
     """Artifacts and all that they were made of.
 
     Keys are made of content, so a result may name one artifact and be found by another with the
@@ -172,29 +164,38 @@ def _needed(start: Iterable[str], whole: dict[str, Manifest]) -> set[str]:
         if name in whole and name not in needed:
             needed.add(name)
             made = whole[name]
-            # What a model once scored needs it no more; those that stay are among the first.
-            todo += [n for n in map(name_of, made.inputs) if not n.startswith(f"{MODEL}/")]
+            todo += [n for n in _inputs(made) if not _is_model(n, graph)]
             todo += twins[made.stage, made.partition, made.sha256]
     return needed
 
 
-def _is_old(path: Path, now: datetime) -> bool:
-    """Whether nothing was written to it lately."""
-    newest = max(file.lstat().st_mtime for file in [path, *path.rglob("*")])
-    return now.timestamp() - newest > LEFT_AFTER.total_seconds()
+def _inputs(made: Manifest) -> list[str]:
+    return ["/".join(name.split("/")[-3:]) for name in made.inputs]
+
+
+def _is_model(name: str, graph: Graph) -> bool:
+    """Whether an artifact serves: what a model once scored needs it no more, and those that stay
+    are among the first."""
+    stage = name.split("/")[0]
+    return stage in graph and graph[stage].kept_by_name
+
+
+def _is_old(contents: Contents, name: str, now: datetime) -> bool:
+    """Whether nothing was written to it lately; what was set aside is."""
+    aside = name.rpartition("/")[2].startswith(DAMAGED)
+    return aside or now.timestamp() - contents.modified(name) > LEFT_AFTER.total_seconds()
 
 
 def _why(made: Manifest) -> str:
     return f"in no latest report, made {made.created_at:%Y-%m-%d}"
 
 
-def _gone(path: Path, root: Path, why: str) -> Gone:
-    return Gone(path.relative_to(root).as_posix(), size_of(path), why)
-
-
-def _by_stage(things: list[Gone]) -> dict[str, Total]:
-    grouped = {stage: [g for g in things if g.name.startswith(f"{stage}/")] for stage in STAGES}
-    return {stage: _sum(group) for stage, group in grouped.items() if group}
+def _by_stage(things: list[Gone], graph: Graph) -> dict[str, Total]:
+    stages = sorted({gone.name.split("/")[0] for gone in things}, key=lambda s: (graph.place(s), s))
+    return {
+        stage: _sum(gone for gone in things if gone.name.startswith(f"{stage}/"))
+        for stage in stages
+    }
 
 
 def _sum(things: Iterable[Gone]) -> Total:

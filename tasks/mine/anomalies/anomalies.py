@@ -62,7 +62,7 @@ class Anomalies:
     summary: dict[str, Any]
 
 
-def anomaly(
+def anomalies(
     clean: pl.DataFrame,
     vectors: NDArray[np.float32],
     table: NDArray[np.float32],

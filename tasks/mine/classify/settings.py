@@ -49,6 +49,8 @@ class Decision(Settings):
 class ClassifySettings(Settings):
     """How the label is learnt and judged."""
 
+    not_in_keys = frozenset({"device"})
+
     strategy: StrategyName | Literal["auto"] = "auto"
     """How text and table are joined. `early`: their features side by side for one learner;
     `late`: the calibrated average of a model for each of terms, text vectors and table; `stacked`:
@@ -107,6 +109,13 @@ class ClassifySettings(Settings):
         """Each column that is named here, by the place in the YAML that names it."""
         return {f"classify.groups[{i}]": name for i, name in enumerate(self.groups)}
 
-    def key_values(self) -> dict[str, Any]:
-        """The settings that change the result, JSON-ready."""
-        return self.model_dump(mode="json", exclude={"device"})
+    def check_columns(self, columns: Any) -> None:
+        """Refuse groups that are no category columns, and splits without their column."""
+        unknown = sorted(set(self.groups) - set(columns.category))
+        if unknown:
+            raise ValueError(f"classify.groups of {', '.join(unknown)}: no category column")
+        needed = {"group": ("group", columns.group), "column": ("split", columns.split)}
+        role, column = needed.get(self.split, ("", ""))
+        if column is None:
+            place = f"classify.split: {self.split}"
+            raise ValueError(f"{place} needs columns.{role}; name the column there")

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fusemine.tasks.stats.intervals import wilson
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,8 +20,6 @@ LEAST, TIMES, FALSE_BURSTS = 10, 1.5, 0.05
 named, at most this share is expected to be chance."""
 POOLED = 4
 """Partitions for which the dispersion of all topics counts beside a topic's own."""
-Z = 1.959963984540054
-"""Standard deviations on either side of a mean between which 95 % lie."""
 _SHARES: dict[str, Any] = {
     "topic": pl.Int32,
     "partition": pl.String,
@@ -60,19 +60,6 @@ def over_time(partitions: pl.Series, topics: Ints) -> pl.DataFrame:
     size = len(kinds), len(times)
     cells = np.bincount(codes * size[1] + place, minlength=size[0] * size[1])
     return _frame(kinds, times.to_list(), cells.reshape(size))
-
-
-def wilson(hits: Ints, rows: Ints) -> tuple[Floats, Floats]:
-    """The ends of the 95 % intervals of shares, by Wilson (1927), which hold for few rows too.
-
-    SciPy has them for one share at a time. Of no rows the share may be anything from 0 to 1.
-    """
-    total = np.maximum(rows, 1)
-    share, square = hits / total, Z * Z / total
-    middle = (share + square / 2) / (1 + square)
-    half = Z / (1 + square) * np.sqrt(share * (1 - share) / total + square / (4 * total))
-    low, high = np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
-    return np.where(rows, low, 0.0), np.where(rows, high, 1.0)
 
 
 def _frame(kinds: Ints, times: Sequence[str], counts: Ints) -> pl.DataFrame:

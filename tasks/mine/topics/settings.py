@@ -18,6 +18,7 @@ class NamingSettings(ServerSettings):
     """
 
     not_in_keys = frozenset({*ServerSettings.model_fields, "total_seconds"})
+    not_shown = frozenset({*not_in_keys, "max_tokens"})
 
     model: str = Field(min_length=1)
     """What the server knows the model by."""

@@ -59,7 +59,7 @@ class Clustering:
     summary: dict[str, Any]
 
 
-def cluster(
+def topics(
     clean: pl.DataFrame,
     vectors: NDArray[np.float32],
     state: State,
@@ -82,8 +82,8 @@ def cluster(
     rows = _rows(clean, texts, placed, state.fitted.bar)
     described = describe(clean, texts, placed, rows, state)
     tell(2, _STEPS)
-    topics = rows["topic"].to_numpy()
-    over, by = over_time(clean["partition"], topics), crossed(clean, topics)
+    of_rows = rows["topic"].to_numpy()
+    over, by = over_time(clean["partition"], of_rows), crossed(clean, of_rows)
     tell(3, _STEPS)
     summary = _summary(clean, texts, placed, described, rows, state)
     tell(_STEPS, _STEPS)

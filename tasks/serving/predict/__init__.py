@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import REJECTED
-from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.core.stage import Forget, Scope, Stage
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.serving.predict.contracts import TEXTS
 
@@ -20,4 +20,5 @@ STAGE = Stage(
     package="fusemine.tasks",
     libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch"),
     unit="rows",
+    forget=Forget(texts="texts"),
 )

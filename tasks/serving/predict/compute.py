@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.stage import Graph
     from fusemine.tasks.embed.store.fill import Engine
-    from fusemine.tasks.serving.predict.intake import Batch
+    from fusemine.tasks.serving.predict.intake import CleanBatch
     from fusemine.tasks.serving.stored import Stored
     from fusemine.tasks.sources.files_settings import FilesSettings
 
@@ -111,7 +111,7 @@ class ToScore:
 class _Embedded:
     """A batch with the vectors of its texts (n, d)."""
 
-    batch: Batch
+    batch: CleanBatch
     vectors: NDArray[np.float32]
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.clean.settings import CleanSettings
     from fusemine.tasks.core.partition import PartitionSettings
-    from fusemine.tasks.sources.files import Batch
+    from fusemine.tasks.sources.source import Batch
     from fusemine.tasks.table.roles import Columns
 
 ENOUGH = 20
@@ -63,7 +63,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Batch:
+class CleanBatch:
     """Some rows of a file.
 
     Attributes:
@@ -101,7 +101,7 @@ class Intake:
     def __post_init__(self) -> None:
         self._ids = Seen()
 
-    def take(self, file: Batch) -> Batch:
+    def take(self, file: Batch) -> CleanBatch:
         """Read the next batch of the file.
 
         Raises:
@@ -120,7 +120,7 @@ class Intake:
         self._count(cleaned.rows, cleaned.unreadable)
         kept, empty = _with_something(cleaned.rows, raw)
         removed += [repeated, cleaned.rejected, empty]
-        return Batch(_of(raw, kept), kept, pl.concat(removed))
+        return CleanBatch(_of(raw, kept), kept, pl.concat(removed))
 
     def _identified(self, placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows with their id, by the contract `raw`, and those that are left out for theirs."""

@@ -19,5 +19,6 @@ STAGE = Stage(
         "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
     },
+    kept_by_name=True,
     libraries=("numpy", "polars", "safetensors", "scikit-learn", "scipy", "skops", "torch"),
 )

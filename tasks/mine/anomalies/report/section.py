@@ -2,77 +2,73 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.mine.anomalies.report.bursts import group_bursts
-from fusemine.tasks.mine.anomalies.report.model import Anomalies, Anomaly, View
-from fusemine.tasks.mine.anomalies.report.repeats import repeats
-from fusemine.tasks.report.facts import method, quoted, why_not
-from fusemine.tasks.report.model import Quote, ReportInputs, Skipped, Summary
+from fusemine.tasks.mine.anomalies.report import in_short
+from fusemine.tasks.mine.anomalies.report.cards import cards
+from fusemine.tasks.mine.anomalies.report.groups import group_bursts, repeats
+from fusemine.tasks.mine.anomalies.report.model import Anomalies
+from fusemine.tasks.report.facts import columns, method, why_not
+from fusemine.tasks.report.model import Part, ReportInputs, Skipped, Summary, View
 from fusemine.tasks.report.words import count, cut, finite, percent, plural, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fusemine.tasks.report.settings import ReportSettings
 
-FOLDED, NEW, NEAR, MOST = 30, 5, 3, 100
-"""Rows that unfold; new ones that come before all others; usual rows like one; cards."""
-RAREST = 1e-6
-"""Smaller p-values are not told apart: they are guessed from the tail, far beyond any row."""
-VIEWS = (
-    ("text_score", "text", 0),
-    ("table_score", "table", 2),
-    ("match_score", "text against table", 4),
-    ("time_score", "time", 6),
-)
-"""The scores of the views, their names, and the colours of their bars."""
+FOLDED, NEW = 30, 5
+"""Rows that unfold, and new ones that come before all others."""
 _NAMES = {"match": "text against table"}
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """What the cards are made from: rows that are ranked, texts by row, sizes by group."""
+def section(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> Part:
+    """The unusual rows, also in short, and how many are flagged over time."""
+    found = anomalies(inputs, rows, settings)
+    return Part(
+        views=[View("anomalies", "Unusual rows", "anomalies.html.j2", found)],
+        figures=in_short.figures(inputs),
+        finding=in_short.finding(inputs, rows),
+        summary=in_short.summary(found),
+        counts=in_short.counts(inputs, rows),
+    )
 
-    ranked: int
-    texts: dict[str, str]
-    groups: dict[int, int]
+
+def facts(inputs: ReportInputs) -> pl.DataFrame:
+    """Each row's rank, the least usual first, and whether it is flagged."""
+    return columns(inputs.table("anomalies"), {"rank": pl.Int64, "flagged": pl.Boolean})
 
 
 def anomalies(
     inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings
 ) -> Anomalies | Skipped:
     """The first new rows and then the highest ranked others as cards, none twice."""
-    reason = why_not("Anomaly detection", inputs.anomaly, inputs.anomalies)
-    if reason or inputs.anomalies is None:
+    reason, scores = why_not(inputs, "anomalies", "Anomaly detection"), inputs.table("anomalies")
+    if reason or scores is None:
         return Skipped(reason)
-    scores, summary = inputs.anomalies, inputs.anomaly or {}
+    summary = inputs.summary("anomalies") or {}
     order = scores.sort("rank")
     newest = _newest(order)
     others = order.filter(~pl.col("row_id").is_in(newest["row_id"].to_list()))
-    cards = _cards(inputs, rows, pl.concat([newest, others]))
+    found = cards(inputs, rows, pl.concat([newest, others]))
     first, last = newest.height, newest.height + settings.anomalies
     groups, more_groups = repeats(inputs)
-    found, more_bursts = group_bursts(inputs)
+    bursts, more_bursts = group_bursts(inputs)
     flagged = int(scores["flagged"].sum())
     return Anomalies(
         lead=_lead(scores, inputs.partition, summary),
-        newest=cards[:first],
-        shown=cards[first:last],
-        folded=cards[last : last + FOLDED],
+        newest=found[:first],
+        shown=found[first:last],
+        folded=found[last : last + FOLDED],
         flagged=flagged,
-        new_flagged=new_flagged(scores),
+        new_flagged=in_short.new_flagged(scores),
         ranked=scores.height,
         threshold=_threshold(summary) if flagged else _unmet(summary),
         absent=_absent(summary),
         method=method(summary),
         repeats=groups,
         more_repeats=more_groups,
-        bursts=found,
+        bursts=bursts,
         more_bursts=more_bursts,
     )
 
@@ -84,11 +80,6 @@ def _newest(order: pl.DataFrame) -> pl.DataFrame:
     return told.head(NEW if new.height < order.height else 0)
 
 
-def new_flagged(scores: pl.DataFrame) -> int:
-    """How many rows of the newest partition are flagged."""
-    return scores.filter(pl.col("new") & pl.col("flagged")).height
-
-
 def _lead(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
     flagged, ranked = int(scores["flagged"].sum()), scores.height
     if not flagged:
@@ -97,7 +88,7 @@ def _lead(scores: pl.DataFrame, partition: str, summary: Summary) -> str:
     said = (
         f"{count(flagged)} of {plural(ranked, 'row')} ({percent(flagged / ranked)}) {verb} flagged"
     )
-    new, fresh = int(scores["new"].sum()), new_flagged(scores)
+    new, fresh = int(scores["new"].sum()), in_short.new_flagged(scores)
     if not 0 < new < ranked:
         return f"{said} as unusual."
     who = f"{count(fresh)} of them new" if fresh else "none of them new"
@@ -149,63 +140,3 @@ def _absent(summary: Summary) -> str:
     notes = {name: note for name, note in (summary.get("views") or {}).items() if note != "used"}
     said = [f"{_NAMES.get(name, cut(name, 30))} ({cut(note, 120)})" for name, note in notes.items()]
     return sentence(f"Not judged: {', '.join(said)}") if said else ""
-
-
-def _cards(inputs: ReportInputs, rows: pl.DataFrame, scores: pl.DataFrame) -> list[Anomaly]:
-    """The first rows as cards."""
-    head = scores.head(MOST)
-    near = [row for ids in head["near"].drop_nulls() for row in ids[:NEAR]]
-    groups = {} if inputs.repeats is None else dict(inputs.repeats.select("group", "rows").rows())
-    drawn = _Drawn(scores.height, quoted(rows, near, 200), groups)
-    joined = head.join(rows.drop("rank", "flagged"), on="row_id", how="left", maintain_order="left")
-    return [_card(row, drawn) for row in joined.iter_rows(named=True)]
-
-
-def _card(row: Mapping[str, Any], drawn: _Drawn) -> Anomaly:
-    return Anomaly(
-        rank=int(row["rank"]),
-        rarity=_rarity(row["p_value"]),
-        quote=Quote(
-            row_id=cut(row["row_id"], 60),
-            partition=cut(row["partition"] or "", 40),
-            text=cut(row["text"] or "", 400),
-            label=cut(row["label"] or "", 60),
-            topic=cut(row["topic_name"] or "", 80),
-        ),
-        reason=cut(row["reason"] or "", 400),
-        new=bool(row["new"]),
-        flagged=bool(row["flagged"]),
-        views=_views(row, drawn.ranked),
-        near=[drawn.texts[i] for i in (row["near"] or [])[:NEAR] if i in drawn.texts],
-        repeated=_repeated(row["group"], drawn.groups),
-    )
-
-
-def _rarity(chance: float) -> str:
-    """A p-value as one in so many rows, to two digits: finer ones would not be true."""
-    known = finite(chance)
-    if known is None or known >= 1:
-        return ""
-    if known < RAREST:
-        return f"under 1 in {count(1 / RAREST)}"
-    rows = 1 / known
-    told = round(rows, -max(len(str(int(rows))) - 2, 0))
-    return f"1 in {count(told)}" if told > 1 else ""
-
-
-def _views(row: Mapping[str, Any], ranked: int) -> list[View]:
-    """What each view says; its evidence is the logarithm of how rare so high a score is."""
-    scores = [finite(row[column]) for column, _, _ in VIEWS]
-    most = 1 - 1 / (ranked + 1)
-    weights = [0.0 if s is None else -math.log1p(-min(max(s, 0.0), most)) for s in scores]
-    total = sum(weights) or 1.0
-    return [
-        View(name, score, weight / total, colour)
-        for (_, name, colour), score, weight in zip(VIEWS, scores, weights, strict=True)
-    ]
-
-
-def _repeated(group: int | None, groups: dict[int, int]) -> str:
-    if group is None or group not in groups:
-        return ""
-    return f"one of {plural(groups[group], 'row')} with nearly this text (group {group + 1})"

@@ -41,8 +41,9 @@ def explained(
 def _facts(inputs: ReportInputs, rows: pl.DataFrame, ids: list[str]) -> dict[str, dict[str, Any]]:
     """Partition, label and prediction of some rows, by id."""
     chosen = rows.filter(pl.col("row_id").is_in(ids)).select("row_id", "partition", "label")
-    if inputs.predictions is not None:
-        said = inputs.predictions.select("row_id", "prediction")
+    predictions = inputs.table("classify")
+    if predictions is not None:
+        said = predictions.select("row_id", "prediction")
         chosen = chosen.join(said, on="row_id", how="left", maintain_order="left")
     return {str(row["row_id"]): row for row in chosen.iter_rows(named=True)}
 

@@ -26,7 +26,7 @@ def doubts(inputs: ReportInputs, rows: pl.DataFrame, summary: Summary) -> Doubts
     figures = summary.get("doubts")
     if figures is None:
         return None
-    table = inputs.doubts
+    table = inputs.table("classify", "doubts")
     chosen = [] if table is None else _chosen(table, rows)
     height = 0 if table is None else table.height
     return Doubts(

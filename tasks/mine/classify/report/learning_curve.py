@@ -12,7 +12,7 @@ from fusemine.tasks.mine.classify.report.metrics import (
     read_estimate,
 )
 from fusemine.tasks.mine.classify.report.model import Estimate, Learning
-from fusemine.tasks.report.scale import drawable
+from fusemine.tasks.report.charts.scale import drawable
 from fusemine.tasks.report.words import count, known
 
 if TYPE_CHECKING:

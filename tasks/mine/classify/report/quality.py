@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.metrics import chance, estimate, main_view, subject
 from fusemine.tasks.mine.classify.report.model import Bin, Confusion, Quality
-from fusemine.tasks.report.scale import drawable
+from fusemine.tasks.report.charts.scale import drawable
 from fusemine.tasks.report.words import amount, count, cut, known, percent
 
 if TYPE_CHECKING:

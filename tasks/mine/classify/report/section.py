@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.mine.classify.report import charts, in_short
 from fusemine.tasks.mine.classify.report.ablation import ablation
 from fusemine.tasks.mine.classify.report.cautions import alarms, cautions, checked
 from fusemine.tasks.mine.classify.report.choice import choice
@@ -24,8 +25,9 @@ from fusemine.tasks.mine.classify.report.metrics import (
 from fusemine.tasks.mine.classify.report.model import Estimate, Label
 from fusemine.tasks.mine.classify.report.quality import quality
 from fusemine.tasks.mine.classify.report.reasons import reasons
-from fusemine.tasks.report.facts import classes, is_number, numbers, why_not
-from fusemine.tasks.report.model import ReportInputs, Skipped, Summary
+from fusemine.tasks.report.facts import why_not
+from fusemine.tasks.report.model import Part, ReportInputs, Skipped, Summary, View
+from fusemine.tasks.report.rates import classes, is_number, numbers
 from fusemine.tasks.report.words import (
     amount,
     count,
@@ -40,15 +42,35 @@ from fusemine.tasks.report.words import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from fusemine.tasks.report.settings import ReportSettings
+
 CLASSES = 10
+CHARTS = {
+    "calibration": charts.calibration,
+    "curve": charts.curve,
+    "forest": charts.forest,
+    "growth": charts.growth,
+    "lean": charts.lean,
+    "scatter": charts.scatter,
+}
+
+
+def section(inputs: ReportInputs, rows: pl.DataFrame, _: ReportSettings) -> Part:
+    """The label, also in short."""
+    found = label(inputs, rows)
+    return Part(
+        views=[View("label", "The label", "label.html.j2", found, charts=CHARTS)],
+        figures=in_short.figures(inputs, rows),
+        finding=in_short.finding(inputs.summary("classify")),
+        summary=in_short.summary(found),
+    )
 
 
 def label(inputs: ReportInputs, rows: pl.DataFrame) -> Label | Skipped:
-    """The classifier's section; `rows` is the frame of `facts`."""
-    reason = why_not("Classification", inputs.classification, inputs.predictions)
-    if reason or inputs.classification is None:
+    """How well the label can be learnt; `rows` is the frame of `facts`."""
+    reason, summary = why_not(inputs, "classify", "Classification"), inputs.summary("classify")
+    if reason or summary is None:
         return Skipped(reason)
-    summary = inputs.classification
     known = [] if is_number(inputs) else classes(rows["label"])
     return Label(
         lead=_lead(summary),

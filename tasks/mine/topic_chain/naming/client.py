@@ -53,7 +53,6 @@ class Client:
 
     Args:
         settings: Whom to ask, and how.
-        in_block: The API key where it is in a Secret block.
         pause: Waits for so many seconds.
 
     Attributes:
@@ -63,11 +62,10 @@ class Client:
     def __init__(
         self,
         settings: NamingSettings,
-        in_block: str | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.trouble: str | None = None
-        self._settings, self._in_block, self._pause = settings, in_block, pause
+        self._settings, self._pause = settings, pause
         path = "completions" if settings.api == "completions" else "chat/completions"
         self._address = f"{settings.url.rstrip('/')}/{path}"
         self._end = time.monotonic() + settings.total_seconds
@@ -127,7 +125,7 @@ class Client:
         raise ModelError(got=failure.came, expected=SECTION.expected, fix=failure.fix)
 
     def _answer_once(self, asked: dict[str, Any], secrets: list[str]) -> str:
-        key = key_of(self._settings, SECTION, self._in_block)
+        key = key_of(self._settings, SECTION)
         seconds = max(min(self._settings.timeout_seconds, self._left()), _LEAST)
         with Line(self._address, key, seconds, SECTION) as line:
             reply = line.post(json.dumps(asked).encode())

@@ -10,8 +10,8 @@ import polars as pl
 
 from fusemine.tasks.mine.topics.report.model import Topic, TopicBurst
 from fusemine.tasks.mine.topics.report.themes import Palette, palette
-from fusemine.tasks.report.facts import is_number, positive, quoted
-from fusemine.tasks.report.rates import Rate, mean_rated, rated
+from fusemine.tasks.report.facts import quoted
+from fusemine.tasks.report.rates import Rate, is_number, mean_rated, positive, rated
 from fusemine.tasks.report.timeline import Timeline, timeline
 from fusemine.tasks.report.words import count, cut
 
@@ -76,8 +76,9 @@ def cards(
 def bursts_of(inputs: ReportInputs) -> dict[int, list[dict[str, Any]]]:
     """The bursts of each topic, oldest first."""
     found: dict[int, list[dict[str, Any]]] = {}
-    if inputs.shares is not None:
-        bursts = inputs.shares.filter("burst").sort("topic", "partition")
+    shares = inputs.table("topics", "shares")
+    if shares is not None:
+        bursts = shares.filter("burst").sort("topic", "partition")
         for row in bursts.iter_rows(named=True):
             found.setdefault(int(row["topic"]), []).append(row)
     return found

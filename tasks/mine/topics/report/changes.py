@@ -35,9 +35,10 @@ _COUNTED = {"born": "new", "split": "split off", "died": "gone"}
 
 def changes(inputs: ReportInputs) -> tuple[list[Changes], list[Changes], int]:
     """The latest changes, older ones, and how many partitions with still older ones there are."""
-    if inputs.events is None:
+    events = inputs.table("topics", "events")
+    if events is None:
         return [], [], 0
-    found = [_at(partition, rows) for partition, rows in _by_partition(inputs.events)]
+    found = [_at(partition, rows) for partition, rows in _by_partition(events)]
     lines = first = last = 0
     for change in found:
         lines += 1 if change.said else len(change.events)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.mine.topics.report.model import HeatCell, HeatMap, HeatRow
-from fusemine.tasks.mine.topics.report.themes import palette
-from fusemine.tasks.report.facts import ranked
+from fusemine.tasks.mine.topics.report.themes import palette, real_topics
 from fusemine.tasks.report.words import amount, cut, percent, plural
 
 if TYPE_CHECKING:
@@ -26,10 +25,11 @@ FEW = 5
 
 def heat_maps(inputs: ReportInputs) -> list[HeatMap]:
     """Maps of the columns in which most rows are in notable pairs; none where there are none."""
-    if inputs.crossed is None or not inputs.crossed.height:
+    crossed = inputs.table("topics", "crossed")
+    if crossed is None or not crossed.height:
         return []
-    topics = ranked(inputs.topics).filter(pl.col("topic") >= 0).head(TOPICS)
-    pairs = inputs.crossed.filter(pl.col("topic").is_in(topics["topic"].to_list()))
+    topics = real_topics(inputs).head(TOPICS)
+    pairs = crossed.filter(pl.col("topic").is_in(topics["topic"].to_list()))
     hues = palette(inputs)
     names = {t: (name, hues.colour(t)) for t, name in topics.select("topic", "name").iter_rows()}
     return [

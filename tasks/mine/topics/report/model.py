@@ -1,10 +1,51 @@
-"""What the report shows of the topics: themes, cards, categories, and what changed."""
+"""What the report shows of the topics: the map, themes, cards, categories, and what changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from fusemine.tasks.report.model import Section
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A topic or a theme in the map's legend: `colour` 0 to 7, or 8 for grey."""
+
+    number: int
+    name: str
+    rows: int
+    colour: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class TextMap(Section):
+    """The texts as points on a grid of 0 to 9999; equal lengths, one entry per point.
+
+    `topic`, `partition`, `label` and `text` are positions in `topics`, `partitions`, `labels`
+    and `texts`; `groups` holds for each of `topics` the number of its entry in `legend`.
+    """
+
+    remarks: list[str]
+    frame: tuple[int, int, int, int]
+    """Left, top, right and bottom of what is seen first: all but a few far-off points."""
+    x: list[int]
+    y: list[int]
+    topic: list[int]
+    partition: list[int]
+    label: list[int]
+    flagged: list[int]
+    outlier: list[int]
+    text: list[int]
+    texts: list[str]
+    topics: list[str]
+    groups: list[int]
+    grouping: str
+    """What the legend names: topic, or theme."""
+    legend: list[LegendEntry]
+    partitions: list[str]
+    labels: list[str]
 
 
 @dataclass(frozen=True)

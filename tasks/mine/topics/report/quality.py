@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
+from fusemine.tasks.mine.topics.report.themes import real_topics
 from fusemine.tasks.report.words import cut, finite, number, percent, sentence
 
 if TYPE_CHECKING:
@@ -79,10 +78,10 @@ def _agreement(agreement: Mapping[str, Any]) -> str:
 
 def naming_words(inputs: ReportInputs) -> str:
     """Whether a language model or the words named the topics, and what went wrong with it."""
-    naming = (inputs.clustering or {}).get("naming") or {}
-    if inputs.topics is None or not naming:
+    naming = (inputs.summary("topics") or {}).get("naming") or {}
+    if inputs.table("topics", "topics") is None or not naming:
         return ""
-    by = inputs.topics.filter(pl.col("topic") >= 0)["named_by"]
+    by = real_topics(inputs)["named_by"]
     said = _named(int((by == MODEL).sum()), by.len())
     trouble = naming.get("trouble")
     return f"{said} {sentence(cut(f'Naming went wrong: {trouble}', 300))}" if trouble else said

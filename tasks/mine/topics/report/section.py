@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from fusemine.tasks.mine.topics.report import in_short
 from fusemine.tasks.mine.topics.report.cards import cards, trend_line
 from fusemine.tasks.mine.topics.report.changes import changes
 from fusemine.tasks.mine.topics.report.heat import heat_maps
 from fusemine.tasks.mine.topics.report.model import Theme, Topic, Topics
 from fusemine.tasks.mine.topics.report.quality import naming_words, quality_words
-from fusemine.tasks.mine.topics.report.themes import OTHER, has_themes, palette, ranked_themes
-from fusemine.tasks.report.facts import method, positive, ranked, rate_name, why_not
-from fusemine.tasks.report.model import ReportInputs, Skipped
-from fusemine.tasks.report.rates import rate
+from fusemine.tasks.mine.topics.report.text_map import map_view
+from fusemine.tasks.mine.topics.report.themes import (
+    OTHER,
+    has_themes,
+    palette,
+    ranked,
+    ranked_themes,
+)
+from fusemine.tasks.report.facts import columns, method, why_not
+from fusemine.tasks.report.model import Part, ReportInputs, Skipped, View
+from fusemine.tasks.report.rates import positive, rate, rate_name
 from fusemine.tasks.report.words import percent, plural
 
 if TYPE_CHECKING:
@@ -26,12 +34,37 @@ FOLDED, ENOUGH = 48, 30
 """Topics that unfold, and rows below which a rate is not singled out."""
 
 
+def section(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> Part:
+    """The map of the texts, the topics, and both in short."""
+    found = topics(inputs, rows, settings)
+    view = View("topics", "Topics", "topics.html.j2", found)
+    return Part(
+        views=[map_view(inputs, rows, settings), view],
+        figures=in_short.figures(inputs),
+        finding=in_short.finding(inputs),
+        notable=in_short.notable(inputs, rows),
+        summary=in_short.summary(found),
+        shares=in_short.shares(inputs, rows),
+    )
+
+
+def facts(inputs: ReportInputs) -> pl.DataFrame:
+    """Each row's topic with its name and its place in `ranked`, and the row's place on the map."""
+    types = {"topic": pl.Int64, "outlier": pl.Boolean, "x": pl.Float64, "y": pl.Float64}
+    names = ranked(inputs).select("topic", "place", topic_name="name")
+    return columns(inputs.table("topics"), types).join(names, on="topic", how="left")
+
+
 def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> Topics | Skipped:
     """Describe the largest topics by theme; count the others."""
-    reason = why_not("Clustering", inputs.clustering, inputs.clusters)
-    if reason or inputs.topics is None or not inputs.topics.height:
+    reason, order, line = (
+        why_not(inputs, "topics", "Clustering"),
+        ranked(inputs),
+        trend_line(inputs),
+    )
+    if reason or not order.height:
         return Skipped(reason or "No topics were found.")
-    order, line = ranked(inputs.topics), trend_line(inputs)
+    summary = inputs.summary("topics") or {}
     head = order.head(settings.topics + FOLDED)
     found = dict(zip(head["topic"], cards(inputs, rows, head, settings.examples), strict=True))
     followed = positive(inputs)
@@ -41,9 +74,9 @@ def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -
         lead=_lead(inputs, order, real),
         themes=list(_themes(inputs, order, found, settings.topics)),
         silent=[card for topic, card in found.items() if topic < 0],
-        quality=quality_words(inputs.clustering or {}),
+        quality=quality_words(summary),
         naming=naming_words(inputs),
-        method=method(inputs.clustering),
+        method=method(summary),
         base_rate=rate(rows, followed),
         rate_name=rate_name(inputs),
         rate_scale=min(1.0, 1.1 * max((t.rate or 0 for t in found.values()), default=0)) or 1.0,

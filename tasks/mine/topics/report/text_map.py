@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.mine.topics.report.themes import palette
-from fusemine.tasks.report.facts import COLOURS, is_number, ranked, why_not
-from fusemine.tasks.report.model import LegendEntry, ReportInputs, Skipped, TextMap
+from fusemine.tasks.mine.topics.report.map_chart import static_map
+from fusemine.tasks.mine.topics.report.model import LegendEntry, TextMap
+from fusemine.tasks.mine.topics.report.themes import COLOURS, palette, ranked
+from fusemine.tasks.report.facts import why_not
+from fusemine.tasks.report.model import ReportInputs, Skipped, View
+from fusemine.tasks.report.rates import is_number
 from fusemine.tasks.report.words import amount, count, cut, percent, plural
 
 if TYPE_CHECKING:
@@ -27,16 +31,34 @@ TEXT_BYTES = 1_500_000
 LIMITS = (200, 160, 120, 90, 60, 40, 20)
 
 
+def map_view(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> View:
+    """The section of the map; a map that could be made has its points drawn by a script."""
+    found = text_map(inputs, rows, settings)
+    return View(
+        anchor="map",
+        title="The map",
+        template="map.html.j2",
+        content=found,
+        charts={"static_map": static_map},
+        data={} if isinstance(found, Skipped) else {"map-data": _data(found)},
+        scripts=("map.js",),
+    )
+
+
+def _data(texts: TextMap) -> dict[str, object]:
+    return {k: v for k, v in asdict(texts).items() if k not in ("lead", "remarks")}
+
+
 def text_map(
     inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings
 ) -> TextMap | Skipped:
     """Place the texts on a grid; above `map_points` rows, an even sample of every topic."""
-    reason = why_not("Clustering", inputs.clustering, inputs.clusters)
+    reason = why_not(inputs, "topics", "Clustering")
     placed = rows.filter(pl.col("x").is_finite() & pl.col("y").is_finite())
     if reason or not placed.height:
         return Skipped(reason or "No row has a place on the map.")
     points = sample(placed, settings.map_points)
-    topics, hues = ranked(inputs.topics), palette(inputs)
+    topics, hues = ranked(inputs), palette(inputs)
     groups = _groups(topics, hues)
     x, y = grid(points["x"].to_numpy(), points["y"].to_numpy())
     limit, text, texts = _texts(points["text"].to_list())

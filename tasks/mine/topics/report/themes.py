@@ -1,4 +1,4 @@
-"""Themes: topics that belong together, and whether they or the topics have the colours."""
+"""The topics and their themes by size, and which of the two have the colours."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.report.facts import COLOURS, ranked
 from fusemine.tasks.report.words import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fusemine.tasks.report.model import ReportInputs
 
+COLOURS = 8
+"""Topics that get a colour of their own; the others are grey."""
 MANY = 20
 """Of more topics than this the themes have the colours, because there are but eight."""
 OTHER = "other topics"
@@ -37,9 +40,33 @@ class Palette:
         return self.colours[place] if place < len(self.colours) else COLOURS
 
 
+def ranked(inputs: ReportInputs) -> pl.DataFrame:
+    """The topics, largest first, with `place` from 0; rows without a topic come last."""
+    topics = _named(inputs.table("topics", "topics"), ("topic", "theme", "rows"))
+    by = [pl.col("topic") < 0, pl.col("rows"), pl.col("topic")]
+    order = topics.sort(by, descending=[False, True, False])
+    return order.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+
+
+def real_topics(inputs: ReportInputs) -> pl.DataFrame:
+    """The topics, largest first, without the rows that have none."""
+    return ranked(inputs).filter(pl.col("topic") >= 0)
+
+
+def ranked_themes(inputs: ReportInputs) -> pl.DataFrame:
+    """The themes, largest first."""
+    themes = _named(inputs.table("topics", "themes"), ("theme", "topics", "rows"))
+    return themes.sort(["rows", "theme"], descending=[True, False])
+
+
+def has_themes(inputs: ReportInputs) -> bool:
+    """Whether there are themes, and any of them holds more than a topic."""
+    return 1 < ranked_themes(inputs).height < real_topics(inputs).height
+
+
 def palette(inputs: ReportInputs) -> Palette:
     """Colours for the largest topics, or of many topics for the largest themes."""
-    topics = ranked(inputs.topics)
+    topics = ranked(inputs)
     if topics.filter(pl.col("topic") >= 0).height > MANY and has_themes(inputs):
         return _of_themes(inputs, topics)
     pairs = list(topics.select("place", "topic").iter_rows())
@@ -59,19 +86,12 @@ def _of_themes(inputs: ReportInputs, topics: pl.DataFrame) -> Palette:
     return Palette("theme", themes["name"].to_list(), colours, places)
 
 
-def has_themes(inputs: ReportInputs) -> bool:
-    """Whether there are themes, and any of them holds more than a topic."""
-    themes, topics = ranked_themes(inputs), ranked(inputs.topics)
-    real = topics.filter(pl.col("topic") >= 0)
-    return 1 < themes.height < real.height
-
-
-def ranked_themes(inputs: ReportInputs) -> pl.DataFrame:
-    """The themes, largest first, their names cut."""
-    if inputs.themes is None:
-        whole = dict.fromkeys(("theme", "topics", "rows"), pl.Int64)
-        return pl.DataFrame(schema={**whole, "name": pl.String, "share": pl.Float64})
-    return inputs.themes.with_columns(
-        pl.col("theme").cast(pl.Int64),
+def _named(table: pl.DataFrame | None, whole: Sequence[str]) -> pl.DataFrame:
+    """A table with whole numbers of one type and names that are cut; empty where there is none."""
+    if table is None:
+        types = dict.fromkeys(whole, pl.Int64)
+        return pl.DataFrame(schema={**types, "name": pl.String, "share": pl.Float64})
+    return table.with_columns(
+        pl.col(whole[0]).cast(pl.Int64),
         pl.col("name").map_elements(lambda name: cut(name, 80), return_dtype=pl.String),
-    ).sort(["rows", "theme"], descending=[True, False])
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.report.charts import LETTER, tips, upright
-from fusemine.tasks.report.scale import Scale, drawable, scale_of
-from fusemine.tasks.report.svg import Plot, el, picture, x_axis
+from fusemine.tasks.report.charts.scale import Scale, drawable, scale_of
+from fusemine.tasks.report.charts.series import LETTER, tips, upright
+from fusemine.tasks.report.charts.svg import Plot, el, picture, x_axis
 from fusemine.tasks.report.words import plural
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from fusemine.tasks.serving.monitor.report.model import InUse, Judged, Reading
-
-__all__ = ["watched_gap", "watched_metric"]
 
 TURN, WIDE = 7, 4
 """Height of the mark of another model; beyond so many usual sizes a whisker may be cut off."""

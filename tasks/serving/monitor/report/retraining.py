@@ -19,7 +19,7 @@ _WORDS = {"champion": "the model in use before", "challenger": "the new model"}
 
 def compared(inputs: ReportInputs) -> Compared | None:
     """A new model against the one in use; None where there was no new one."""
-    found = inputs.challenge
+    found = inputs.summary("challenge")
     if found is None:
         return None
     rows = int(finite(found.get("rows")) or 0)
@@ -30,7 +30,7 @@ def compared(inputs: ReportInputs) -> Compared | None:
 
 def due(inputs: ReportInputs) -> Due:
     """Whether the model in use should be trained anew."""
-    watching = inputs.watching or {}
+    watching = inputs.summary("monitor") or {}
     told = [cut(reason, 300) for reason in (watching.get("reasons") or [])[:REASONS]]
     reasons = [_said(reason) for reason in told if reason]
     if not reasons:
@@ -38,7 +38,7 @@ def due(inputs: ReportInputs) -> Due:
     if not watching.get("due"):
         return Due("It is not due to be trained anew.", reasons)
     if was_followed(inputs):
-        new = _model(inputs.challenge or {}, "challenger")
+        new = _model(inputs.summary("challenge") or {}, "challenger")
         return Due(f"It was due to be trained anew, and {new} was trained.", reasons)
     return Due("It is due to be trained anew.", reasons)
 

@@ -5,35 +5,55 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.report.model import ReportInputs, Skipped
+from fusemine.tasks.report.markdown import chapter
+from fusemine.tasks.report.model import Part, ReportInputs, Skipped, View
 from fusemine.tasks.report.words import cut
+from fusemine.tasks.serving.monitor.report.charts import watched_gap, watched_metric
 from fusemine.tasks.serving.monitor.report.model import InUse, Judged, Stint
 from fusemine.tasks.serving.monitor.report.retraining import compared, due
 from fusemine.tasks.serving.monitor.report.since import (
     ID,
     Since,
+    attention,
     beyond_lead,
     lead,
     reading,
     since,
 )
+from fusemine.tasks.table.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import polars as pl
+
+    from fusemine.tasks.report.settings import ReportSettings
 
 MOST, RECENT, STINTS = 120, 12, 4
 """Partitions in the charts and in the table; models that are named beside the charts."""
 
 
-def in_use(inputs: ReportInputs) -> InUse | Skipped | None:
-    """The section; None of a run without a model in use or a new one."""
-    if inputs.watching is None and inputs.challenge is None:
-        return None
+def section(inputs: ReportInputs, _: pl.DataFrame, __: ReportSettings) -> Part:
+    """The models in use, also in short; nothing in a run without one and without a new one."""
+    if inputs.summary("monitor") is None and inputs.summary("challenge") is None:
+        return Part()
+    found, charts = in_use(inputs), {"metric": watched_metric, "gap": watched_gap}
+    return Part(
+        views=[View("in-use", "The model in use", "in_use.html.j2", found, charts=charts)],
+        finding=_finding(inputs),
+        continues=True,
+        summary=_summary(found),
+    )
+
+
+def in_use(inputs: ReportInputs) -> InUse | Skipped:
+    """How the models in use did, and what became of a new one."""
     beside, found = compared(inputs), since(inputs)
     if found is None and beside is not None:
         return InUse(lead=beside.lead, compared=beside)
     if found is None:
-        model = cut((inputs.watching or {}).get("model") or "The model in use", ID)
+        watching = inputs.summary("monitor") or {}
+        model = cut(watching.get("model") or "The model in use", ID)
         return Skipped(f"{model} foretells no label, so nothing tells how well it does.")
     judged = _judged(inputs, found)
     stints = _stints(judged)
@@ -53,6 +73,23 @@ def in_use(inputs: ReportInputs) -> InUse | Skipped | None:
         compared=beside,
         due=due(inputs),
     )
+
+
+def _finding(inputs: ReportInputs) -> str:
+    """What the model in use needs a look for, if anything."""
+    said = attention(inputs)
+    model = cut((inputs.summary("monitor") or {}).get("model") or "", ID)
+    return f"In use before this run was {model}: {'; '.join(said)}." if said else ""
+
+
+def _summary(section: InUse | Skipped) -> str:
+    """The chapter of the Markdown summary."""
+    title = "The model in use"
+    if isinstance(section, Skipped):
+        return chapter(title, escape(section.lead))
+    parts = (section, section.compared, section.due)
+    lines = dict.fromkeys(part.lead for part in parts if part)
+    return chapter(title, "\n".join(f"- {escape(line)}" for line in lines))
 
 
 def _judged(inputs: ReportInputs, found: Since) -> list[Judged]:

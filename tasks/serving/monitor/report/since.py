@@ -146,9 +146,10 @@ class Since:
 
 def since(inputs: ReportInputs) -> Since | None:
     """How the model in use did; None where none was watched or it foretells no label."""
-    if inputs.watch is None or not (inputs.watching or {}).get("label"):
+    rows, watching = inputs.table("monitor"), inputs.summary("monitor") or {}
+    if rows is None or not watching.get("label"):
         return None
-    return Since(inputs.watching or {}, inputs.watch.sort("partition"))
+    return Since(watching, rows.sort("partition"))
 
 
 def lead(found: Since) -> str:
@@ -201,10 +202,11 @@ def beyond_lead(inputs: ReportInputs, found: Since) -> list[str]:
 
 def was_followed(inputs: ReportInputs) -> bool:
     """Whether a new model was held against the one in use already."""
-    if inputs.challenge is None:
+    challenge = inputs.summary("challenge")
+    if challenge is None:
         return False
-    model = (inputs.watching or {}).get("model")
-    return bool(inputs.challenge.get("champion", model) == model)
+    model = (inputs.summary("monitor") or {}).get("model")
+    return bool(challenge.get("champion", model) == model)
 
 
 def reading(part: Mapping[str, Any], name: str) -> Reading:

@@ -1,4 +1,4 @@
-"""Charts of rows over time, small bars, and the map without a script: numbers in, SVG out."""
+"""Charts of series over time, and small bars."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from fusemine.tasks.report.facts import COLOURS
-from fusemine.tasks.report.scale import scale_of
-from fusemine.tasks.report.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
-from fusemine.tasks.report.words import amount, count, cut, percent, plural
+from fusemine.tasks.report.charts.scale import scale_of
+from fusemine.tasks.report.charts.svg import Plot, ceiling, el, path, picture, x_axis, y_axis
+from fusemine.tasks.report.words import amount, count, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fusemine.tasks.report.model import Series, TextMap
-    from fusemine.tasks.report.scale import Scale
+    from fusemine.tasks.report.charts.scale import Scale
+    from fusemine.tasks.report.model import Series
 
-__all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark", "static_map"]
+__all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark"]
 
-STATIC_POINTS, NAME, LINE, LETTER = 6000, 11.0, 24.0, 7.0
-"""Points on paper; width of a letter on the map, height of a line there; width of a tick's."""
-RING = "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0"
-"""The path of a small circle around a point."""
+LETTER = 7.0
+"""Width of a letter of a tick's name."""
 
 
 def bars(series: Series, labels: Sequence[str]) -> Markup:
@@ -161,44 +158,3 @@ def meter(share: float, colour: int = 0, mark: float | None = None) -> Markup:
         parts.append(el("rect", class_="mark", x=100 * mark - 0.5, width=1.0, height=8))
     stretch = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "aria_hidden": "true"}
     return el("svg", *parts, class_="meter", **stretch)
-
-
-def static_map(texts: TextMap) -> Markup:
-    """The map for paper and for browsers without scripts: points by topic, names on the largest."""
-    left, top, right, bottom = texts.frame
-    scale = 1000 / max(right - left, 1)
-    colours = {entry.number: entry.colour for entry in texts.legend}
-    marks: dict[tuple[int, str], list[str]] = {}
-    for place in range(0, len(texts.x), max(1, -(-len(texts.x) // STATIC_POINTS))):
-        x, y = texts.x[place], texts.y[place]
-        if left <= x <= right and top <= y <= bottom:
-            kind = "rings" if texts.outlier[place] else "dots"
-            key = colours[texts.groups[texts.topic[place]]], kind
-            mark = RING if texts.outlier[place] else "h0"
-            at = f"M{(x - left) * scale:.0f} {(y - top) * scale:.0f}{mark}"
-            marks.setdefault(key, []).append(at)
-    drawn = [
-        el("path", class_=f"c{hue} {kind}", d="".join(marks[hue, kind]))
-        for hue, kind in sorted(marks, reverse=True)
-    ]
-    names = [
-        el("text", name, x=x, y=y, text_anchor="middle", class_=kind)
-        for name, kind, x, y in _names(texts, left, top, scale)
-    ]
-    height = (bottom - top) * scale
-    return picture("Map of the texts", 1000, height, *drawn, *names, kind="map-static")
-
-
-def _names(
-    texts: TextMap, left: int, top: int, scale: float
-) -> Iterator[tuple[str, str, float, float]]:
-    """The topics' names where they fit: inside, and not across a larger topic's name."""
-    taken: list[tuple[float, float, float]] = []
-    for entry in texts.legend:
-        name = cut(entry.name, 34)
-        half = NAME * len(name) / 2
-        x = min(max((entry.x - left) * scale, half), max(1000 - half, half))
-        y = (entry.y - top) * scale
-        if all(abs(x - tx) > half + th or abs(y - ty) > LINE for tx, ty, th in taken):
-            taken.append((x, y, half))
-            yield name, "minor-name" if entry.colour >= COLOURS else "name", x, y

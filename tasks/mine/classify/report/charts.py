@@ -1,4 +1,4 @@
-"""Charts of how good a model is: intervals, precision and recall, calibration, errors, growth."""
+"""Charts of how good a model is and of what speaks for and against its predictions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from fusemine.tasks.report.scale import Scale, scale_of
-from fusemine.tasks.report.svg import Plot, el, path, picture
+from fusemine.tasks.report.charts.scale import Scale, scale_of
+from fusemine.tasks.report.charts.svg import Plot, el, path, picture
 from fusemine.tasks.report.words import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
-
-__all__ = ["calibration", "curve", "forest", "growth", "scatter"]
 
 ROW = 30
 SQUARE = Scale(0.0, 1.0, 0.25)
@@ -153,6 +151,20 @@ def growth(points: Sequence[tuple[int, Estimate]], metric: str) -> Markup:
     marks = *band, el("path", class_="line", d=path(line)), *dots
     frame = _frame(plot, ("training rows", metric), names, _places(scale))
     return picture(f"{metric} over training rows", plot.width, plot.height, frame, *marks)
+
+
+def lean(share: float) -> Markup:
+    """A bar from the middle, to the right for a share up to 1 and to the left down to -1."""
+    size = {"height": 8, "rx": 2}
+    length = 50 * min(abs(share), 1.0)
+    side = {"class_": "for", "x": 50.0} if share >= 0 else {"class_": "against", "x": 50 - length}
+    parts = [
+        el("rect", class_="track", width=100, **size),
+        el("rect", width=length, height=8, **side),
+        el("rect", class_="mark", x=49.6, width=0.8, height=8),
+    ]
+    stretch = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "aria_hidden": "true"}
+    return el("svg", *parts, class_="meter", **stretch)
 
 
 def _told(rows: int, estimate: Estimate) -> str:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from stat import S_ISDIR
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.embed.store.space import FACTS, USES, Facts, Use, read_facts, read_uses
-from fusemine.tasks.upkeep.places import STORE, discard, leftovers, megabytes, size_of, stats_of
+from fusemine.tasks.core.store import DAMAGED, DRAFT, store_at
+from fusemine.tasks.embed.store.parts import PART
+from fusemine.tasks.embed.store.space import FACTS, STORE, USE, Facts, read_facts, read_use
+from fusemine.tasks.upkeep.contents import megabytes
 from fusemine.tasks.upkeep.prune import Gone, Total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
-    from pathlib import Path
 
-_PARTS, _DAMAGED = "part-*.parquet", ".damaged-part-*"
-_OURS = (FACTS, USES, _PARTS, _DAMAGED)
+    from fusemine.tasks.core.store import Store, Stored
+
+_OURS = (FACTS, USE, "uses.jsonl")
+"""Files of a space besides its parts; the last one is of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,12 @@ class StorePrune:
     """What goes from the store, and what stays.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        root: Where the pipeline keeps its artifacts.
         goes: Spaces and leftovers that go.
         kept: The spaces that stay.
     """
 
-    root: Path
+    root: str
     goes: tuple[Gone, ...]
     kept: Total
 
@@ -104,30 +107,33 @@ class StorePrune:
 
     def as_json(self) -> dict[str, Any]:
         """The same, JSON-ready."""
-        return {**asdict(self), "root": str(self.root)}
+        return asdict(self)
 
 
-def nothing(root: Path) -> str:
+def nothing(root: str) -> str:
     """What people read where there is no store, or nothing in it."""
     return f"nothing in the embedding store below {root}: the next run fills it"
 
 
-def read_spaces(root: Path, used: Path) -> list[Space]:
+def read_spaces(store: Store, used: str) -> list[Space]:
     """The spaces below a root, the one in use first, then those used last.
 
     Only the metadata of their files is read, and nothing is changed.
 
     Args:
-        root: Folder of the pipeline's artifacts.
-        used: Folder of the space that today's settings use.
+        store: Where the pipeline keeps its artifacts.
+        used: Name of the space that today's settings use.
     """
-    folders = filter(_is_space, sorted((root / STORE).glob("*/")))
-    found = [_space(folder, folder == used) for folder in folders]
+    found = []
+    for name in store.folders(STORE):
+        files = list(store.files(f"{STORE}/{name}"))
+        if any(_is_ours(file) for file in files):
+            found.append(_space(store, name, files, f"{STORE}/{name}" == used))
     return sorted(found, key=lambda space: (space.in_use, space.idle_since), reverse=True)
 
 
 def plan_removal(
-    root: Path, spaces: Sequence[Space], unused_for: timedelta, now: datetime
+    store: Store, spaces: Sequence[Space], unused_for: timedelta, now: datetime
 ) -> StorePrune:
     """Find what can go; nothing is changed.
 
@@ -135,93 +141,84 @@ def plan_removal(
     aside as damaged or that killed processes left.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        store: Where the pipeline keeps its artifacts.
         spaces: All of its spaces.
         unused_for: A space that was used within this time stays.
         now: The present moment, with its zone.
     """
     stays = [s for s in spaces if s.in_use or now - s.idle_since < unused_for]
-    gone = [_gone(root, root / STORE / s.name, _why(s)) for s in spaces if s not in stays]
-    left = [_left(root, path) for path in _leftovers(root, {root / thing.name for thing in gone})]
-    kept = {root / STORE / space.name for space in stays}
-    inside = sum(thing.bytes for thing in left if (root / thing.name).parent in kept)
+    gone = [Gone(f"{STORE}/{s.name}", s.bytes, _why(s)) for s in spaces if s not in stays]
+    whole = {thing.name for thing in gone}
+    left = [
+        Gone(file.name, file.size, _left(file))
+        for file in store.files(STORE)
+        if _is_left(file) and file.name.rpartition("/")[0] not in whole
+    ]
+    kept = {f"{STORE}/{space.name}" for space in stays}
+    inside = sum(thing.bytes for thing in left if thing.name.rpartition("/")[0] in kept)
     total = Total(len(stays), sum(space.bytes for space in stays) - inside)
-    return StorePrune(root, (*gone, *left), total)
+    return StorePrune(store.root, (*gone, *left), total)
 
 
 def remove(plan: StorePrune) -> None:
     """Remove what a plan names; what is gone already is no error.
 
-    The caller holds the root alone (`fusemine.tasks.core.locks.exclusive`).
+    The caller holds the root alone (`core.locks.exclusive`).
 
     Raises:
         ArtifactError: Something cannot be removed.
     """
-    for path in (plan.root / gone.name for gone in plan.goes):
-        if path.exists():
-            discard(path)
+    for gone in plan.goes:
+        store_at(plan.root).delete(gone.name)
 
 
-def _is_space(folder: Path) -> bool:
-    """Whether a folder holds a file of ours; one that a user keeps here is not ours to remove."""
-    ours = (match for pattern in _OURS for match in folder.glob(pattern))
-    return not folder.name.startswith(".") and any(ours)
+def _last(file: Stored) -> str:
+    return PurePosixPath(file.name).name
 
 
-def _space(folder: Path, in_use: bool) -> Space:
-    uses, parts = _uses(folder), list(folder.glob(_PARTS))
+def _is_ours(file: Stored) -> bool:
+    """Whether a file is ours; a folder without any that a user keeps here is not ours to remove."""
+    name = _last(file)
+    return name in _OURS or name.removeprefix(DAMAGED).startswith(PART)
+
+
+def _is_left(file: Stored) -> bool:
+    return _last(file).startswith((DAMAGED, DRAFT))
+
+
+def _left(file: Stored) -> str:
+    damaged = _last(file).startswith(DAMAGED)
+    return "damaged" if damaged else "left by a process that was killed"
+
+
+def _space(store: Store, name: str, files: list[Stored], in_use: bool) -> Space:
+    place = f"{STORE}/{name}"
+    use, parts = read_use(store, place), [f for f in files if _last(f).startswith(PART)]
     return Space(
-        name=folder.name,
-        facts=read_facts(folder),
-        texts=_texts(parts),
-        bytes=size_of(folder),
+        name=name,
+        facts=read_facts(store, place),
+        texts=_texts(store, parts),
+        bytes=sum(file.size for file in files),
         parts=len(parts),
-        damaged=len(list(folder.glob(_DAMAGED))),
-        looked_up=sum(use.texts for use in uses),
-        hits=sum(use.hits for use in uses),
-        last_used=max((use.at for use in uses), default=None),
-        written=_written(folder),
+        damaged=sum(_last(file).startswith(DAMAGED) for file in files),
+        looked_up=use.texts,
+        hits=use.hits,
+        last_used=use.at,
+        written=datetime.fromtimestamp(max(file.modified for file in files), UTC),
         in_use=in_use,
     )
 
 
-def _uses(folder: Path) -> list[Use]:
-    try:
-        return list(read_uses(folder))
-    except UnicodeDecodeError:  # a disk's damage, not a kill's
-        return []
-
-
-def _texts(parts: list[Path]) -> int | None:
+def _texts(store: Store, parts: list[Stored]) -> int | None:
     total = 0
-    for path in parts:
+    for part in parts:
         try:
-            total += pq.read_metadata(path).num_rows
+            total += pq.read_metadata(store.location(part.name)).num_rows
         except FileNotFoundError:  # a run that goes on has compacted it
             continue
         except (OSError, pa.ArrowException):
             return None
     return total
-
-
-def _written(folder: Path) -> datetime:
-    files = [stat.st_mtime for stat in stats_of(folder) if not S_ISDIR(stat.st_mode)]
-    return datetime.fromtimestamp(max(files, default=folder.stat().st_mtime), UTC)
-
-
-def _leftovers(root: Path, gone: set[Path]) -> list[Path]:
-    """What was set aside or left in the store, but for what is in spaces that go whole."""
-    found = [path for path in leftovers(root) if path.is_relative_to(root / STORE)]
-    return [path for path in found if path.parent not in gone]
-
-
-def _left(root: Path, path: Path) -> Gone:
-    damaged = path.match(_DAMAGED)
-    return _gone(root, path, "damaged" if damaged else "left by a process that was killed")
-
-
-def _gone(root: Path, path: Path, why: str) -> Gone:
-    return Gone(path.relative_to(root).as_posix(), size_of(path), why)
 
 
 def _why(space: Space) -> str:

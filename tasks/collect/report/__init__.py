@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.report.facts import classes
-from fusemine.tasks.report.model import ColumnProfile, Figure, Intake, ReportInputs, Rule
-from fusemine.tasks.report.words import count, cut, listed, number, percent, plural
-from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
+from fusemine.tasks.collect.report.columns import ColumnProfile, profiles
+from fusemine.tasks.report.markdown import chapter, table
+from fusemine.tasks.report.model import Figure, Part, ReportInputs, Section, StageRow, View
+from fusemine.tasks.report.words import count, cut, listed, percent, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fusemine.tasks.report.settings import ReportSettings
 
 RULES, COLUMNS = 30, 200
-_ROLES = {TEXT: "text", CATEGORY: "category", NUMBER: "number"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rows that one rule rejected (or could not assign), with the first reasons and rows."""
+
+    stage: str
+    rule: str
+    rows: int
+    reason: str
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class Intake(Section):
+    """What came in and what was rejected."""
+
+    stages: list[StageRow]
+    facts: list[Figure]
+    rules: list[Rule]
+    more_rules: int
+    columns: list[ColumnProfile]
+    more_columns: int
+    gaps: str
+    left_out: str
+
+
+def section(inputs: ReportInputs, _: pl.DataFrame, settings: ReportSettings) -> Part:
+    """The rows of every stage, also in short."""
+    return Part(
+        views=[View("intake", "What came in", "intake.html.j2", intake(inputs, settings))],
+        figures=_figures(inputs),
+        finding=_finding(inputs),
+        summary=chapter("Rows by stage", _stages(inputs.stages)),
+    )
 
 
 def intake(inputs: ReportInputs, settings: ReportSettings) -> Intake:
     """Count what came in, by stage, rule and column."""
     rules = _rules(inputs, settings.examples)
-    columns = sorted(_profiles(inputs.clean), key=lambda c: -c.missing)
+    columns = profiles(inputs.clean)
     return Intake(
         lead=_lead(inputs),
         stages=list(inputs.stages),
@@ -35,7 +72,7 @@ def intake(inputs: ReportInputs, settings: ReportSettings) -> Intake:
     )
 
 
-def totals(inputs: ReportInputs) -> tuple[int, int, int, int]:
+def _totals(inputs: ReportInputs) -> tuple[int, int, int, int]:
     """Rows in, kept, rejected and unassigned, from the first stage to the clean table."""
     prepared = [row for row in inputs.stages if row.stage in ("collect", "clean")]
     kept = inputs.clean.height
@@ -45,8 +82,33 @@ def totals(inputs: ReportInputs) -> tuple[int, int, int, int]:
     return prepared[0].rows_in, kept, rejected, sum(row.unassigned for row in prepared)
 
 
+def _figures(inputs: ReportInputs) -> list[Figure]:
+    came, kept, rejected, unassigned = _totals(inputs)
+    placed = f"{count(unassigned)} more without a partition" if unassigned else ""
+    return [
+        Figure("rows in", count(came), plural(len(inputs.partitions), "partition")),
+        Figure("rows kept", count(kept), percent(kept / came) if came else ""),
+        Figure("rows rejected", count(rejected), placed),
+    ]
+
+
+def _finding(inputs: ReportInputs) -> str:
+    came, kept, rejected, unassigned = _totals(inputs)
+    said = f"Rows: {count(came)} in, {count(kept)} kept, {count(rejected)} rejected"
+    return f"{said}, {count(unassigned)} without a partition." if unassigned else f"{said}."
+
+
+def _stages(stages: Sequence[StageRow]) -> str:
+    header = ("stage", "rows in", "kept", "rejected", "not placed")
+    rows = [
+        (s.stage, *map(count, (s.rows_in, s.rows_kept, s.rows_rejected, s.unassigned)))
+        for s in stages
+    ]
+    return table(header, rows)
+
+
 def _lead(inputs: ReportInputs) -> str:
-    rows, kept, rejected, unassigned = totals(inputs)
+    rows, kept, rejected, unassigned = _totals(inputs)
     if not rejected and not unassigned:
         return f"{plural(rows, 'row')} came in and all were kept."
     lost = [
@@ -112,60 +174,3 @@ def _rules(inputs: ReportInputs, examples: int) -> list[Rule]:
         )
         for row in order.iter_rows(named=True)
     ]
-
-
-def _profiles(clean: pl.DataFrame) -> list[ColumnProfile]:
-    found = []
-    for name in clean.columns:
-        prefix = next((p for p in _ROLES if name.startswith(p)), None)
-        if prefix is not None:
-            values = clean[name].rename("value")
-            found.append(_profile(name.removeprefix(prefix), _ROLES[prefix], values))
-    times = clean["event_time"].rename("value")
-    return [_profile("event time", "time", times), *found] if times.count() else found
-
-
-def _profile(name: str, role: str, values: pl.Series) -> ColumnProfile:
-    present = values.drop_nulls()
-    if role == "text":
-        present = present.filter(present != "")
-    elif role == "number":
-        present = present.filter(present.is_finite())
-    missing = values.len() - present.len()
-    return ColumnProfile(
-        name=cut(name, 80),
-        role=role,
-        missing=missing / (values.len() or 1),
-        missing_rows=missing,
-        distinct=present.n_unique(),
-        values=_describe(role, present) if present.len() else "",
-    )
-
-
-def _describe(role: str, present: pl.Series) -> str:
-    if role == "text":
-        lengths = present.str.len_chars()
-        return f"median {count(_median(lengths))} characters, longest {count(_highest(lengths))}"
-    if role == "time":
-        days = present.dt.date().sort().cast(pl.String)
-        return f"{days[0]} to {days[-1]}"
-    if role == "number":
-        low, mid, high = (_short(v) for v in (present.min(), present.median(), present.max()))
-        return f"{low} to {high}, median {mid}"
-    top = classes(present)[:3]
-    return " · ".join(f"{cut(name, 40)} {percent(n / present.len())}" for name, n in top)
-
-
-def _median(values: pl.Series) -> float:
-    return float(values.cast(pl.Float64).median() or 0)  # type: ignore[arg-type]
-
-
-def _highest(values: pl.Series) -> float:
-    return float(values.cast(pl.Float64).max() or 0)  # type: ignore[arg-type]
-
-
-def _short(value: object) -> str:
-    figure = float(value)  # type: ignore[arg-type]
-    if figure == int(figure) and abs(figure) < 1e15:
-        return count(figure).replace("-", "−")
-    return number(figure) if 0.001 <= abs(figure) < 1e6 else f"{figure:.3g}"

@@ -1,0 +1,111 @@
+"""One look at a pipeline: what its source holds, and all results that were found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fusemine.tasks.core import progress
+from fusemine.tasks.core.artifact import find, read_json
+from fusemine.tasks.core.partition import ALL
+from fusemine.tasks.core.request import Context, make_request
+from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.inventory.compute import HEADERS, Listing, look, read_listing
+from fusemine.tasks.table.roles import check_places
+
+if TYPE_CHECKING:
+    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.engine.runner import Runner
+    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.request import Request
+
+
+@dataclass
+class Session:
+    """A pipeline as one process sees it; each result is looked at once.
+
+    Args:
+        loaded: The pipeline.
+        context: What its resources are found in.
+        listing: What its source holds.
+        runner: What computes; None where nothing is computed, only looked for.
+    """
+
+    loaded: Loaded
+    context: Context
+    listing: Listing
+    runner: Runner | None = None
+    prepared: dict[tuple[str, str], ArtifactRef] = field(default_factory=dict, init=False)
+    """Results of stages that need no window, by stage and partition."""
+    chains: dict[tuple[str, str, str, tuple[str, ...]], ArtifactRef] = field(
+        default_factory=dict, init=False
+    )
+    """Results of chains, by stage, partition, the content of the one before, and window."""
+    _known: dict[tuple[str, str, str], ArtifactRef] = field(default_factory=dict, init=False)
+
+    def find(self, request: Request) -> ArtifactRef | None:
+        """The finished result of a request, if there is one."""
+        job = request.job
+        place = (job.stage, job.partition, job.recipe.key)
+        if place not in self._known and (found := find(job)):
+            self._known[place] = found
+        return self._known.get(place)
+
+    def run(
+        self,
+        request: Request,
+        tell: progress.Listener | Any = None,
+        found: ArtifactRef | None = None,
+    ) -> ArtifactRef:
+        """The result of a request, computed in a task, or a task that shows that it is there."""
+        assert self.runner is not None  # noqa: S101  (callers look)
+        job = request.job
+        told = tell or partial(progress.report, job.stage)
+        made = self.runner.run(request, told, found)
+        self._known[job.stage, job.partition, job.recipe.key] = made
+        return made
+
+
+def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
+    """Look at a pipeline's source, and with a runner collect what is new in it.
+
+    Raises:
+        SourceError: The source cannot be used.
+        SettingsError: A role names a column that a piece of the source has not.
+    """
+    context = Context(
+        root=loaded.store.root,
+        base=loaded.base,
+        pipeline=loaded.pipeline,
+        graph=GRAPH,
+        running=runner is not None,
+    )
+    (stage,) = GRAPH.of(Scope.SOURCE)
+    request = make_request(stage, context, ALL, {})
+    if runner is None:
+        listing = look(request.job, request.resources["source"], loaded.pipeline)
+    else:
+        session = Session(loaded, context, Listing({}, None), runner)
+        listing = _collected(session, request)
+    _check_headers(loaded, listing)
+    context.raw = listing.raw
+    return Session(loaded, context, listing, runner)
+
+
+def _collected(session: Session, request: Request) -> Listing:
+    """The source cut into partitions; scanned again where one of them is gone."""
+    found = session.find(request)
+    if found is not None and None in read_listing(found).raw.values():
+        found.store.delete(found.name)
+        found = None
+    return read_listing(session.run(request, found=found))
+
+
+def _check_headers(loaded: Loaded, listing: Listing) -> None:
+    """Hold the settings against the columns of the source's pieces, as they were collected."""
+    headers = read_json(listing.inventory, HEADERS) if listing.inventory else {}
+    places = loaded.pipeline.places()
+    for piece, header in headers.items():
+        check_places(places, header, f"file {piece!r}")

@@ -1,0 +1,161 @@
+"""The topics in short: headline figure, a line, what is notable, Markdown, and their shares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from fusemine.tasks.mine.topics.report.cards import bursts_of
+from fusemine.tasks.mine.topics.report.changes import ANEW, counted
+from fusemine.tasks.mine.topics.report.themes import (
+    has_themes,
+    palette,
+    ranked_themes,
+    real_topics,
+)
+from fusemine.tasks.report.facts import why_none
+from fusemine.tasks.report.markdown import chapter, table
+from fusemine.tasks.report.model import Figure, ReportInputs, Series, Skipped
+from fusemine.tasks.report.timeline import COARSE, timeline
+from fusemine.tasks.report.trends import share
+from fusemine.tasks.report.words import NONE, count, cut, listed, percent, plural
+from fusemine.tasks.table.escaping import escape
+
+if TYPE_CHECKING:
+    from fusemine.tasks.mine.topics.report.model import Topics
+
+LINES, CHANGES, OVER_TIME = 12, 5, 6
+"""Lines of the tables, changes below them, and topics over time."""
+FEW = 5
+"""Rows below which a topic does not stand out in a partition."""
+
+
+def figures(inputs: ReportInputs) -> list[Figure]:
+    """How many topics there are, and how large the largest is."""
+    topics = real_topics(inputs)
+    if not topics.height:
+        return []
+    largest = f"largest {percent(topics['share'][0])}"
+    if has_themes(inputs):
+        themes = ranked_themes(inputs)
+        share = percent(themes["share"][0])
+        largest = f"in {plural(themes.height, 'theme')}, the largest {share}"
+    return [Figure("topics", count(topics.height), largest)]
+
+
+def finding(inputs: ReportInputs) -> str:
+    """The line of the report in short."""
+    topics = real_topics(inputs)
+    if not topics.height:
+        return f"Topics: none; {why_none(inputs.summary('topics'))}"
+    within, largest = "", topics.row(0, named=True)
+    if has_themes(inputs):
+        themes = ranked_themes(inputs)
+        within, largest = f" in {plural(themes.height, 'theme')}", themes.row(0, named=True)
+    rows = f"{plural(largest['rows'], 'row')}, {percent(largest['share'])}"
+    said = f"the largest {'theme ' if within else ''}is “{cut(largest['name'], 60)}” ({rows})"
+    return f"Topics: {count(topics.height)}{within}; {said}{_changed(inputs)}."
+
+
+def notable(inputs: ReportInputs, rows: pl.DataFrame) -> str:
+    """The topics that burst in the run's own partition, or the one that grew most."""
+    return _bursting(inputs) or _grown(inputs, rows.filter(pl.col("partition") == inputs.partition))
+
+
+def shares(inputs: ReportInputs, rows: pl.DataFrame) -> dict[str, list[Series]]:
+    """The largest topics over time, with their bursts."""
+    line, hues, bursts = timeline(inputs, COARSE), palette(inputs), bursts_of(inputs)
+    found = []
+    for topic, name in real_topics(inputs).head(OVER_TIME).select("topic", "name").iter_rows():
+        series = share(name, rows.filter(pl.col("topic") == topic), rows, line, hues.colour(topic))
+        marked = line.marks(burst["partition"] for burst in bursts.get(topic, []))
+        found.append(replace(series, bursts=marked))
+    return {"Share of the largest topics": found} if found else {}
+
+
+def summary(section: Topics | Skipped) -> str:
+    """The chapter of the Markdown summary."""
+    if isinstance(section, Skipped):
+        return chapter("Topics", escape(section.lead))
+    grouped = len(section.themes) > 1
+    return chapter(
+        "Topics",
+        escape(section.lead),
+        escape(section.quality),
+        _themes(section) if grouped else "",
+        _topics(section, grouped),
+        _changes(section),
+    )
+
+
+def _changed(inputs: ReportInputs) -> str:
+    """What the run's own partition changed among the topics."""
+    events = inputs.table("topics", "events")
+    if events is None:
+        return ""
+    own = events.filter(pl.col("partition") == inputs.partition, pl.col("kind") != ANEW)
+    return f"; in {cut(inputs.partition, 40)}: {counted(own['kind'])}" if own.height else ""
+
+
+def _bursting(inputs: ReportInputs) -> str:
+    names = dict(real_topics(inputs).select("topic", "name").iter_rows())
+    found = [
+        f"“{cut(names[topic], 50)}” ({plural(burst['rows'], 'row')}, {count(burst['expected'])} "
+        "expected)"
+        for topic, bursts in bursts_of(inputs).items()
+        for burst in bursts
+        if burst["partition"] == inputs.partition and topic in names
+    ]
+    return f"far more than expected is of {listed(found, 2)}" if found else ""
+
+
+def _grown(inputs: ReportInputs, own: pl.DataFrame) -> str:
+    here = dict(own.group_by("topic").len().iter_rows())
+    topics = real_topics(inputs).select("topic", "name", "share").iter_rows()
+    shares = [
+        (here.get(topic, 0) / max(own.height, 1), name, usual) for topic, name, usual in topics
+    ]
+    grown = [(now, name, usual) for now, name, usual in shares if now * own.height >= FEW]
+    now, name, usual = max(grown, key=lambda g: g[0] - g[2], default=(0.0, "", 0.0))
+    if now <= usual:
+        return ""
+    return (
+        f"most above its usual share is “{cut(name, 50)}” ({percent(now)}, else {percent(usual)})"
+    )
+
+
+def _themes(section: Topics) -> str:
+    rows = [
+        (theme.name, count(theme.topics), count(theme.rows), percent(theme.share))
+        for theme in section.themes[:LINES]
+    ]
+    return table(("theme", "topics", "rows", "share"), rows)
+
+
+def _topics(section: Topics, grouped: bool) -> str:
+    pairs = [(topic, theme.name) for theme in section.themes for topic in theme.named]
+    rows = [
+        (
+            topic.name,
+            *([theme] if grouped else []),
+            count(topic.rows),
+            percent(topic.share),
+            topic.rate_words or NONE,
+        )
+        for topic, theme in sorted(pairs, key=lambda pair: -pair[0].rows)[:LINES]
+    ]
+    header = ("topic", *(["theme"] if grouped else []), "rows", "share", escape(section.rate_name))
+    return table(header, rows, words=1 + grouped)
+
+
+def _changes(section: Topics) -> str:
+    """The latest changes among the topics, those of one partition together."""
+    lines = [
+        f"{change.partition}: " + (change.said or "; ".join(event.said for event in change.events))
+        for change in section.changes[:CHANGES]
+    ]
+    return "\n".join(
+        ["What changed:", "", *(f"- {escape(line)}" for line in lines)] if lines else []
+    )
