@@ -60,25 +60,22 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
     """Mine one partition of PIPELINE and the window up to it."""
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
 
     started = time.monotonic()
-    loaded = load_pipeline(pipeline)  # a mistake in the file should not wait for a server
+    table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
         click.echo("starting Prefect …", err=True)
     from fusemine.flows.cli.terminal import shown_on_terminal
-    from fusemine.flows.engine.reuse import reuse_words
-    from fusemine.flows.server.errors import server_errors
-    from fusemine.flows.server.temporary import ensure_server
+    from fusemine.flows.server.temporary import begin_server
 
+    begin_server()
     if not as_json:
-        click.echo(reuse_words(loaded, partition), err=True)
-    with server_errors():
-        ensure_server()
-        with shown_on_terminal():
-            from fusemine.flows.pipeline import mine
+        from fusemine.flows.engine.reuse import reuse_words
 
-            outcome = mine(pipeline, partition, "now" if retrain else "due")
+        click.echo(reuse_words(table.loaded, partition), err=True)
+    with shown_on_terminal():
+        outcome = table.run(partition, retrain)
     outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     click.echo(outcome.as_json() if as_json else outcome.as_text())
 
@@ -144,9 +141,9 @@ def backfill(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def status(pipeline: Path, as_json: bool) -> None:
     """Show which partitions and stages of PIPELINE are complete, stale, failed or missing."""
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
 
-    loaded = load_pipeline(pipeline)
+    loaded = load(pipeline).loaded
     from fusemine.flows.backfills.grids import coverage_json, coverage_table, coverage_words
     from fusemine.flows.engine.coverage import coverage_of
 
@@ -163,9 +160,21 @@ def status(pipeline: Path, as_json: bool) -> None:
 @click.argument("pipeline", type=FILE)
 def check(pipeline: Path) -> None:
     """Say whether PIPELINE would run, without running it."""
-    from fusemine.flows.cli.check import check_pipeline
+    from fusemine.flows.api import load
 
-    for line in check_pipeline(pipeline):
+    for line in load(pipeline).check():
+        click.echo(line)
+
+
+@main.command()
+@click.argument("pipeline", type=FILE)
+@click.argument("stage")
+@click.argument("partition")
+def explain(pipeline: Path, stage: str, partition: str) -> None:
+    """Say why the result of STAGE for PARTITION is stale: what changed since it was made."""
+    from fusemine.flows.api import load
+
+    for line in load(pipeline).explain(stage, partition):
         click.echo(line)
 
 
@@ -187,10 +196,10 @@ def lineage(path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
     """Remove artifacts that no last complete run of PIPELINE was made of."""
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
     from fusemine.flows.prune import prune_root
 
-    plan = prune_root(load_pipeline(pipeline), dry_run)
+    plan = prune_root(load(pipeline).loaded, dry_run)
     tell(plan.lines(), plan.as_json(), as_json)
 
 
@@ -215,18 +224,18 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
     """
     from datetime import timedelta
 
-    from fusemine.flows.cli.store import (
+    from fusemine.flows.api import load
+    from fusemine.flows.cli.store_tables import (
         prune_store,
         spaces_of,
         spaces_table,
         spaces_words,
         store_json,
     )
-    from fusemine.flows.engine.config import load_pipeline
 
     if dry_run and not prunes:
         raise click.UsageError("--dry-run says what --prune would remove; name both")
-    loaded = load_pipeline(pipeline)
+    loaded = load(pipeline).loaded
     if prunes:
         plan = prune_store(loaded, timedelta(days=unused_for), dry_run)
         tell(plan.lines(), plan.as_json(), as_json)
@@ -246,12 +255,12 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
 
     It stays in the source's own files, but is not collected from them again.
     """
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
     from fusemine.tasks.core.locks import exclusive
     from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.forget import forget as remove
 
-    loaded = load_pipeline(pipeline)
+    loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
     tell(found.lines(), found.as_json(), as_json)
@@ -289,7 +298,7 @@ def schema() -> None:
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
-    from fusemine.flows.cli.init import write_pipeline
+    from fusemine.flows.engine.init import write_pipeline
 
     for line in write_pipeline(table, output, force):
         click.echo(line)
@@ -317,18 +326,21 @@ def export(
     """
     if vectors and labels:
         raise click.UsageError("--vectors and --labels write different tables; name one of them")
+    from fusemine.flows.api import load
+
+    loaded = load(pipeline).loaded
     if vectors:
         from fusemine.flows.export.vectors import export_vectors
 
-        line = export_vectors(pipeline, partition, output)
+        line = export_vectors(loaded, partition, output)
     elif labels:
         from fusemine.flows.export.labels import export_labels
 
-        line = export_labels(pipeline, partition, output, sys.stdout.buffer)
+        line = export_labels(loaded, partition, output, sys.stdout.buffer)
     else:
         from fusemine.flows.export.results import export_results
 
-        line = export_results(pipeline, partition, output, sys.stdout.buffer)
+        line = export_results(loaded, partition, output, sys.stdout.buffer)
     click.echo(line, err=True)
 
 

@@ -24,12 +24,13 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
     its prediction, probability, topic, anomaly score and reason. Nothing is written unless the
     whole file can be read.
     """
-    from fusemine.flows.cli.predict import predict_file
+    from fusemine.flows.api import load
     from fusemine.flows.cli.terminal import shown_on_terminal
+    from fusemine.flows.serving.predict import predict_file
     from fusemine.flows.serving.scoring import scored_json, scored_lines
 
     with shown_on_terminal():
-        scored = predict_file(pipeline, file, output)
+        scored = predict_file(load(pipeline).loaded, file, output)
     told = {"output": str(output)} if output else {}
     lines = [f"the scored rows as a table: {output}"] if output else []
     tell([*scored_lines(scored), *lines], {**scored_json(scored), **told}, as_json)
@@ -41,12 +42,12 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
     """List the models of PIPELINE; with one of IDS show it, with two compare them."""
-    from fusemine.flows.cli.models_command import compared, listed, shown
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
+    from fusemine.flows.cli.model_tables import compared, listed, shown
 
     if len(ids) > 2:
         raise click.UsageError("name one model to show it, or two to compare them")
-    loaded = load_pipeline(pipeline)
+    loaded = load(pipeline).loaded
     show = (listed, shown, compared)[len(ids)]
     table, lines, value = show(loaded, *ids)
     if table is not None and not as_json:
@@ -60,10 +61,10 @@ def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--why", default="by hand", help="A sentence for those who look later.")
 def promote(pipeline: Path, model: str, why: str) -> None:
     """Take MODEL into use: it scores new rows of PIPELINE from now on."""
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
     from fusemine.flows.serving.choose import choose_model
 
-    click.echo(choose_model(load_pipeline(pipeline), model, why))
+    click.echo(choose_model(load(pipeline).loaded, model, why))
 
 
 @click.command()
@@ -71,8 +72,8 @@ def promote(pipeline: Path, model: str, why: str) -> None:
 @click.option("--why", default="by hand", help="A sentence for those who look later.")
 def rollback(pipeline: Path, why: str) -> None:
     """Take the model of PIPELINE that was in use before back into use."""
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.api import load
     from fusemine.flows.serving.choose import choose_model
     from fusemine.tasks.serving.registry import PREVIOUS
 
-    click.echo(choose_model(load_pipeline(pipeline), PREVIOUS, why))
+    click.echo(choose_model(load(pipeline).loaded, PREVIOUS, why))

@@ -17,19 +17,10 @@ from rich.progress import (
 )
 
 from fusemine.tasks.core import progress
+from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_WHAT = {
-    "collect": "collect: files read",
-    "clean": "clean: partitions",
-    "embed": "embed: distinct texts",
-    "classify": "classify: fits",
-    "cluster": "cluster: steps",
-    "anomaly": "anomaly: steps",
-    "predict": "predict: rows",
-}
 
 
 class _Lines:
@@ -40,7 +31,7 @@ class _Lines:
         self._lines: dict[str, TaskID] = {}
 
     def tell(self, what: str, done: int, total: int, note: str) -> None:
-        name = _WHAT.get(what, what)
+        name = f"{what}: {GRAPH[what].unit}" if what in GRAPH else what
         if not self._console.is_terminal:
             if done >= total:
                 told = f"{name} {done:,}" + (f" ({note})" if note else "")

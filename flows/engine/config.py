@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from fusemine.flows.engine.ownership import check_owner
 from fusemine.flows.engine.quality import QualitySettings
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.partition import PartitionSettings
@@ -131,7 +132,19 @@ class Loaded(BaseModel):
 
 
 def load_pipeline(path: Path) -> Loaded:
-    """Read and check a pipeline.yaml.
+    """Read and check a pipeline.yaml, and whose its root is.
+
+    Raises:
+        SettingsError: It is not there, not YAML, or says something that cannot be, or its root
+            belongs to another pipeline.
+    """
+    loaded = read_pipeline(path)
+    check_owner(loaded)
+    return loaded
+
+
+def read_pipeline(path: Path) -> Loaded:
+    """Read and check a pipeline.yaml, wherever its root is.
 
     Raises:
         SettingsError: It is not there, not YAML, or says something that cannot be.

@@ -116,18 +116,17 @@ class Coverage:
         there = any(store.exists(f"{place}/{key}/{MANIFEST}") for key in store.folders(place))
         return State.STALE if there else State.MISSING
 
+    def walk(self, partition: str) -> Walk:
+        """The walk of a run of a partition, which only looks for what is there."""
+        walk = Walk(self.session, self._plan(partition), runs=False)
+        walk.serving = serving_found(walk) if self._is_minable(walk.plan) else None
+        return walk
+
     def _found(self, partition: str) -> dict[str, ArtifactRef | None]:
         """The complete results of a partition's stages."""
-        plan = self._plan(partition)
-        scopes = SHOWN if self._is_minable(plan) else (Scope.PARTITION,)
-        walk = Walk(self.session, plan, runs=False)
-        serving = serving_found(walk) if scopes is SHOWN else None
-        walk.serving = serving or {}
-        return {
-            stage.name: walk.result(stage, partition)
-            for stage in GRAPH.of(*scopes)
-            if serving is not None or not stage.gathers
-        }
+        walk = self.walk(partition)
+        scopes = SHOWN if self._is_minable(walk.plan) else (Scope.PARTITION,)
+        return {stage.name: walk.result(stage, partition) for stage in GRAPH.of(*scopes)}
 
     def _plan(self, partition: str) -> Plan:
         """The plan of a run."""

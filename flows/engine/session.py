@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fusemine.flows.engine.ownership import claim
 from fusemine.tasks.core import progress
 from fusemine.tasks.core.artifact import find, read_json
 from fusemine.tasks.core.partition import ALL
@@ -73,8 +74,11 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
 
     Raises:
         SourceError: The source cannot be used.
-        SettingsError: A role names a column that a piece of the source has not.
+        SettingsError: A role names a column that a piece of the source has not, or the root
+            belongs to another pipeline.
     """
+    if runner is not None:
+        claim(loaded)
     context = Context(
         root=loaded.store.root,
         base=loaded.base,

@@ -36,13 +36,14 @@ class Walk:
         session: The pipeline, and what was found of it so far.
         plan: The run.
         runs: Whether what is missing is computed; otherwise it is only looked for.
-        serving: The results of stages that serve models, as far as the run has any.
+        serving: The results of stages that serve models, as far as the run has any; None where
+            some of them are missing.
     """
 
     session: Session
     plan: Plan
     runs: bool = True
-    serving: dict[str, Refs] = field(default_factory=dict)
+    serving: dict[str, Refs] | None = field(default_factory=dict)
     _results: dict[tuple[str, str], ArtifactRef] = field(default_factory=dict, init=False)
 
     def check(self) -> None:
@@ -58,7 +59,7 @@ class Walk:
     def prepare(self) -> None:
         """Compute what is missing of the partitions, stage by stage, the oldest first."""
         for stage in GRAPH.of(Scope.PARTITION):
-            if not _is_landed(stage):
+            if not self.is_landed(stage):
                 self._prepare(stage)
 
     def mine(self) -> None:
@@ -80,20 +81,12 @@ class Walk:
         Returns:
             None where some of them are missing.
         """
-        stage, at = GRAPH[name], partition or self.plan.target
-        if stage.scope is Scope.SERVING:
-            return self.serving.get(name)
-        if stage.scope is Scope.SOURCE:
-            inventory = self.session.listing.inventory
-            return None if inventory is None else (inventory,)
-        keys = self.plan.window_up_to(at) if stage.scope is Scope.PARTITION else (at,)
-        found = [self.result(stage, key) for key in keys]
-        there = [ref for ref in found if ref is not None]
-        return tuple(there) if len(there) == len(found) else None
+        stage = GRAPH[name]
+        return self._refs(stage, self._keys(stage, partition or self.plan.target))
 
     def result(self, stage: Stage, partition: str) -> ArtifactRef | None:
         """A stage's result for a partition; without a runner None where it is not there."""
-        if _is_landed(stage):
+        if self.is_landed(stage):
             return self.session.listing.raw.get(partition)
         place = (stage.name, partition)
         found = self._results.get(place) or self._early(stage, partition)
@@ -103,10 +96,37 @@ class Walk:
             self._results[place] = found
         return found
 
-    def request(
+    def is_landed(self, stage: Stage) -> bool:
+        """Whether the scan of the source makes a stage's results."""
+        reads = map(Read.of, stage.reads)
+        return stage.scope is Scope.PARTITION and any(
+            GRAPH[read.stage].scope is Scope.SOURCE for read in reads
+        )
+
+    def missing(self, stage: Stage, partition: str) -> dict[str, tuple[str, ...]]:
+        """What a stage reads and what is not there: the partitions, by stage."""
+        lacks: dict[str, tuple[str, ...]] = {}
+        for read in map(Read.of, stage.reads):
+            if not read.optional and self._read(stage, read.stage, partition) is None:
+                other = GRAPH[read.stage]
+                keys = self._keys(other, partition, stage)
+                lacks[other.name] = tuple(key for key in keys if self.result(other, key) is None)
+        before = self._earlier(stage, partition)[-1:]
+        if before and not lacks and self.result(stage, before[0]) is None:
+            lacks[stage.name] = before
+        return lacks
+
+    def request(self, stage: Stage, partition: str) -> Request | None:
+        """What makes a stage's result; None where something that it reads is missing."""
+        before = self._earlier(stage, partition)[-1:]
+        previous = self.result(stage, before[0]) if before else None
+        return None if before and previous is None else self._request(stage, partition, previous)
+
+    def _request(
         self, stage: Stage, partition: str, previous: ArtifactRef | None = None
     ) -> Request | None:
-        """What makes a stage's result; None where something that it reads is missing."""
+        if stage.gathers and self.serving is None:
+            return None
         over_rows = stage.scope is not Scope.PARTITION
         reads: dict[str, Refs] = {}
         for read in map(Read.of, stage.reads):
@@ -133,7 +153,7 @@ class Walk:
     def _result(self, stage: Stage, partition: str) -> ArtifactRef | None:
         if stage.scope is Scope.CHAIN:
             return self._chained(stage, partition)
-        return self._made(stage, partition, self.request(stage, partition))
+        return self._made(stage, partition, self._request(stage, partition))
 
     def _made(self, stage: Stage, partition: str, request: Request | None) -> ArtifactRef | None:
         """What a request gives: found, or computed in a task.
@@ -159,7 +179,7 @@ class Walk:
             place = (stage.name, key, before, self.plan.window_up_to(key))
             own = self.runs and key == self.plan.target
             found = None if own else self.session.chains.get(place)
-            found = found or self._made(stage, key, self.request(stage, key, previous))
+            found = found or self._made(stage, key, self._request(stage, key, previous))
             if found is None:
                 return None
             self.session.chains[place] = previous = found
@@ -168,15 +188,36 @@ class Walk:
         return previous
 
     def _read(self, stage: Stage, name: str, partition: str) -> Refs | None:
+        """What a stage reads of another for its result of a partition."""
         other = GRAPH[name]
-        if stage.scope is Scope.PARTITION and other.scope is Scope.PARTITION:
-            found = self.result(other, partition)
-            return None if found is None else (found,)
-        return self.refs(name, partition)
+        return self._refs(other, self._keys(other, partition, stage))
+
+    def _keys(self, other: Stage, partition: str, stage: Stage | None = None) -> tuple[str, ...]:
+        """The partitions of a stage that another one reads; without one, those of the window."""
+        alone = stage is not None and stage.scope is Scope.PARTITION
+        if other.scope is Scope.PARTITION and not alone:
+            return self.plan.window_up_to(partition)
+        return (partition,)
+
+    def _refs(self, stage: Stage, partitions: Iterable[str]) -> Refs | None:
+        if stage.scope is Scope.SERVING:
+            return (self.serving or {}).get(stage.name)
+        if stage.scope is Scope.SOURCE:
+            inventory = self.session.listing.inventory
+            return None if inventory is None else (inventory,)
+        found = [self.result(stage, partition) for partition in partitions]
+        there = [ref for ref in found if ref is not None]
+        return tuple(there) if len(there) == len(found) else None
+
+    def _earlier(self, stage: Stage, partition: str) -> tuple[str, ...]:
+        """The partitions that come before one in a chain."""
+        if stage.scope is not Scope.CHAIN:
+            return ()
+        return self.plan.history[: self.plan.history.index(partition)]
 
     def _prepare(self, stage: Stage) -> None:
         """Compute a stage's results for all partitions, and tell how far that is as one work."""
-        requests = {p: self.request(stage, p) for p in self.plan.history}
+        requests = {p: self._request(stage, p) for p in self.plan.history}
         todo = {p: r for p, r in requests.items() if r is not None and self._is_todo(p, r)}
         sizes = {p: _size(stage, request) for p, request in todo.items()}
         counted = 0 if stage.size else len(requests) - len(todo)
@@ -205,14 +246,6 @@ def prepared(session: Session, partitions: Iterable[str]) -> list[str]:
         GRAPH.of(Scope.PARTITION)[-1],
     )
     return [partition for partition in partitions if walk.result(last, partition)]
-
-
-def _is_landed(stage: Stage) -> bool:
-    """Whether the scan of the source makes a stage's results."""
-    reads = map(Read.of, stage.reads)
-    return stage.scope is Scope.PARTITION and any(
-        GRAPH[read.stage].scope is Scope.SOURCE for read in reads
-    )
 
 
 def _final(found: ArtifactRef | None) -> ArtifactRef | None:

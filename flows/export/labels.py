@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.export.results import check_output, gone, inputs_of, last_report, write_table
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import own_name
@@ -30,7 +29,7 @@ _IDS = ("row_id", "alike")
 
 
 def export_labels(
-    pipeline: Path, partition: str | None, output: Path | None, stdout: BinaryIO
+    loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
 ) -> str:
     """Write the doubtful labels of the last complete run; a line that says what was written.
 
@@ -41,7 +40,7 @@ def export_labels(
     front, which reading the corrections takes off again.
 
     Args:
-        pipeline: The pipeline.yaml.
+        loaded: The pipeline.
         partition: Which partition's run; None for the newest.
         output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
         stdout: Standard output, in bytes.
@@ -52,17 +51,18 @@ def export_labels(
         ArtifactError: What the run wrote is gone.
     """
     check_output(output)
-    _spare_corrections(load_pipeline(pipeline), output)
-    partition, report = last_report(pipeline, partition)
+    _spare_corrections(loaded, output)
+    report = last_report(loaded, partition)
     learnt, cleaned = inputs_of(report, "classify"), inputs_of(report, "clean")
     if not learnt or not cleaned:
-        raise gone("doubtful labels", pipeline, partition)
+        raise gone("doubtful labels", loaded, report.partition)
     results = read_frame(report, RESULTS)
     table = doubtful_rows(read_frame(learnt[0], DOUBTS, "doubts"), results, cleaned)
     is_csv = output is None or output.suffix == ".csv"
     write_table(for_spreadsheets(table) if is_csv else table, output, stdout, bom=True)
     where = output or "standard output"
-    return f"{table.height:,} doubtful labels of {partition} to {where}{_why_none(learnt[0])}"
+    told = f"{table.height:,} doubtful labels of {report.partition} to {where}"
+    return told + _why_none(learnt[0])
 
 
 def doubtful_rows(

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from fusemine.flows.engine.config import Loaded, load_pipeline
-from fusemine.tasks.core.artifact import read_frame, read_manifest, ref_of
+from fusemine.tasks.core.artifact import (
+    MAIN,
+    has_file,
+    locate,
+    manifest_of,
+    read_frame,
+    read_manifest,
+    ref_of,
+)
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
 from fusemine.tasks.core.partition import is_partition
+from fusemine.tasks.core.store import replacing
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
+    from fusemine.flows.engine.config import Loaded
     from fusemine.tasks.core.artifact import ArtifactRef
 
 
 def export_results(
-    pipeline: Path, partition: str | None, output: Path | None, stdout: BinaryIO
+    loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
 ) -> str:
     """Write the results of the last complete run; a line that says what was written.
 
     Args:
-        pipeline: The pipeline.yaml.
+        loaded: The pipeline.
         partition: Which partition's run; None for the newest.
         output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
         stdout: Standard output, in bytes.
@@ -34,10 +44,10 @@ def export_results(
         ArtifactError: The results are gone.
     """
     check_output(output)
-    partition, ref = last_report(pipeline, partition)
-    table = read_frame(ref, RESULTS)
+    report = last_report(loaded, partition)
+    table = read_frame(report, RESULTS)
     write_table(table, output, stdout)
-    return f"{table.height:,} rows of {partition} to {output or 'standard output'}"
+    return f"{table.height:,} rows of {report.partition} to {output or 'standard output'}"
 
 
 def check_output(output: Path | None) -> None:
@@ -70,10 +80,12 @@ def write_table(
     if output is None:
         # Python's own write knows a closed pipe, as of `export … | head`.
         stdout.write(table.write_csv().encode())
-    elif output.suffix == ".csv":
-        table.write_csv(output, include_bom=bom)
-    else:
-        table.write_parquet(output)
+        return
+    with replacing(output) as draft:
+        if output.suffix == ".csv":
+            table.write_csv(draft, include_bom=bom)
+        else:
+            table.write_parquet(draft)
 
 
 def check_folder(output: Path) -> None:
@@ -90,24 +102,67 @@ def check_folder(output: Path) -> None:
         )
 
 
-def last_report(pipeline: Path, partition: str | None) -> tuple[str, ArtifactRef]:
-    """The partition, resolved, and the report of its last complete run.
+def last_report(loaded: Loaded, partition: str | None) -> ArtifactRef:
+    """The report of the last complete run.
 
     Args:
-        pipeline: The pipeline.yaml.
+        loaded: The pipeline.
         partition: Which partition's run; None for the newest.
 
     Raises:
         SettingsError: There is no such run.
         ArtifactError: The report is gone.
     """
-    loaded = load_pipeline(pipeline)
     latest = Latest(loaded.store)
     partition = _partition(loaded, latest, partition)
     ref = ref_of(loaded.store.root, latest.report(partition) or "")
     if ref is None:
-        raise gone("results", pipeline, partition)
-    return partition, ref
+        raise gone("results", loaded, partition)
+    return ref
+
+
+def tables_of(loaded: Loaded, name: str, partition: str | None) -> list[str]:
+    """The Parquet files of a table that the last complete run made or read.
+
+    Args:
+        loaded: The pipeline.
+        name: A stage, such as `topics`, for its main table, or `topics/themes` for another.
+        partition: Which partition's run; None for the newest.
+
+    Returns:
+        A file for each partition that the stage has a table for, oldest partition first.
+
+    Raises:
+        SettingsError: There is no such run or table.
+        ArtifactError: The table is gone.
+    """
+    report = last_report(loaded, partition)
+    stage, _, table = name.partition("/")
+    refs = [report] if stage == report.stage else inputs_of(report, stage)
+    file = f"{table or MAIN}.parquet"
+    files = [locate(ref, file) for ref in refs if has_file(ref, file)]
+    if not files:
+        known = sorted(_tables(report))
+        if name in known:
+            raise gone(f"files of {name!r}", loaded, report.partition)
+        raise SettingsError(
+            got=f"no table {name!r} of the run of {report.partition}",
+            expected=f"one of {', '.join(known)}",
+            fix=f"{nearest(name, known)}name one of them",
+        )
+    return files
+
+
+def _tables(report: ArtifactRef) -> set[str]:
+    """The names of all tables that a report was made of, and its own."""
+    found = set()
+    for name in [report.name, *read_manifest(report).inputs]:
+        manifest = manifest_of(report.root, name)
+        for file in manifest.files if manifest else ():
+            if file.endswith(".parquet"):
+                stage, table = name.split("/")[0], file.removesuffix(".parquet")
+                found.add(stage if table == MAIN else f"{stage}/{table}")
+    return found
 
 
 def inputs_of(report: ArtifactRef, stage: str) -> list[ArtifactRef]:
@@ -118,12 +173,12 @@ def inputs_of(report: ArtifactRef, stage: str) -> list[ArtifactRef]:
     return there if len(there) == len(refs) else []
 
 
-def gone(what: str, pipeline: Path, partition: str) -> ArtifactError:
+def gone(what: str, loaded: Loaded, partition: str) -> ArtifactError:
     """The error of something that the run of a partition wrote, and that is not as it was."""
     return ArtifactError(
         got=f"the {what} of {partition} are gone or changed",
         expected="the files that the run wrote",
-        fix=f"make them anew: fusemine run {pipeline} --partition {partition}",
+        fix=f"make them anew: fusemine run {loaded.path} --partition {partition}",
     )
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +11,21 @@ import pyarrow.parquet as pq
 from fusemine.flows.export.results import check_folder, gone, inputs_of, last_report
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.artifact import MAIN, ArtifactRef, locate, read_table
-from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.store import replacing
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from fusemine.flows.engine.config import Loaded
 
 ROWS_PER_GROUP = 32_768
 _TOLD = (b"model", b"precision")
 
 
-def export_vectors(pipeline: Path, partition: str | None, output: Path | None) -> str:
+def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -> str:
     """Write the vectors that the last complete run mined; a line that says what was written.
 
     The file has a row for each row in the window's partitions, oldest first: `row_id`,
@@ -34,7 +34,7 @@ def export_vectors(pipeline: Path, partition: str | None, output: Path | None) -
     names model, precision and dimension.
 
     Args:
-        pipeline: The pipeline.yaml.
+        loaded: The pipeline.
         partition: Which partition's run; None for the newest.
         output: A `.parquet` file.
 
@@ -49,13 +49,13 @@ def export_vectors(pipeline: Path, partition: str | None, output: Path | None) -
             fix="name it: --output vectors.parquet",
         )
     check_folder(output)
-    partition, report = last_report(pipeline, partition)
+    report = last_report(loaded, partition)
     refs = inputs_of(report, "embed")
     if not refs:
-        raise gone("vectors", pipeline, partition)
-    with _draft_of(output) as draft:
+        raise gone("vectors", loaded, report.partition)
+    with replacing(output) as draft:
         rows = write_vectors(refs, draft)
-    return f"{rows:,} vectors of the window of {partition} to {output}"
+    return f"{rows:,} vectors of the window of {report.partition} to {output}"
 
 
 def write_vectors(embedded: Sequence[ArtifactRef], path: Path) -> int:
@@ -102,27 +102,3 @@ def _tables(ref: ArtifactRef, schema: pa.Schema) -> Iterator[pa.Table]:
         columns = [rows["row_id"].cast(pa.string()), [partition] * len(rows), lists]
         yield pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
 
-
-@contextmanager
-def _draft_of(output: Path) -> Iterator[Path]:
-    """A file beside the output that takes its place once it is whole.
-
-    Raises:
-        ArtifactError: It cannot be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=".draft-", dir=output.parent)
-        os.close(handle)
-        draft = Path(name)
-        try:
-            yield draft
-            draft.chmod(0o644)
-            draft.replace(output)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise ArtifactError(
-            got=f"--output {output}, which cannot be written: {error.strerror or error}",
-            expected="room on the disk, and the right to write there",
-            fix="free some space, or name another place",
-        ) from error

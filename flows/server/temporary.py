@@ -28,6 +28,8 @@ _DEFAULTS = {
     "DO_NOT_TRACK": "1",
 }
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
+_STARTING: dict[str, subprocess.Popen[bytes]] = {}
+"""Servers that have not answered yet, by the address of their API."""
 # What Prefect sets for a server that it starts for one process: no UI, no scheduler.
 _EPHEMERAL = {
     "PREFECT_UI_ENABLED": "0",
@@ -57,24 +59,34 @@ def set_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
-def ensure_server() -> None:
-    """Have a Prefect API for the rest of this process: the configured one, or a temporary one.
+def begin_server() -> None:
+    """Start a temporary Prefect server, unless one is configured or begun; it takes seconds.
 
     Call `set_defaults` before Prefect is imported. A temporary server ends with this process, even
     if the process is killed. Prefect would start one by itself, but only where all of its server's
     code, 70 MB of it, is loaded into this process as well.
-
-    Raises:
-        RunError: The temporary server does not start.
     """
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url is None:
-        url = _start()
+        url, server = _start()
+        _STARTING[url] = server
         os.environ |= {"PREFECT_API_URL": url, _TEMPORARY: url}
         from prefect.context import refresh_global_settings_context
 
         refresh_global_settings_context()
+
+
+def ensure_server() -> None:
+    """Have a Prefect API for the rest of this process: the configured one, or a temporary one.
+
+    Raises:
+        RunError: The temporary server does not start.
+    """
+    begin_server()
+    for url, server in list(_STARTING.items()):
+        _wait_for(f"{url}/health", server)
+        del _STARTING[url]
 
 
 def is_temporary() -> bool:
@@ -82,8 +94,8 @@ def is_temporary() -> bool:
     return _TEMPORARY in os.environ
 
 
-def _start() -> str:
-    """Start a server that answers; the address of its API."""
+def _start() -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a server: the address of its API, and its process."""
     guard = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
         [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True, text=True
     )
@@ -98,9 +110,7 @@ def _start() -> str:
         guard.stdin.flush()
     # Called after what Prefect registers from now on, so that what it sends at exit finds a server.
     atexit.register(_stop, server, guard)
-    url = f"http://127.0.0.1:{port}/api"
-    _wait_for(f"{url}/health", server)
-    return url
+    return f"http://127.0.0.1:{port}/api", server
 
 
 def _stop(server: subprocess.Popen[bytes], guard: subprocess.Popen[str]) -> None:

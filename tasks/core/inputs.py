@@ -119,7 +119,7 @@ class Inputs:
         Raises:
             LookupError: The stage does not say that it uses it.
         """
-        for section in self.request.sections:
+        for section in self.request.sections.values():
             if isinstance(section, kind):
                 return section
         raise LookupError(f"{kind.__name__}, which the stage does not name in `uses`")
@@ -188,9 +188,10 @@ class Inputs:
             yield pieces
 
     @contextmanager
-    def device(self, name: str) -> Iterator[str]:
-        """Hold the device of a name such as `auto` or `cuda:1` alone; its resolved name."""
-        where = resolve_device(name)
+    def device(self) -> Iterator[str]:
+        """Hold the stage's device alone, such as `cuda:1`; its name."""
+        section, _, field_name = (self.graph[self.request.job.stage].device or "").partition(".")
+        where = resolve_device(getattr(self.request.sections[section], field_name))
         with device_lock(where, partial(self.log, logging.INFO)):
             yield where
 
@@ -224,10 +225,9 @@ def execute(request: Request, graph: Graph, progress: Progress, log: Log) -> Art
         ContractError: A table breaks its contract, or rows are not accounted for.
     """
     stage = graph[request.job.stage]
-    own = [s for s in request.sections if stage.settings and isinstance(s, stage.settings)]
     with Draft(request.job) as draft:
         inputs = Inputs(request, graph, draft, log)
-        output: Output = load(stage.compute)(inputs, own[0] if own else None, progress)
+        output: Output = load(stage.compute)(inputs, request.sections.get(stage.name), progress)
         for name, table in output.tables.items():
             draft.table(name, table, stage.tables[name])
         for name, content in output.files.items():

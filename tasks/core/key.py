@@ -15,10 +15,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any
 
 KEY_LENGTH = 16
 _CORE = "fusemine.tasks.core"
@@ -42,14 +39,14 @@ class Recipe:
         settings: The settings that change the result, by their place in the pipeline.yaml.
         resources: What else is read, such as the encoder, by its name.
         versions: Versions of the libraries that compute.
-        code: Hash of the code that runs.
+        code: The code that runs: a short hash of each module.
     """
 
     inputs: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    code: str = ""
+    code: dict[str, str] = field(default_factory=dict)
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,14 +107,9 @@ def code_of(modules: tuple[str, ...]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def code_hash(modules: Iterable[str]) -> str:
-    """Hash of the code that runs when modules do."""
-    return digest(code_of(tuple(modules)))
-
-
 @cache
-def package_hash(package: str) -> str:
-    """Hash of all modules' files of a package: quicker than `code_hash`, but comments count.
+def package_code(package: str) -> dict[str, str]:
+    """All modules' files of a package as one: quicker than `code_of`, but comments count.
 
     Raises:
         ModuleNotFoundError: There is no such package.
@@ -127,7 +119,8 @@ def package_hash(package: str) -> str:
         raise ModuleNotFoundError(package)
     (folder,) = map(Path, spec.submodule_search_locations)
     files = sorted(folder.rglob("*.py"))
-    return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
+    content = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    return {package: digest(content)[:SHORT]}
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fusemine.tasks.core.artifact import Job, read_manifest
-from fusemine.tasks.core.key import Recipe, code_hash, package_hash, versions
+from fusemine.tasks.core.key import Recipe, code_of, package_code, versions
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.stage import Read, load
 
@@ -87,7 +87,7 @@ class Request:
     Args:
         job: Where it goes and what it is made of.
         reads: The artifacts that are read, by stage, oldest partition first.
-        sections: The settings that the stage uses.
+        sections: The settings that the stage uses, by their section of the pipeline.yaml.
         resources: What else it reads, by name.
         rules: What bounds the window, where one is read.
         previous: The stage's own artifact of the partition before, in a chain.
@@ -96,7 +96,7 @@ class Request:
 
     job: Job
     reads: Mapping[str, tuple[ArtifactRef, ...]]
-    sections: tuple[Settings, ...] = ()
+    sections: Mapping[str, Settings] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
     rules: WindowRules | None = None
     previous: ArtifactRef | None = None
@@ -148,7 +148,7 @@ def make_request(
         settings={place: _plain(context.pipeline.at(place)) for place in places},
         resources={n: found.key for n, found in resources.items() if found.key is not None},
         versions=versions(stage.libraries),
-        code=package_hash(stage.package) if stage.package else code_hash(stage.modules),
+        code=package_code(stage.package) if stage.package else code_of(stage.modules),
     )
     names = [ref.name for read in map(Read.of, stage.reads) for ref in reads.get(read.stage, ())]
     names += [previous.name] if previous else []
@@ -156,7 +156,7 @@ def make_request(
     return Request(
         job=Job(context.root, stage.name, partition, recipe, tuple(names), sources),
         reads=reads,
-        sections=_sections(context, places),
+        sections=_sections(context, [*places, *([stage.device] if stage.device else [])]),
         resources={name: found.value for name, found in resources.items()},
         rules=rules,
         previous=previous,
@@ -175,6 +175,6 @@ def _plain(value: Any) -> Any:
     return value.key_values() if isinstance(value, Settings) else value
 
 
-def _sections(context: Context, places: list[str]) -> tuple[Settings, ...]:
+def _sections(context: Context, places: list[str]) -> dict[str, Settings]:
     names = dict.fromkeys(place.partition(".")[0] for place in places)
-    return tuple(context.pipeline.at(name) for name in names)
+    return {name: context.pipeline.at(name) for name in names}

@@ -95,7 +95,7 @@ class Stage:
         package: A package whose files stand for its code instead: quicker, where nearly all of it
             runs.
         libraries: Distributions whose version can change the result.
-        device: Whether it computes on a GPU where there is one; such stages run one by one.
+        device: The setting that names its device, such as `embed.device`; None if it needs none.
         unit: What its progress counts.
         window: `rows` of the one stage whose rows bound windows, `vectors` of the one with a vector
             for each of them.
@@ -121,7 +121,7 @@ class Stage:
     code: tuple[str, ...] = ()
     package: str | None = None
     libraries: tuple[str, ...] = ()
-    device: bool = False
+    device: str | None = None
     window: str | None = None
     unit: str = "steps"
     size: str | None = None

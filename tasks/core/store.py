@@ -264,9 +264,28 @@ class LocalStore:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that readers, and a kill at any moment, find the old or the new content."""
-    with _drafted(path, content) as draft:
-        draft.replace(path)
+    """Write a file of the user's; readers, and a kill at any moment, find the old or the new."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file beside one of the user's, which it replaces if the block ends without an error.
+
+    Raises:
+        ArtifactError: It cannot be written.
+    """
+    try:
+        with _drafted(path, b"") as draft:
+            yield draft
+            draft.replace(path)
+    except OSError as error:
+        raise ArtifactError(
+            got=f"{path}, which cannot be written: {error.strerror or error}",
+            expected="room on the disk, and the right to write there",
+            fix="free some space, or name another place",
+        ) from error
 
 
 @contextmanager

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
     from fusemine.tasks.core.artifact import Job
-    from fusemine.tasks.core.inputs import Progress
+    from fusemine.tasks.core.inputs import Log, Progress
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.stage import Graph
 

@@ -29,7 +29,7 @@ def run(inputs: Inputs, settings: EmbedSettings, progress: Progress) -> Output:
     """Embed the texts of one partition; loads the model only if a text is not stored yet."""
     rows, found = inputs.frame("clean"), inputs.resource("encoder")
     engine = engine_of(inputs.root, settings, found)
-    with inputs.device(settings.device) if _computes_here(found) else nullcontext():
+    with inputs.device() if _computes_here(found) else nullcontext():
         result = embed(columns_of(rows, settings), engine, _Speed(progress))
     _warn(inputs, result, engine)
     facts = engine.facts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.stage import load
@@ -17,16 +16,6 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.settings import ReportSettings
 
 SETTINGS = 400
-
-
-@dataclass(frozen=True)
-class Appendix:
-    """What made the report: settings, versions and stage keys, as pairs of strings."""
-
-    settings: list[tuple[str, str]]
-    versions: list[tuple[str, str]]
-    keys: list[tuple[str, str]]
-    embeddings: list[tuple[str, str]]
 
 
 def assemble(inputs: ReportInputs, settings: ReportSettings, graph: Graph) -> ReportModel:
@@ -58,10 +47,12 @@ def assemble(inputs: ReportInputs, settings: ReportSettings, graph: Graph) -> Re
 
 
 def _appendix(inputs: ReportInputs) -> View:
-    found = Appendix(
-        settings=list(flat(inputs.settings))[:SETTINGS],
-        versions=list(flat(dict(sorted(inputs.versions.items()))))[:SETTINGS],
-        keys=list(flat(inputs.keys))[:SETTINGS],
-        embeddings=list(flat(inputs.embeddings or {}))[:SETTINGS],
-    )
+    """What made the report, as pairs of strings."""
+    parts = {
+        "settings": inputs.settings,
+        "versions": dict(sorted(inputs.versions.items())),
+        "keys": inputs.keys,
+        "encoder": inputs.embeddings or {},
+    }
+    found = {name: list(flat(part))[:SETTINGS] for name, part in parts.items()}
     return View("appendix", "Settings and versions", "appendix.html.j2", found)

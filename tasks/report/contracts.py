@@ -6,7 +6,5 @@ from fusemine.tasks.core.contract import Contract, text
 
 # What each miner adds comes behind these, then the source's own columns.
 RESULTS = Contract(
-    "results",
-    {"row_id": text(), "partition": text(), "label": text(nullable=True)},
-    open=True,
+    "results", {"row_id": text(), "partition": text(), "label": text(nullable=True)}, open=True
 )

@@ -1,4 +1,4 @@
-"""What the stages say of each row, in one frame for the sections, and why one says nothing."""
+"""What the stages know of each row, in one frame, and why a stage has no results."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from fusemine.tasks.report.rates import is_number, mean, positive, rate, rate_na
 from fusemine.tasks.report.words import amount, cut, percent, plural, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
 
@@ -20,18 +20,13 @@ ENOUGH = 20
 
 def findings(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> list[str]:
     """The lines of the parts, and the run's own partition beside the window."""
-    return [*_lines(parts), _partition_line(inputs, rows, parts)]
-
-
-def _lines(parts: Sequence[Part]) -> Iterator[str]:
-    line = ""
+    lines: list[str] = []
     for part in parts:
-        if line and part.finding and not part.continues:
-            yield line
-            line = ""
-        line = " ".join(filter(None, [line, part.finding]))
-    if line:
-        yield line
+        if part.finding and part.continues and lines:
+            lines[-1] += f" {part.finding}"
+        elif part.finding:
+            lines.append(part.finding)
+    return [*lines, _partition_line(inputs, rows, parts)]
 
 
 def _partition_line(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> str:
@@ -48,14 +43,9 @@ def _partition_line(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Pa
 
 def _followed(inputs: ReportInputs, own: pl.DataFrame, rows: pl.DataFrame) -> str:
     """The rate or the mean of the label here and in the window."""
-    if is_number(inputs):
-        means = mean(own["label"]), mean(rows["label"])
-        return _beside(rate_name(inputs), *(None if m is None else amount(m) for m in means))
-    rates = rate(own, positive(inputs)), rate(rows, positive(inputs))
-    return _beside("label rate", *(None if r is None else percent(r) for r in rates))
-
-
-def _beside(name: str, here: str | None, overall: str | None) -> str:
-    if here is None or overall is None:
+    followed, numbers = positive(inputs), is_number(inputs)
+    found = [mean(part["label"]) if numbers else rate(part, followed) for part in (own, rows)]
+    if None in found:
         return ""
-    return f", {name} {here} against {overall} in the window"
+    name, said = (rate_name(inputs), amount) if numbers else ("label rate", percent)
+    return f", {name} {said(found[0])} against {said(found[1])} in the window"

@@ -18,7 +18,7 @@ def render_markdown(model: ReportModel) -> str:
     blocks = [
         f"# {escape(model.title)}",
         f"{escape(model.partition)}, mined over {escape(model.window)}",
-        "\n".join(f"- {escape(finding)}" for finding in model.findings),
+        bullets(model.findings),
         table(("figure", "value", "detail"), figures, words=3),
         *model.summaries,
     ]
@@ -28,6 +28,11 @@ def render_markdown(model: ReportModel) -> str:
 def chapter(title: str, *blocks: str) -> str:
     """A chapter of the summary; its blocks are Markdown, and empty ones are left out."""
     return "\n\n".join([f"## {title}", *filter(None, blocks)])
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list with every line escaped."""
+    return "\n".join(f"- {escape(line)}" for line in lines)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:

@@ -5,15 +5,16 @@ Strings here are plain text, never markup: the writers escape them for HTML and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.artifact import MAIN
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import polars as pl
-    from markupsafe import Markup
 
 Summary = Mapping[str, Any]
 """A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
@@ -133,7 +134,7 @@ class View:
         title: Its name in the navigation.
         template: File of its template, in a folder `templates` beside the code that makes it.
         content: What the template is given as `section`.
-        charts: Functions that draw, by the names that the template has for them in `charts`.
+        charts: The module whose functions the template draws with, as `charts`.
         data: What the page's scripts are given, JSON-ready, by the id of its element.
         scripts: Files beside the template that the page runs, if there are `data`.
     """
@@ -142,7 +143,7 @@ class View:
     title: str
     template: str
     content: object
-    charts: Mapping[str, Callable[..., Markup]] = field(default_factory=dict)
+    charts: ModuleType | None = None
     data: Mapping[str, object] = field(default_factory=dict)
     scripts: tuple[str, ...] = ()
 

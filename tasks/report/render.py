@@ -93,19 +93,12 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         undefined=StrictUndefined,
     )
     environment.tests["skipped"] = lambda section: isinstance(section, Skipped)
-    environment.filters.update(
-        count=words.count,
-        cut=words.cut,
-        number=words.number,
-        percent=words.percent,
-        whole=words.whole,
-        plural=words.plural,
-        capital=_capital,
-        script_json=script_json,
-    )
+    filters = words.count, words.cut, words.percent, words.plural, words.whole, capital, script_json
+    environment.filters.update({function.__name__: function for function in filters})
     environment.globals.update({name: getattr(series, name) for name in series.__all__})
     return environment
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with a capital letter at its start."""
     return text[:1].upper() + text[1:]

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.collect.assign import own_name
-from fusemine.tasks.core.contract import Kind
+from fusemine.tasks.core.contract import Contract
 from fusemine.tasks.report.contracts import RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fusemine.tasks.core.contract import Column
-
-_TYPES: dict[Kind, type[pl.DataType]] = {
-    Kind.STRING: pl.String,
-    Kind.FLOAT: pl.Float64,
-    Kind.INTEGER: pl.Int64,
-    Kind.BOOLEAN: pl.Boolean,
-}
 
 
 def results(
@@ -46,8 +39,8 @@ def results(
     for part in parts:
         table = table.join(part, on="row_id", how="left", maintain_order="left")
     table = table.join(own, on=["row_id", "partition"], how="left", maintain_order="left")
-    types = {name: _TYPES[column.kind] for name, column in columns.items()}
+    types = pl.DataFrame(Contract("results", {**RESULTS.columns, **columns}).empty()).schema
     return table.select(
-        *(pl.col(name).cast(types.get(name, pl.String)) for name in names),
+        *(pl.col(name).cast(types[name]) for name in names),
         *(pl.col(name) for name in own.columns if name not in names),
     )

@@ -124,12 +124,10 @@ def _lead(line: Timeline, rows: pl.DataFrame) -> str:
 
 
 def _remark(fine: Timeline, coarse: Timeline, bursts: bool) -> str:
-    said = []
-    if fine.each > 1:
-        said.append(f"Counts are of {fine.each} partitions each.")
+    said = [f"Counts are of {fine.each} partitions each."] if fine.each > 1 else []
     if coarse.each > 1:
-        said.append(f"Shares are of {coarse.each} partitions each")
-        said.append("with their 95 % interval as a band.")
+        each = f"{coarse.each} partitions each"
+        said.append(f"Shares are of {each} with their 95 % interval as a band.")
     else:
         said.append("The band around a share is its 95 % interval.")
     if bursts:

@@ -89,16 +89,21 @@ class _Facts:
         return self.distinct / max(1, self.filled)
 
 
-def guess_roles(table: pl.DataFrame) -> list[Guess]:
+def guess_roles(table: pl.DataFrame, label: bool = True) -> list[Guess]:
     """A role for every column, from a sample of the first rows.
 
     At most one id, one time and one label are named; a column that fits none is left out.
+
+    Args:
+        table: The rows.
+        label: Whether one of the columns may be the label.
     """
     facts = [_facts(column) for column in table.head(SAMPLE).iter_columns()]
     guesses = {fact.name: _guess(fact) for fact in facts}
     _keep_one(guesses, facts, Role.ID)
     _keep_one(guesses, facts, Role.TIME)
-    _name_label(guesses, facts)
+    if label:
+        _name_label(guesses, facts)
     return list(guesses.values())
 
 

@@ -129,11 +129,7 @@ def _facts(inputs: ReportInputs) -> list[Figure]:
         ("rows without text", silent, percent(silent / rows)),
         ("exact duplicates", repeats, f"{percent(repeats / rows)}, marked and kept"),
         ("rows without label", unlabelled, percent(unlabelled / rows)),
-        (
-            "distinct texts",
-            encoded.get("distinct_texts"),
-            "within a partition; embedded once",
-        ),
+        ("distinct texts", encoded.get("distinct_texts"), "within a partition; embedded once"),
         ("long texts", encoded.get("long_texts"), _long_words(inputs)),
         ("texts in other languages", sum(foreign.values()) or None, _foreign_words(foreign)),
         ("partitions", len(inputs.partitions), "with rows in the window"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from fusemine.tasks.report.rates import classes
-from fusemine.tasks.report.words import count, cut, number, percent
+from fusemine.tasks.report.words import count, cut, finite, number, percent
 from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 _ROLES = {TEXT: "text", CATEGORY: "category", NUMBER: "number"}
@@ -59,7 +59,8 @@ def _profile(name: str, role: str, values: pl.Series) -> ColumnProfile:
 def _describe(role: str, present: pl.Series) -> str:
     if role == "text":
         lengths = present.str.len_chars()
-        return f"median {count(_median(lengths))} characters, longest {count(_highest(lengths))}"
+        middle, longest = (count(finite(v) or 0) for v in (lengths.median(), lengths.max()))
+        return f"median {middle} characters, longest {longest}"
     if role == "time":
         days = present.dt.date().sort().cast(pl.String)
         return f"{days[0]} to {days[-1]}"
@@ -68,14 +69,6 @@ def _describe(role: str, present: pl.Series) -> str:
         return f"{low} to {high}, median {mid}"
     top = classes(present)[:3]
     return " · ".join(f"{cut(name, 40)} {percent(n / present.len())}" for name, n in top)
-
-
-def _median(values: pl.Series) -> float:
-    return float(values.cast(pl.Float64).median() or 0)  # type: ignore[arg-type]
-
-
-def _highest(values: pl.Series) -> float:
-    return float(values.cast(pl.Float64).max() or 0)  # type: ignore[arg-type]
 
 
 def _short(value: object) -> str:

@@ -15,7 +15,7 @@ STAGE = Stage(
     tables={MAIN: PREDICTIONS, "doubts": DOUBTS},
     reads=("clean", "embed"),
     settings=ClassifySettings,
-    uses=("fuse", "columns.label_kind"),
+    uses=("fuse", "columns.label_kind", "embed"),
     resources={
         "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
@@ -24,7 +24,7 @@ STAGE = Stage(
     libraries=(
         "numpy", "polars", "safetensors", "scikit-learn", "scipy", "shap", "skops", "torch",
     ),
-    device=True,
+    device="classify.device",
     unit="fits",
     row_columns=RowColumns(
         {

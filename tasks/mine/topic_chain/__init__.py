@@ -20,7 +20,7 @@ STAGE = Stage(
     libraries=(
         "graspologic-native", "numpy", "polars", "scikit-learn", "scipy", "torch", "umap-learn",
     ),
-    device=True,
+    device="embed.device",
     unit="partitions",
     forget=Forget(purge="fusemine.tasks.mine.topic_chain.compute:purge"),
 )  # fmt: skip

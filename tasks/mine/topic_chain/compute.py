@@ -11,7 +11,6 @@ from fusemine.tasks.core import progress as listeners
 from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.request import Resource
-from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.mine.topic_chain.advance import Rows, advance
 from fusemine.tasks.mine.topic_chain.encoder import remember
 from fusemine.tasks.mine.topic_chain.naming.cache import NAMES
@@ -39,7 +38,7 @@ def run(inputs: Inputs, _: Settings | None, __: Progress) -> Output:
     """Let a partition's rows join the known topics, or group all texts again."""
     settings, rows = inputs.section(TopicsSettings), _Rows(inputs.window())
     before = inputs.previous
-    with inputs.device(inputs.section(EmbedSettings).device) as device:
+    with inputs.device() as device:
         namer = _namer(inputs.store, settings) if settings.naming else None
         state = advance(read_state(before), rows, inputs.partition, settings, namer, device)
     remember(inputs.store, settings, inputs.resource("encoder"))

@@ -34,7 +34,7 @@ def _plain(value: object) -> object:
 
 
 def picture(title: str, width: float, height: float, *children: object, kind: str = "") -> Markup:
-    """The outer element, which grows with the page and tells its title to a screen reader."""
+    """The outer element, which grows with the page; a screen reader reads its title."""
     box = f"0 0 {width:g} {height:g}"
     return el("svg", *children, class_=f"chart {kind}", viewBox=box, role="img", aria_label=title)
 

@@ -16,7 +16,7 @@ STAGE = Stage(
     reads=("train",),
     uses=("embed",),
     resources={"encoder": "fusemine.tasks.embed.engine:provide"},
-    # Nearly all of it runs, and reading it as `code_hash` does takes longer than scoring a row.
+    # Nearly all of it runs, and reading it as `code_of` does takes longer than scoring a row.
     package="fusemine.tasks",
     libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch"),
     unit="rows",

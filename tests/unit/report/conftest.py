@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from unit.report.given import SUMMARIES, TABLES, changed
 from unit.report.mined import (
     ANOMALY,
     CLUSTERING,
@@ -26,7 +26,9 @@ from unit.report.mined import (
 )
 from unit.report.summaries import number_summary, summary
 
-from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.clean.contracts import CLEAN
+from fusemine.tasks.core.contract import REJECTED
+from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS
 from fusemine.tasks.report.model import ReportInputs, StageRow
 
 Make = Callable[..., ReportInputs]
@@ -91,7 +93,9 @@ def make_inputs(
         "versions": {"polars": "1"},
         "keys": {"clean": "abc"},
     }
-    return ReportInputs(**(values | replaced))
+    values |= replaced
+    mined = {name: values.pop(name, None) for name in (*TABLES, *SUMMARIES)}
+    return changed(ReportInputs(**values), **mined)
 
 
 def clean_rows(
@@ -128,7 +132,7 @@ def clean_rows(
             "number.height": pl.Float64,
         },
     )
-    return checked(frame, contracts.CLEAN)
+    return checked(frame, CLEAN)
 
 
 def prediction_rows(clean: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
@@ -143,7 +147,7 @@ def prediction_rows(clean: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame
         probability=sure,
         **{f"probability.{name}": sure if name == first else 1 - sure for name in classes[:5]},
     )
-    return checked(frame, contracts.PREDICTIONS)
+    return checked(frame, PREDICTIONS)
 
 
 def doubt_rows(clean: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +166,7 @@ def doubt_rows(clean: pl.DataFrame) -> pl.DataFrame:
         confidence=1 - place / 20,
         alike=pl.when(is_copy).then(pl.lit("r0")),
     )
-    return checked(frame, contracts.DOUBTS)
+    return checked(frame, DOUBTS)
 
 
 def number_inputs(rows: int = 80) -> ReportInputs:
@@ -180,7 +184,7 @@ def number_inputs(rows: int = 80) -> ReportInputs:
         prediction=pl.lit("40.5"),
         probability=pl.lit(None, pl.Float64),
     )
-    return replace(
+    return changed(
         inputs,
         clean=clean,
         predictions=predictions,
@@ -193,4 +197,4 @@ def number_inputs(rows: int = 80) -> ReportInputs:
 def removed(stage: str, rule: str, reason: str, row: str) -> pl.DataFrame:
     """One row that was left out."""
     values = {"row_id": "gone", "stage": stage, "rule": rule, "reason": reason, "row": row}
-    return checked(pl.DataFrame([values]), contracts.REJECTED)
+    return checked(pl.DataFrame([values]), REJECTED)

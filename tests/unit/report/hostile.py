@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
+from unit.report.given import changed, table_of
 from unit.report.mined import CLUSTERING, burst_rows, event_rows, repeated_rows
 from unit.report.summaries import full_summary
 
@@ -34,8 +34,7 @@ def with_text(make: Make, text: str) -> ReportInputs:
     name = text.replace("\x00", "") or "name"
     inputs = make(texts=[text] * 80, classes=(name, "other"))
     left_out = [pl.lit(text).alias(column) for column in ("rule", "reason", "row")]
-    assert inputs.anomalies is not None
-    return replace(
+    return changed(
         inputs,
         name=text,
         title=text,
@@ -47,7 +46,7 @@ def with_text(make: Make, text: str) -> ReportInputs:
         rejected=inputs.rejected.with_columns(left_out),
         clean=inputs.clean.rename({"category.sky": f"category.{name}"}),
         **hostile_topics(inputs, text),
-        anomalies=inputs.anomalies.with_columns(reason=pl.lit(text)),
+        anomalies=table_of(inputs, "anomalies").with_columns(reason=pl.lit(text)),
         repeats=repeated_rows(text=text).with_columns(peak=pl.lit(text), first=pl.lit(text)),
         bursts=burst_rows("1990-02", level=text).with_columns(column=pl.lit(name)),
         classification=hostile_summary(name, text),
@@ -69,16 +68,13 @@ def said_of_topics(text: str) -> dict[str, Any]:
 
 def hostile_topics(inputs: ReportInputs, text: str) -> dict[str, pl.DataFrame]:
     """What was found of the topics, saying `text`."""
-    assert inputs.topics is not None
-    assert inputs.themes is not None
-    assert inputs.crossed is not None
     events = [("1990-02", kind) for kind in ("fitted", "born", "split", text)]
     return {
-        "topics": inputs.topics.with_columns(
+        "topics": table_of(inputs, "topics").with_columns(
             name=pl.lit(text), terms=pl.lit([text]), born=pl.lit(f"2{text}")
         ),
-        "themes": inputs.themes.with_columns(name=pl.lit(text)),
-        "crossed": inputs.crossed.with_columns(
+        "themes": table_of(inputs, "themes").with_columns(name=pl.lit(text)),
+        "crossed": table_of(inputs, "crossed").with_columns(
             column=pl.lit(text), level=pl.concat_str(pl.lit(text), "level")
         ),
         "events": event_rows(*events, ("1990-03", "merged"), text=text),
@@ -101,5 +97,4 @@ def hostile_summary(name: str, text: str) -> dict[str, Any]:
 
 def hostile_doubts(inputs: ReportInputs, text: str) -> pl.DataFrame:
     """Doubtful labels that say `text`."""
-    assert inputs.doubts is not None
-    return inputs.doubts.with_columns(suggested=pl.lit(text), alike=pl.lit(text))
+    return table_of(inputs, "doubts").with_columns(suggested=pl.lit(text), alike=pl.lit(text))

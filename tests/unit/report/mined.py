@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.core import contract as contracts
+from fusemine.tasks.core.contract import Contract
+from fusemine.tasks.mine.anomalies.contracts import ANOMALIES, BURSTS, REPEATS
+from fusemine.tasks.mine.topic_chain.contracts import EVENTS
 from fusemine.tasks.mine.topics.category_lift import crossed
+from fusemine.tasks.mine.topics.contracts import CLUSTERS, CROSSED, SHARES, THEMES, TOPICS
 from fusemine.tasks.mine.topics.over_time import over_time
 
 CLUSTERING: dict[str, Any] = {
@@ -43,7 +46,7 @@ def cluster_rows(clean: pl.DataFrame, topics: int) -> pl.DataFrame:
         x=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
         y=pl.when("has_text").then(pl.Series(random.normal(size=clean.height))),
     )
-    return checked(frame, contracts.CLUSTERS)
+    return checked(frame, CLUSTERS)
 
 
 def topic_rows(clean: pl.DataFrame, topics: int, themes: int) -> pl.DataFrame:
@@ -69,7 +72,7 @@ def topic_rows(clean: pl.DataFrame, topics: int, themes: int) -> pl.DataFrame:
         born=pl.when(pl.col("topic") == 1).then(pl.lit("1990-03")).otherwise(pl.lit("1990-01")),
         named_by=pl.lit("words"),
     )
-    return checked(frame, contracts.TOPICS)
+    return checked(frame, TOPICS)
 
 
 def theme_rows(topics: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +84,7 @@ def theme_rows(topics: pl.DataFrame) -> pl.DataFrame:
         pl.col("rows").sum(),
         pl.col("share").sum(),
     )
-    return checked(frame.sort("rows", "theme", descending=[True, False]), contracts.THEMES)
+    return checked(frame.sort("rows", "theme", descending=[True, False]), THEMES)
 
 
 def share_rows(clean: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
@@ -93,7 +96,7 @@ def share_rows(clean: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
             burst=pl.when(burst).then(True).otherwise("burst"),
             expected=pl.when(burst).then(0.4).otherwise("expected"),
         ),
-        contracts.SHARES,
+        SHARES,
     )
 
 
@@ -105,7 +108,7 @@ def crossed_rows(clean: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
         lift=pl.when(first).then(3.0).otherwise("lift"),
         notable=pl.when(first).then(True).otherwise("notable"),
     )
-    return checked(notable, contracts.CROSSED)
+    return checked(notable, CROSSED)
 
 
 def event_rows(*events: tuple[str, str], text: str = "topic") -> pl.DataFrame:
@@ -125,11 +128,11 @@ def event_rows(*events: tuple[str, str], text: str = "topic") -> pl.DataFrame:
         }
         for place, (partition, kind) in enumerate(events)
     ]
-    columns = {name: pl.Series(dtype=pl.String) for name in contracts.EVENTS.columns}
+    columns = {name: pl.Series(dtype=pl.String) for name in EVENTS.columns}
     frame = pl.DataFrame(records) if records else pl.DataFrame(columns)
     whole = dict.fromkeys(("topic", "other", "rows"), pl.Int64)
     parts = dict.fromkeys(("before", "now"), pl.Float64)
-    return checked(frame.cast({**whole, **parts, "other_name": pl.String}), contracts.EVENTS)
+    return checked(frame.cast({**whole, **parts, "other_name": pl.String}), EVENTS)
 
 
 def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
@@ -152,7 +155,7 @@ def anomaly_rows(clean: pl.DataFrame) -> pl.DataFrame:
         reason=pl.lit("height 12,000 is rare"),
         near=pl.when(place < 3).then(pl.lit(["r3", "r4"])),
     )
-    return checked(frame, contracts.ANOMALIES)
+    return checked(frame, ANOMALIES)
 
 
 def repeated_rows(groups: int = 2, text: str = "no damage") -> pl.DataFrame:
@@ -171,7 +174,7 @@ def repeated_rows(groups: int = 2, text: str = "no damage") -> pl.DataFrame:
         text=pl.lit(text),
         burst=place == groups - 1,
     )
-    return checked(frame, contracts.REPEATS)
+    return checked(frame, REPEATS)
 
 
 def burst_rows(*partitions: str, level: str = "cloud") -> pl.DataFrame:
@@ -190,10 +193,10 @@ def burst_rows(*partitions: str, level: str = "cloud") -> pl.DataFrame:
         }
         for place, partition in enumerate(partitions)
     ]
-    return checked(pl.DataFrame(records), contracts.BURSTS)
+    return checked(pl.DataFrame(records), BURSTS)
 
 
-def checked(frame: pl.DataFrame, contract: contracts.Contract) -> pl.DataFrame:
+def checked(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The frame, once it has passed its contract."""
     contract.check(frame.to_arrow())
     return frame

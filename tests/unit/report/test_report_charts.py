@@ -9,30 +9,23 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.report.given import content, model_of
 
-from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
-from fusemine.tasks.mine.classify.report.quality_charts import (
+from fusemine.tasks.mine.classify.report.charts import (
     calibration,
     curve,
     forest,
     growth,
+    lean,
     scatter,
 )
-from fusemine.tasks.mine.classify.report.reason_charts import lean
-from fusemine.tasks.report.assemble import assemble
-from fusemine.tasks.report.charts import (
-    bars,
-    lines,
-    means,
-    meter,
-    share_ceiling,
-    spark,
-    static_map,
-)
-from fusemine.tasks.report.model import Series, TextMap
-from fusemine.tasks.report.scale import scale_of
-from fusemine.tasks.report.settings import ReportSettings
-from fusemine.tasks.report.svg import ceiling, el
+from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
+from fusemine.tasks.mine.topics.report.map_chart import static_map
+from fusemine.tasks.mine.topics.report.model import TextMap
+from fusemine.tasks.report.charts.scale import scale_of
+from fusemine.tasks.report.charts.series import bars, lines, means, meter, share_ceiling, spark
+from fusemine.tasks.report.charts.svg import ceiling, el
+from fusemine.tasks.report.model import Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +60,7 @@ def test_the_tallest_bar_fills_the_height_that_its_value_asks_for() -> None:
 def test_a_line_breaks_where_there_are_no_rows() -> None:
     values = [0.1, 0.2, None, 0.3]
     bounds = [v and v / 2 for v in values], [v and v * 2 for v in values]
-    series = Series("share", values, *bounds, percent=True)
+    series = Series("share", values, *bounds)
     svg = lines(series, ["a", "b", "c", "d"], high=0.5)
     drawn = [p for p in parts(svg, "path") if p.get("class") == "line"]
     assert len(drawn) == 2
@@ -197,7 +190,7 @@ def test_means_below_zero_have_a_place_and_a_name() -> None:
 @pytest.fixture
 def texts(make: Callable[..., ReportInputs]) -> TextMap:
     """The map of a small run."""
-    found = assemble(make(), ReportSettings()).map
+    found = content(model_of(make()), "map")
     assert isinstance(found, TextMap)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
-from unit.report.sections import TWO, label_of, told
+from unit.report.given import TWO, label_of, table_of, told
 from unit.report.summaries import full_summary
 
 from fusemine.tasks.mine.classify.report.model import Groups
@@ -53,8 +53,7 @@ def test_doubtful_labels_are_listed_with_some_copies_among_them(make: Make) -> N
 
 
 def test_a_row_that_is_doubted_twice_is_shown_once(make: Make) -> None:
-    table = make().doubts
-    assert table is not None
+    table = table_of(make(), "doubts")
     twice = pl.concat([table, table.with_columns(kind=pl.lit("copy with another label"))])
     doubts = label_of(make(classification=full_summary(TWO), doubts=twice)).doubts
     assert doubts is not None

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,16 +16,24 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from unit.report.given import changed, model_of, table_of
 from unit.report.hostile import HOSTILE, with_text
 from unit.report.mined import repeated_rows
 from unit.report.summaries import full_summary
 
-from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.model import ReportInputs, StageRow
-from fusemine.tasks.report.render import TEMPLATES, render_html, script_json, templates_digest
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.report.render import (
+    STYLE,
+    TEMPLATES,
+    render_html,
+    script_json,
+    template_folders,
+    templates_digest,
+)
 
 Make = Callable[..., ReportInputs]
+FOLDERS = template_folders(GRAPH)
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section"),
     *("footer", "article", "h1", "h2", "h3", "h4", "p", "a", "b", "bdi", "span", "small", "pre"),
@@ -63,7 +70,7 @@ class Page(HTMLParser):
 
 def html_of(inputs: ReportInputs) -> str:
     """The report as HTML."""
-    return render_html(assemble(inputs, ReportSettings()))
+    return render_html(model_of(inputs), FOLDERS)
 
 
 def assert_harmless(html: str) -> Page:
@@ -129,8 +136,7 @@ def test_no_address_outside_the_file_stands_in_it(make: Make) -> None:
 
 def test_the_maps_data_are_those_of_the_model(make: Make) -> None:
     inputs = with_text(make, HOSTILE[2])
-    model = assemble(inputs, ReportSettings())
-    page = Page(render_html(model))
+    page = Page(html_of(inputs))
     data = json.loads(page.scripts[0])
     assert set(data["texts"]) == {HOSTILE[2]}
     assert len(data["x"]) == len(data["topic"]) == 80
@@ -141,8 +147,23 @@ def test_the_maps_data_are_those_of_the_model(make: Make) -> None:
 
 
 def test_the_templates_have_one_digest() -> None:
-    assert re.fullmatch("[0-9a-f]{64}", templates_digest())
-    assert templates_digest() == templates_digest()
+    assert re.fullmatch("[0-9a-f]{64}", templates_digest(FOLDERS))
+    assert templates_digest(FOLDERS) == templates_digest(FOLDERS)
+
+
+def test_the_digest_depends_on_names_and_content_and_on_no_place(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there" / "templates"
+    for folder in (here, there):
+        folder.mkdir(parents=True)
+        (folder / "a.j2").write_text("a")
+    assert templates_digest([here]) == templates_digest([there])
+    (there / "b.j2").write_text("b")
+    assert templates_digest([here]) != templates_digest([there])
+
+
+def test_no_two_templates_have_one_name() -> None:
+    names = [file.name for folder in FOLDERS for file in folder.iterdir()]
+    assert len(names) == len(set(names)) > len(list(TEMPLATES.iterdir()))
 
 
 def test_the_same_inputs_give_the_same_bytes(make: Make) -> None:
@@ -182,7 +203,7 @@ def test_shades_are_classes_because_the_policy_allows_no_style_attribute(make: M
 
 
 def test_every_class_of_a_mark_has_a_style(make: Make) -> None:
-    style = (TEMPLATES / "style.css").read_text("utf-8")
+    style = (TEMPLATES / STYLE).read_text("utf-8")
     steps = [f".{side}{step}" for side in ("up", "down") for step in (1, 2, 3, 4)]
     shades = [f".{side}{step}" for side in ("more", "less") for step in (1, 2, 3, 4)]
     others = [".for", ".against", ".alarm", ".caution", ".burst", ".badge"]
@@ -239,11 +260,10 @@ def test_cards_mark_flagged_rows_and_new_rows_have_a_heading_of_their_own(make: 
     assert html.count('<b class="badge">flagged</b>') == 3
     assert html.index("New in <bdi>1990-08</bdi>") < html.index("The least usual of all other rows")
     inputs = make(partitions=1)
-    assert inputs.anomalies is not None
-    none = inputs.anomalies.with_columns(flagged=pl.lit(False))
-    quiet = html_of(replace(inputs, anomalies=none))
+    none = table_of(inputs, "anomalies").with_columns(flagged=pl.lit(False))
+    quiet = html_of(changed(inputs, anomalies=none))
     assert '<b class="badge">flagged</b>' not in quiet
     assert "New in <bdi>" not in quiet
-    every = html_of(replace(inputs, anomalies=none.with_columns(new=pl.lit(True))))
+    every = html_of(changed(inputs, anomalies=none.with_columns(new=pl.lit(True))))
     assert every.count('<b class="badge">new</b>') == 40
     assert "New in <bdi>" not in every

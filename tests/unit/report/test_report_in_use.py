@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.report.given import changed, content, model_of
 from unit.report.test_report_html import html_of
 from unit.report.watched import (
     NEW,
@@ -24,27 +25,28 @@ from unit.report.watched import (
     watched,
 )
 
-from fusemine.tasks.core.artifact import MAIN, Draft, Job
-from fusemine.tasks.report.assemble import assemble
-from fusemine.tasks.report.gather import models
-from fusemine.tasks.report.markdown import five_lines, render_markdown
-from fusemine.tasks.report.model import ReportInputs, ReportModel, Skipped
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.core.artifact import MAIN, SUMMARY, Draft, Job, to_json
+from fusemine.tasks.core.inputs import Inputs
+from fusemine.tasks.core.request import Request
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.report.compute import said
+from fusemine.tasks.report.markdown import render_markdown
+from fusemine.tasks.report.model import ReportInputs, Skipped
 from fusemine.tasks.serving.monitor.contracts import WATCH
 from fusemine.tasks.serving.monitor.report.since import Since
 
 Make = Callable[..., ReportInputs]
 
 
-def report(inputs: ReportInputs) -> ReportModel:
-    """The model of a report."""
-    return assemble(inputs, ReportSettings())
+def lines_of(inputs: ReportInputs) -> list[str]:
+    """The report in short."""
+    return model_of(inputs).findings
 
 
 def test_a_run_without_models_in_use_has_neither_section_nor_link(make: Make) -> None:
-    assert report(make()).in_use is None
+    assert content(model_of(make()), "in-use") is None
     assert "in-use" not in html_of(make()).split("</style>")[1]
-    assert "model in use" not in render_markdown(report(make()))
+    assert "model in use" not in render_markdown(model_of(make()))
 
 
 def test_the_section_stands_between_the_label_and_the_map_and_has_a_link(make: Make) -> None:
@@ -55,7 +57,7 @@ def test_the_section_stands_between_the_label_and_the_map_and_has_a_link(make: M
 
 
 def test_a_model_that_foretells_no_label_is_a_sentence(make: Make) -> None:
-    section = report(make(**watched(label=None))).in_use
+    section = content(model_of(make(**watched(label=None))), "in-use")
     assert isinstance(section, Skipped)
     assert section.lead == f"{NOW} foretells no label, so nothing tells how well it does."
     assert section.lead in html_of(make(**watched(label=None)))
@@ -85,7 +87,7 @@ def test_errors_of_numbers_are_put_together_by_their_squares(make_numbers: Make)
         part("1990-05", metric=(3.0, 2.0, 4.0), loss=(9.0, 8.0, 10.0)),
         part("1990-06", metric=(1.0, 0.5, 2.0), loss=(1.0, 0.0, 2.0)),
     )
-    lead = section_of(replace(make_numbers(), **numbers(*rows))).lead
+    lead = section_of(changed(make_numbers(), **numbers(*rows))).lead
     low, high = (math.sqrt(5 + sign * math.hypot(0.5, 0.5)) for sign in (-1, 1))
     assert f"an RMSE of {math.sqrt(5):.3f} ({low:.3f} to {high:.3f})," in lead
     assert lead.endswith("5.000 (4.000 to 6.000) on its own test rows: clearly better.")
@@ -140,15 +142,15 @@ def test_of_labels_that_are_not_known_or_too_few_the_lead_says_that(make: Make) 
 
 
 def test_findings_are_silent_while_all_is_well(make: Make) -> None:
-    usual = five_lines(report(make()))
-    assert five_lines(report(make(**watched(part("1990-05"))))) == usual
+    usual = lines_of(make())
+    assert lines_of(make(**watched(part("1990-05")))) == usual
     followed = watched(part("1990-05"), due=True, reasons=["1 partition came"])
-    assert five_lines(report(make(**followed, challenge=challenge()))) == usual
+    assert lines_of(make(**followed, challenge=challenge())) == usual
 
 
 def test_findings_tell_of_a_model_that_needs_a_look_and_are_still_five(make: Make) -> None:
     bad = part("1990-05", metric=(0.4, 0.3, 0.5), gap=(0.05, 0.02, 0.08))
-    lines = five_lines(report(make(**watched(bad, due=True))))
+    lines = lines_of(make(**watched(bad, due=True)))
     assert len(lines) == 5
     assert lines[1].endswith(
         f" In use before this run was {NOW}: its average precision since it was trained, "
@@ -202,7 +204,7 @@ def test_what_became_of_a_new_model_is_said_in_plain_words(
     assert compared is not None
     assert compared.lead == said
     assert bool(compared.lines) == ("why_not" not in changed)
-    assert said in render_markdown(report(inputs)).replace("\\", "")
+    assert said in render_markdown(model_of(inputs)).replace("\\", "")
 
 
 def test_where_a_person_promotes_the_report_says_so(make: Make) -> None:
@@ -248,12 +250,13 @@ def test_whether_a_new_model_is_due_comes_with_its_reasons(
 
 
 def test_the_artifacts_give_what_the_report_reads(make_job: Callable[..., Job]) -> None:
-    with Draft(make_job("watch", "1990-05")) as draft:
+    with Draft(make_job("monitor", "1990-05")) as draft:
         draft.table(MAIN, table([part("1990-05")]), WATCH)
-        draft.json("summary.json", {"model": NOW})
+        draft.bytes(SUMMARY, to_json({"model": NOW}))
         draft.count(120, 120, 0)
-    found = models(draft.finished(), None)
-    assert found["watch"]["model"].to_list() == [NOW]
-    assert found["watching"] == {"model": NOW}
-    assert found["challenge"] is None
-    assert set(models(None, None).values()) == {None}
+    request = Request(draft.job, {"monitor": (draft.finished(),), "challenge": ()})
+    tables, summaries = said(Inputs(request, GRAPH, draft, lambda *_: None))
+    assert tables["monitor"][MAIN]["model"].to_list() == [NOW]
+    assert summaries == {"monitor": {"model": NOW}}
+    nothing = Inputs(replace(request, reads={}), GRAPH, draft, lambda *_: None)
+    assert said(nothing) == ({}, {})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from unit.report.given import changed, model_of
 from unit.report.hostile import HOSTILE
 from unit.report.test_report_html import assert_harmless, html_of
 from unit.report.test_report_markdown import kinds
@@ -22,10 +22,8 @@ from unit.report.watched import (
     watched,
 )
 
-from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.markdown import render_markdown
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.settings import ReportSettings
 from fusemine.tasks.serving.monitor.report.charts import watched_gap, watched_metric
 
 Make = Callable[..., ReportInputs]
@@ -33,7 +31,7 @@ Make = Callable[..., ReportInputs]
 
 def markdown_of(inputs: ReportInputs) -> str:
     """The summary as Markdown."""
-    return render_markdown(assemble(inputs, ReportSettings()))
+    return render_markdown(model_of(inputs))
 
 
 def drawn(svg: str, tag: str, kind: str = "") -> list[ElementTree.Element]:
@@ -110,7 +108,7 @@ def test_three_hundred_partitions_and_models_are_cut_to_what_can_be_read(make: M
 def test_numbers_of_any_size_are_printed(make_numbers: Make, value: float) -> None:
     three = (value, value, value)
     rows = [part(month, metric=three, gap=three, loss=three) for month in months(3)]
-    assert html_of(replace(make_numbers(), **numbers(*rows))).endswith("</html>")
+    assert html_of(changed(make_numbers(), **numbers(*rows))).endswith("</html>")
 
 
 @pytest.mark.parametrize("text", HOSTILE)

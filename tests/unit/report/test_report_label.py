@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
-from unit.report.sections import TWO, label_of, told
+from unit.report.given import TWO, changed, label_of, model_of, table_of, told
 from unit.report.summaries import full_summary
 
 from fusemine.tasks.mine.classify.report.metrics import gain_words
 from fusemine.tasks.mine.classify.report.model import Choice, Learning, Quality
-from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 
@@ -23,7 +20,7 @@ Make = Callable[..., ReportInputs]
 def findings(make: Make, **changed: Any) -> list[str]:
     """The five lines of a full summary, some parts of it changed."""
     inputs = make(classification=full_summary(TWO) | changed)
-    return assemble(inputs, ReportSettings()).findings
+    return model_of(inputs).findings
 
 
 def quality_of(inputs: ReportInputs) -> Quality:
@@ -261,7 +258,7 @@ def test_one_size_is_no_curve(make: Make) -> None:
 
 
 def test_the_headline_figure_is_that_of_the_chosen_model_and_names_a_leak(make: Make) -> None:
-    model = assemble(make(classification=full_summary(TWO)), ReportSettings())
+    model = model_of(make(classification=full_summary(TWO)))
     figure = next(f for f in model.figures if f.name == "average precision")
     assert figure.value == "0.750"
     assert figure.detail == "the chosen model, 0.600 to 0.800, “column” gives it away"
@@ -269,8 +266,7 @@ def test_the_headline_figure_is_that_of_the_chosen_model_and_names_a_leak(make: 
 
 def test_rows_that_were_left_undecided_have_no_prediction_and_make_a_report(make: Make) -> None:
     inputs = make(classification=full_summary(TWO))
-    assert inputs.predictions is not None
-    silent = inputs.predictions.with_columns(prediction=pl.lit(None, pl.String))
-    reasons = label_of(replace(inputs, predictions=silent)).reasons
+    silent = table_of(inputs, "predictions").with_columns(prediction=pl.lit(None, pl.String))
+    reasons = label_of(changed(inputs, predictions=silent)).reasons
     assert reasons is not None
     assert [card.title for card in reasons.explained][1] == "A mistake"

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from unit.report.given import content, model_of, table_of
 
+from fusemine.tasks.mine.topics.report.model import TextMap
 from fusemine.tasks.mine.topics.report.text_map import GRID, TEXT_BYTES, frame, grid, sample
-from fusemine.tasks.report.assemble import assemble
-from fusemine.tasks.report.model import ReportInputs, Skipped, TextMap
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.report.model import ReportInputs, Skipped
 
 Make = Callable[..., ReportInputs]
 PLACES = arrays(np.float64, (2, 20), elements=st.floats(-1e6, 1e6))
@@ -24,7 +24,7 @@ PLACES = arrays(np.float64, (2, 20), elements=st.floats(-1e6, 1e6))
 
 def map_of(inputs: ReportInputs, points: int = 25_000) -> TextMap:
     """The map, which was not skipped."""
-    found = assemble(inputs, ReportSettings(map_points=points)).map
+    found = content(model_of(inputs, map_points=points), "map")
     assert isinstance(found, TextMap)
     return found
 
@@ -123,8 +123,6 @@ def test_many_topics_have_a_legend_by_theme_and_keep_their_names(make: Make) -> 
 
 
 def test_rows_without_any_place_have_no_map(make: Make) -> None:
-    nowhere = make().clusters
-    assert nowhere is not None
-    nowhere = nowhere.with_columns(x=pl.lit(None, pl.Float64))
-    found = assemble(make(clusters=nowhere), ReportSettings()).map
+    nowhere = table_of(make(), "clusters").with_columns(x=pl.lit(None, pl.Float64))
+    found = content(model_of(make(clusters=nowhere)), "map")
     assert isinstance(found, Skipped)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from unit.report.given import changed, model_of, table_of
 from unit.report.mined import event_rows
 from unit.report.summaries import full_summary
 
-from fusemine.tasks.report.assemble import assemble
-from fusemine.tasks.report.markdown import five_lines, render_markdown, table
-from fusemine.tasks.report.model import ReportInputs, ReportModel
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.report.markdown import render_markdown, table
+from fusemine.tasks.report.model import ReportInputs
 from fusemine.tasks.table.escaping import escape
 
 Make = Callable[..., ReportInputs]
@@ -37,11 +35,6 @@ HOSTILE = (
 )
 PLAIN = {"inline", "text", "softbreak", "paragraph_open", "paragraph_close"}
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-
-
-def model_of(inputs: ReportInputs) -> ReportModel:
-    """The model of a report."""
-    return assemble(inputs, ReportSettings())
 
 
 def kinds(markdown: str) -> set[str]:
@@ -95,9 +88,8 @@ def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows(make: 
 
 def test_new_rows_come_before_all_others_whatever_their_rank(make: Make) -> None:
     inputs = make()
-    assert inputs.anomalies is not None
-    flagged = inputs.anomalies.with_columns(flagged=pl.col("rank").is_in([1, 75]))
-    written = render_markdown(model_of(replace(inputs, anomalies=flagged)))
+    flagged = table_of(inputs, "anomalies").with_columns(flagged=pl.col("rank").is_in([1, 75]))
+    written = render_markdown(model_of(changed(inputs, anomalies=flagged)))
     assert "| r74 (new) |" in written
     assert written.index("| r74 (new) |") < written.index("| r0 |")
     assert "1 of them new in 1990" in written
@@ -106,9 +98,8 @@ def test_new_rows_come_before_all_others_whatever_their_rank(make: Make) -> None
 
 def test_where_no_row_is_flagged_the_table_has_no_column_for_it(make: Make) -> None:
     inputs = make()
-    assert inputs.anomalies is not None
-    none = inputs.anomalies.with_columns(flagged=pl.lit(False))
-    written = render_markdown(model_of(replace(inputs, anomalies=none)))
+    none = table_of(inputs, "anomalies").with_columns(flagged=pl.lit(False))
+    written = render_markdown(model_of(changed(inputs, anomalies=none)))
     assert "| 2 | 1 in 79 | r1 | deer on the runway number 0 |" in written
 
 
@@ -134,12 +125,10 @@ def test_hostile_data_leave_the_summarys_markup_as_it_was(make: Make) -> None:
     usual = kinds(render_markdown(model_of(make())))
     for text in HOSTILE:
         inputs = make(texts=[text] * 80, title=text, notes=text)
-        assert inputs.topics is not None
-        assert inputs.themes is not None
-        named = replace(
+        named = changed(
             inputs,
-            topics=inputs.topics.with_columns(name=pl.lit(text)),
-            themes=inputs.themes.with_columns(name=pl.lit(text)),
+            topics=table_of(inputs, "topics").with_columns(name=pl.lit(text)),
+            themes=table_of(inputs, "themes").with_columns(name=pl.lit(text)),
             events=event_rows(("1990-02", "grew"), ("1990-04", "born"), text=text),
         )
         assert kinds(render_markdown(model_of(named))) <= usual | {"text_special"}
@@ -152,6 +141,6 @@ def test_skipped_miners_are_a_sentence_each(make: Make) -> None:
 
 
 def test_the_closing_lines_are_five_and_printable(make: Make) -> None:
-    lines = five_lines(model_of(make(texts=["\x1b[31mred\nline"] * 80)))
+    lines = model_of(make(texts=["\x1b[31mred\nline"] * 80)).findings
     assert len(lines) == 5
     assert all(line.isprintable() for line in lines)

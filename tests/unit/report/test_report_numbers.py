@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import polars as pl
 import pytest
-from unit.report.sections import label_of
+from unit.report.given import changed, content, label_of, model_of, table_of
 
-from fusemine.tasks.mine.topics.report.model import Topics
-from fusemine.tasks.report.assemble import assemble
-from fusemine.tasks.report.model import ReportInputs, ReportModel, TextMap, Trends
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.mine.topics.report.model import TextMap, Topics
+from fusemine.tasks.report.model import ReportInputs
+from fusemine.tasks.report.trends import Trends
 
 Make = Callable[..., ReportInputs]
-
-
-def report(inputs: ReportInputs) -> ReportModel:
-    """The model of a report."""
-    return assemble(inputs, ReportSettings())
 
 
 def test_the_lead_holds_the_error_against_that_of_the_mean(make_numbers: Make) -> None:
@@ -36,7 +29,7 @@ def test_the_lead_holds_the_error_against_that_of_the_mean(make_numbers: Make) -
 
 
 def test_the_headline_is_the_mean_of_the_label_and_the_error(make_numbers: Make) -> None:
-    figures = {figure.name: figure for figure in report(make_numbers()).figures}
+    figures = {figure.name: figure for figure in model_of(make_numbers()).figures}
     assert figures["mean of speed"].value == "39.16"
     assert figures["mean of speed"].detail == "0 to 79"
     assert figures["RMSE"].value == "5.000"
@@ -47,13 +40,13 @@ def test_the_headline_is_the_mean_of_the_label_and_the_error(make_numbers: Make)
 def test_the_finding_names_the_better_of_table_and_text_by_the_smaller_error(
     make_numbers: Make,
 ) -> None:
-    line = report(make_numbers()).findings[1]
+    line = model_of(make_numbers()).findings[1]
     assert line.startswith("Label: RMSE 5.000 (4.000 to 6.000) from table and text, 7.000 from")
     assert "7.000 from table alone" in line
 
 
 def test_a_partition_is_set_against_the_window_by_its_mean(make_numbers: Make) -> None:
-    line = report(make_numbers(rows=400)).findings[4]
+    line = model_of(make_numbers(rows=400)).findings[4]
     assert "mean of speed 374.7 against" in line
     assert "label rate" not in line
 
@@ -81,8 +74,8 @@ def test_predicted_and_true_numbers_are_points_and_half_their_errors_are_said(
 def test_numbers_too_large_to_be_drawn_are_left_out(make_numbers: Make) -> None:
     inputs = make_numbers()
     spread = {"predicted": [1.0, 1e300, 2.0], "true": [1.0, 2.0, -1e200]}
-    summary = {**(inputs.classification or {}), "spread": spread}
-    quality = label_of(replace(inputs, classification=summary)).quality
+    summary = {**inputs.summaries["classify"], "spread": spread}
+    quality = label_of(changed(inputs, classification=summary)).quality
     assert quality is not None
     assert quality.spread == [(1.0, 1.0)]
 
@@ -107,18 +100,17 @@ def test_doubtful_numbers_are_shown_beside_what_was_foretold(make_numbers: Make)
 
 def test_topics_have_means_and_no_rates(make_numbers: Make) -> None:
     inputs = make_numbers()
-    section = report(inputs).topics
+    section = content(model_of(inputs), "topics")
     assert isinstance(section, Topics)
     topic = section.named[0]
-    assert inputs.clusters is not None
-    members = inputs.clusters.filter(pl.col("topic") == 0).select("row_id")
+    members = table_of(inputs, "clusters").filter(pl.col("topic") == 0).select("row_id")
     values = inputs.clean.join(members, on="row_id")["label"].drop_nulls().cast(pl.Float64)
     assert float(topic.rate_words) == pytest.approx(float(values.to_numpy().mean()), abs=0.01)
     assert (topic.rate, section.base_rate, section.rate_name) == (None, None, "mean of speed")
 
 
 def test_a_mean_over_time_lies_within_its_band_and_is_in_place_of_rates(make_numbers: Make) -> None:
-    section = report(make_numbers()).trends
+    section = content(model_of(make_numbers()), "trends")
     assert isinstance(section, Trends)
     assert section.rates == []
     assert section.mean is not None
@@ -128,7 +120,7 @@ def test_a_mean_over_time_lies_within_its_band_and_is_in_place_of_rates(make_num
 
 
 def test_the_map_colours_quarters_of_the_numbers(make_numbers: Make) -> None:
-    section = report(make_numbers()).map
+    section = content(model_of(make_numbers()), "map")
     assert isinstance(section, TextMap)
     assert len(section.labels) == 5
     assert section.labels[0].startswith("below ")
@@ -140,7 +132,7 @@ def test_the_map_colours_quarters_of_the_numbers(make_numbers: Make) -> None:
 def test_equal_numbers_have_fewer_quarters_and_lose_no_row(make_numbers: Make) -> None:
     inputs = make_numbers()
     same = inputs.clean.with_columns(label=pl.lit("7.0"))
-    section = report(replace(inputs, clean=same)).map
+    section = content(model_of(changed(inputs, clean=same)), "map")
     assert isinstance(section, TextMap)
     assert section.labels == ["below 7", "7 or more", ""]
     assert set(section.label) == {1}
@@ -148,11 +140,11 @@ def test_equal_numbers_have_fewer_quarters_and_lose_no_row(make_numbers: Make) -
 
 def test_a_number_that_was_not_learnt_is_known_from_the_settings(make_numbers: Make) -> None:
     inputs = make_numbers()
-    skipped = replace(
+    skipped = changed(
         inputs,
         classification={"skipped": "only 3 rows have a label", "kind": None},
         settings={"columns": {"label": {"column": "speed", "kind": "number"}}},
     )
-    names = [figure.name for figure in report(skipped).figures]
+    names = [figure.name for figure in model_of(skipped).figures]
     assert "mean of speed" in names
     assert "classes of the label" not in names

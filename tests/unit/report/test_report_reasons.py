@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.report.sections import told
+from unit.report.given import told
 from unit.report.summaries import explanation
 
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.report.explained import STEPS, explained
 from fusemine.tasks.mine.classify.report.model import Explained, Reasons
 from fusemine.tasks.report.facts import facts
@@ -29,7 +30,7 @@ def reasons_of(make: Make, **changed: Any) -> Reasons:
 def cards(make: Make, *found: dict[str, Any]) -> list[Explained]:
     """Explained rows, shown and folded ones."""
     inputs = make()
-    shown, folded = explained(inputs, facts(inputs), found)
+    shown, folded = explained(inputs, facts(inputs, GRAPH), found)
     return [*shown, *folded]
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import polars as pl
+from unit.report.given import table_of
 
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.mine.anomalies import compute as anomalies
+from fusemine.tasks.mine.classify import compute as classify
+from fusemine.tasks.mine.topics import compute as topics
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.results import results, topics_of_rows
+from fusemine.tasks.report.results import results
 
 Make = Callable[..., ReportInputs]
 
@@ -16,12 +21,13 @@ Make = Callable[..., ReportInputs]
 def test_results_say_how_unusual_each_row_is_whether_it_is_flagged_and_why(make: Make) -> None:
     inputs = make()
     raw = inputs.clean.select("row_id", "partition", source=pl.lit("a.csv"), anomaly_flagged="text")
-    mined = (inputs.predictions, inputs.clusters, inputs.topics, inputs.anomalies)
-    predictions, clusters, topics, anomalies = (t for t in mined if t is not None)
-    # Of the last row nothing is known.
-    table = results(
-        raw, inputs.clean, predictions, topics_of_rows(clusters, topics), anomalies.head(79)
-    )
+    parts = [
+        classify.row_columns(table_of(inputs, "predictions")),
+        topics.row_columns(table_of(inputs, "clusters"), table_of(inputs, "topics")),
+        # Of the last row nothing is known.
+        anomalies.row_columns(table_of(inputs, "anomalies").head(79)),
+    ]
+    table = results(raw, inputs.clean, parts, GRAPH.row_columns)
     RESULTS.check(table.to_arrow())
     assert table["row_id"].to_list() == inputs.clean["row_id"].to_list()
     assert table["anomaly_flagged"].to_list() == [True] * 3 + [False] * 76 + [None]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.report.given import changed, content, model_of, table_of
 from unit.report.mined import CLUSTERING, event_rows
 
 from fusemine.tasks.mine.topics.report.changes import MOST, SHOWN, counted
@@ -17,16 +17,14 @@ from fusemine.tasks.mine.topics.report.heat import SHADES
 from fusemine.tasks.mine.topics.report.model import Topics
 from fusemine.tasks.mine.topics.report.quality import quality_words
 from fusemine.tasks.mine.topics.report.themes import MANY, palette
-from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 
 
 def topics_of(inputs: ReportInputs, **settings: Any) -> Topics:
     """The topics' section, which was not skipped."""
-    section = assemble(inputs, ReportSettings(**settings)).topics
+    section = content(model_of(inputs, **settings), "topics")
     assert isinstance(section, Topics)
     return section
 
@@ -61,8 +59,9 @@ def test_one_topic_is_told_without_a_largest(make: Make) -> None:
 
 def test_topics_of_an_unknown_theme_are_not_lost(make: Make) -> None:
     inputs = make(topic_count=6, theme_count=3)
-    assert inputs.themes is not None
-    section = topics_of(replace(inputs, themes=inputs.themes.filter(pl.col("theme") < 2)))
+    section = topics_of(
+        changed(inputs, themes=table_of(inputs, "themes").filter(pl.col("theme") < 2))
+    )
     assert [theme.name for theme in section.themes][-1] == "other topics"
     assert sum(theme.topics for theme in section.themes) == 6
 
@@ -149,9 +148,8 @@ def test_the_heat_map_shows_the_columns_with_pairs_beyond_chance(make: Make) -> 
 
 def test_levels_that_begin_alike_have_columns_of_their_own(make: Make) -> None:
     inputs = make()
-    assert inputs.crossed is not None
-    alike = inputs.crossed.with_columns(level="a" * 45 + pl.col("level"))
-    (heat,) = topics_of(replace(inputs, crossed=alike)).heat
+    alike = table_of(inputs, "crossed").with_columns(level="a" * 45 + pl.col("level"))
+    (heat,) = topics_of(changed(inputs, crossed=alike)).heat
     assert heat.levels == ["a" * 45 + "clear", "a" * 45 + "cloud"]
     (usual,) = topics_of(inputs).heat
     assert heat.rows == usual.rows
@@ -159,9 +157,8 @@ def test_levels_that_begin_alike_have_columns_of_their_own(make: Make) -> None:
 
 def test_a_column_without_notable_pairs_has_no_heat_map(make: Make) -> None:
     inputs = make()
-    assert inputs.crossed is not None
-    plain = inputs.crossed.with_columns(notable=pl.lit(False))
-    assert topics_of(replace(inputs, crossed=plain)).heat == []
+    plain = table_of(inputs, "crossed").with_columns(notable=pl.lit(False))
+    assert topics_of(changed(inputs, crossed=plain)).heat == []
 
 
 @given(st.floats(0, 50))
@@ -240,10 +237,9 @@ def test_what_was_not_measured_is_not_told() -> None:
 )
 def test_it_is_told_who_named_the_topics(make: Make, by: list[str], said: str) -> None:
     inputs = make()
-    assert inputs.topics is not None
     # The first line is that of the rows without text.
-    named = inputs.topics.sort("topic").with_columns(named_by=pl.Series(by))
-    assert topics_of(replace(inputs, topics=named)).naming.startswith(said)
+    named = table_of(inputs, "topics").sort("topic").with_columns(named_by=pl.Series(by))
+    assert topics_of(changed(inputs, topics=named)).naming.startswith(said)
 
 
 def test_what_went_wrong_with_naming_is_told(make: Make) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.report.given import changed, content, model_of, table_of
 from unit.report.mined import ANOMALY, burst_rows, repeated_rows
 
+from fusemine.tasks.mine.anomalies.report.cards import _rarity, _views
 from fusemine.tasks.mine.anomalies.report.model import Anomalies
-from fusemine.tasks.mine.anomalies.report.section import FOLDED, NEW, _rarity, _views
-from fusemine.tasks.report.assemble import assemble
+from fusemine.tasks.mine.anomalies.report.section import FOLDED, NEW
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.settings import ReportSettings
 
 Make = Callable[..., ReportInputs]
 SHARES = st.one_of(st.none(), st.floats(0, 1))
@@ -24,15 +23,14 @@ SHARES = st.one_of(st.none(), st.floats(0, 1))
 
 def unusual(inputs: ReportInputs, **settings: Any) -> Anomalies:
     """The section, which was not skipped."""
-    section = assemble(inputs, ReportSettings(**settings)).anomalies
+    section = content(model_of(inputs, **settings), "anomalies")
     assert isinstance(section, Anomalies)
     return section
 
 
 def flagging(inputs: ReportInputs, flagged: pl.Expr) -> ReportInputs:
     """The inputs with other rows flagged."""
-    assert inputs.anomalies is not None
-    return replace(inputs, anomalies=inputs.anomalies.with_columns(flagged=flagged))
+    return changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(flagged=flagged))
 
 
 def test_unusual_rows_come_in_their_order_with_text_and_reason(make: Make) -> None:
@@ -82,16 +80,16 @@ def test_a_card_says_whether_its_row_is_flagged(make: Make) -> None:
 
 def test_new_rows_without_a_reason_do_not_come_first(make: Make) -> None:
     inputs = make()
-    assert inputs.anomalies is not None
     reason = pl.when(pl.col("rank").is_in([2, 73, 78])).then("reason")
-    told = replace(inputs, anomalies=inputs.anomalies.with_columns(reason=reason))
+    told = changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(reason=reason))
     assert [card.rank for card in unusual(told).newest] == [73, 78]
 
 
 def test_where_all_rows_are_new_none_comes_first(make: Make) -> None:
     inputs = make()
-    assert inputs.anomalies is not None
-    section = unusual(replace(inputs, anomalies=inputs.anomalies.with_columns(new=pl.lit(True))))
+    section = unusual(
+        changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(new=pl.lit(True)))
+    )
     assert section.newest == []
     assert section.shown[0].rank == 1
 
@@ -257,5 +255,5 @@ def test_a_table_that_is_absent_is_left_out(make: Make, absent: str) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_hardly_any_rows_make_no_trouble(make: Make, rows: int) -> None:
-    model = assemble(make(rows=rows, partitions=1), ReportSettings())
-    assert model.anomalies.lead
+    model = model_of(make(rows=rows, partitions=1))
+    assert content(model, "anomalies").lead

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from unit.report.given import content, model_of
 from unit.report.mined import checked
 
-from fusemine.tasks.core import contract as contracts
-from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.model import ReportInputs
-from fusemine.tasks.report.settings import ReportSettings
+from fusemine.tasks.serving.monitor.contracts import WATCH
 from fusemine.tasks.serving.monitor.report.model import InUse
 
 Row = dict[str, Any]
@@ -47,7 +46,7 @@ def table(rows: Sequence[Row]) -> pl.DataFrame:
     floats = [n + end for n in ("metric", "loss", "gap") for end in ("", "_low", "_high")]
     types = {"partition": pl.String, "model": pl.String, "rows": pl.Int64, "labelled": pl.Int64}
     frame = pl.DataFrame(rows, {**types, **dict.fromkeys(floats, pl.Float64)})
-    return checked(frame, contracts.WATCH)
+    return checked(frame, WATCH)
 
 
 def watched(*rows: Row, **replaced: Any) -> dict[str, Any]:
@@ -89,6 +88,6 @@ def challenge(**replaced: Any) -> dict[str, Any]:
 
 def section_of(inputs: ReportInputs) -> InUse:
     """The section, which is there."""
-    section = assemble(inputs, ReportSettings()).in_use
+    section = content(model_of(inputs), "in-use")
     assert isinstance(section, InUse)
     return section

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEAR, MOST = 3, 100
 """Usual rows like one, and cards."""
 RAREST = 1e-6
-"""Smaller p-values are not told apart: they are guessed from the tail, far beyond any row."""
+"""Smaller p-values are not distinguished: they are extrapolated far beyond any row."""
 VIEWS = (
     ("text_score", "text", 0),
     ("table_score", "table", 2),
@@ -84,7 +84,7 @@ def _rarity(chance: float) -> str:
 
 
 def _views(row: Mapping[str, Any], ranked: int) -> list[View]:
-    """What each view says; its evidence is the logarithm of how rare so high a score is."""
+    """The result of each view; its evidence is the logarithm of how rare so high a score is."""
     scores = [finite(row[column]) for column, _, _ in VIEWS]
     most = 1 - 1 / (ranked + 1)
     weights = [0.0 if s is None else -math.log1p(-min(max(s, 0.0), most)) for s in scores]

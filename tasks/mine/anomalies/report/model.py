@@ -12,7 +12,7 @@ class View:
     """One way to look at a row.
 
     `score` is the share of the rows that are less unusual, None where the view cannot judge the
-    row; `evidence` is the view's share of all that speaks for the row being unusual.
+    row; `evidence` is the view's share of all evidence that the row is unusual.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Anomaly:
 
     rank: int
     rarity: str
-    """How rare such a row is, in words, such as 1 in 12,000; empty where nothing tells."""
+    """How rare such a row is, in words, such as 1 in 12,000; empty if unknown."""
     quote: Quote
     reason: str
     new: bool
@@ -78,7 +78,6 @@ class Anomalies(Section):
     folded: list[Anomaly]
     flagged: int
     new_flagged: int
-    ranked: int
     threshold: str
     absent: str
     """The views that could judge no row, and why."""

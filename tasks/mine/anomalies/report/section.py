@@ -62,7 +62,6 @@ def anomalies(
         folded=found[last : last + FOLDED],
         flagged=flagged,
         new_flagged=in_short.new_flagged(scores),
-        ranked=scores.height,
         threshold=_threshold(summary) if flagged else _unmet(summary),
         absent=_absent(summary),
         method=method(summary),

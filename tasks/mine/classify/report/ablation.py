@@ -1,4 +1,4 @@
-"""What text, table and both are worth, learnt by one and the same learner."""
+"""How good text, table and both are, each learnt by the same learner."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _learner(summary: Summary) -> str:
 
 
 def _forests(summary: Summary, shown: list[str]) -> list[Forest]:
-    """The charts: what knows nothing is the line that the others are held against."""
+    """The charts: what knows nothing is the line that the others are compared with."""
     told = [view for view in shown if view != "majority"]
     found = []
     for metric in filter(METRICS.__contains__, DRAWN):

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the figures: leaks, texts that state the label, notes."""
+"""What limits the figures: leaks, texts that state the label, and notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN, FOLDED, SENTENCE = 5, 30, 400
 COVERED = 0.2
-"""Words that go with a class are worth a note if so many rows of the class have one."""
+"""Words that go with a class are reported if so many rows of the class have one."""
 _THINGS = {
     "(order of the rows)": "the order of the rows",
     "row_id": "the row's id",
@@ -29,7 +29,7 @@ def alarms(summary: Summary) -> list[Warned]:
 
 
 def cautions(summary: Summary) -> list[Warned]:
-    """What makes the figures worth less: texts that state the label; then the notes."""
+    """What weakens the figures: texts that state the label; then the notes."""
     notes = _cut(summary.get("notes") or [])
     told = [Warned("Worth knowing", notes[:FOLDED])] if notes else []
     return [*_texts(summary), *told]
@@ -88,7 +88,7 @@ def _columns(summary: Summary) -> list[Warned]:
 
 
 def _is_leak(shuffled: Mapping[str, Any] | None) -> bool:
-    """Whether shuffled labels were foretold better than chance allows."""
+    """Whether shuffled labels were predicted better than chance allows."""
     parts = [(shuffled or {}).get(name) for name in ("score", "chance", "tolerance")]
     if not all(map(known, parts)):
         return False
@@ -135,9 +135,7 @@ def _texts(summary: Summary) -> list[Warned]:
         "texts do not say it yet, the model then knows less than the figures promise."
     )
     folded = [*sentences[SHOWN:], *_cut(one.get("why") for one in others)]
-    return [
-        Warned("The texts partly state the label", sentences[:SHOWN], advice, folded[:FOLDED]),
-    ]
+    return [Warned("The texts partly state the label", sentences[:SHOWN], advice, folded[:FOLDED])]
 
 
 def _cut(sentences: Iterable[object]) -> list[str]:

@@ -95,7 +95,7 @@ def curve(
 
 
 def calibration(bins: Sequence[Bin]) -> Markup:
-    """What came true over what was foretold; on the dashed line both agree."""
+    """What came true over what was predicted; on the dashed line both agree."""
     plot = Plot(1, height=280, bottom=40)
     most = max(b.rows for b in bins)
     dots = [

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.metrics import is_of_numbers
 from fusemine.tasks.mine.classify.report.model import Choice, Share, Tried
-from fusemine.tasks.report.words import (
-    amount,
-    cut,
-    finite,
-    known,
-    listed,
-    number,
-    percent,
-    plural,
-)
+from fusemine.tasks.report.words import amount, cut, finite, known, listed, number, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

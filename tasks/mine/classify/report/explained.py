@@ -1,4 +1,4 @@
-"""Some rows one by one: what speaks for and against what the model says of them."""
+"""Some rows one by one: what speaks for and against their predictions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ STEPS = (0.1, 0.3, 0.55, 0.8)
 """From these parts of the weightiest word on, a word gets the first to the fourth shade."""
 FAINT = 0.05
 """A text whose words all weigh less than this part of the strongest column stays pale."""
-KINDS = ("surest", "mistake", "close", "highest", "error", "typical")
 
 
 def explained(
@@ -90,7 +89,7 @@ def _mistake(facts: Mapping[str, Any], numbers: bool) -> str:
 
 
 def _said(one: Mapping[str, Any]) -> str:
-    """The prediction, beside that of the average row."""
+    """The prediction, and that for the average row."""
     found, base = finite(one.get("prediction")), finite(one.get("base"))
     if one.get("scale") == "number":
         return f"foretold {amount(found)}; {amount(base)} for the average row"

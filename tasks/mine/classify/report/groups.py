@@ -25,22 +25,23 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.report.model import Summary
 
+    Columns = Mapping[str, tuple[str, Callable[[float | None], str]]]
+    """What is shown of each level: names and formats, by the measures' keys."""
+
 COLUMNS, LEVELS, FLAGS = 10, 30, 12
-
-
-_BINARY: dict[str, tuple[str, Callable[[float | None], str]]] = {
+_BINARY: Columns = {
     "base_rate": ("positive", percent),
     "recall": ("recall", percent),
     "false_positive_rate": ("false alarms", percent),
     "calibration_gap": ("calibration gap, points", points),
     "average_precision": ("average precision", number),
 }
-_MANY: dict[str, tuple[str, Callable[[float | None], str]]] = {
+_MANY: Columns = {
     "accuracy": ("told right", percent),
     "calibration_gap": ("calibration gap, points", points),
     "average_precision": ("average precision", number),
 }
-_NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {
+_NUMBERS: Columns = {
     "rmse": ("RMSE", partial(amount, fixed=True)),
     "mean_error": ("mean error", signed_amount),
 }
@@ -65,7 +66,7 @@ def groups(summary: Summary) -> Groups | None:
     )
 
 
-def _columns(summary: Summary) -> dict[str, tuple[str, Callable[[float | None], str]]]:
+def _columns(summary: Summary) -> Columns:
     if is_of_numbers(summary):
         return _NUMBERS
     return _MANY if summary.get("positive") is None else _BINARY
@@ -87,9 +88,7 @@ def _lead(found: list[Mapping[str, Any]], flagged: int) -> str:
     )
 
 
-def _grouped(
-    one: Mapping[str, Any], columns: Mapping[str, tuple[str, Callable[[float | None], str]]]
-) -> GroupedBy:
+def _grouped(one: Mapping[str, Any], columns: Columns) -> GroupedBy:
     levels = sorted(one.get("levels") or [], key=lambda level: not level.get("flagged"))
     return GroupedBy(
         column=_cut(one),

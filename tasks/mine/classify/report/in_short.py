@@ -14,30 +14,16 @@ from fusemine.tasks.mine.classify.report.metrics import (
     metric_name,
 )
 from fusemine.tasks.report.facts import why_none
-from fusemine.tasks.report.markdown import chapter, table
+from fusemine.tasks.report.markdown import bullets, chapter, table
 from fusemine.tasks.report.model import Figure, ReportInputs, Skipped, Summary
-from fusemine.tasks.report.rates import (
-    classes,
-    is_number,
-    mean,
-    numbers,
-    positive,
-    rate,
-    rate_name,
-)
+from fusemine.tasks.report.rates import classes, is_number, mean, numbers, positive, rate, rate_name
 from fusemine.tasks.report.words import amount, count, cut, finite, known, number, percent
 from fusemine.tasks.table.escaping import escape
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from fusemine.tasks.mine.classify.report.model import (
-        Ablation,
-        Choice,
-        Estimate,
-        Label,
-        Warned,
-    )
+    from fusemine.tasks.mine.classify.report.model import Ablation, Choice, Estimate, Label, Warned
 
 SENTENCES = 5
 """Sentences of a warning."""
@@ -149,8 +135,7 @@ def _gain(gain: Summary, metric: str) -> str:
 
 def _warned(warned: Warned) -> str:
     """A title and what it rests on, a line each."""
-    lines = [f"- {escape(sentence)}" for sentence in warned.sentences[:SENTENCES]]
-    return "\n".join([f"**{escape(warned.title)}**", "", *lines])
+    return f"**{escape(warned.title)}**\n\n{bullets(warned.sentences[:SENTENCES])}"
 
 
 def _metrics(section: Ablation) -> str:

@@ -57,13 +57,9 @@ def _lead(figures: Mapping[str, Any], summary: Summary) -> str:
 
 def _copies(figures: Mapping[str, Any]) -> str:
     same, near = (int(finite(figures.get(name)) or 0) for name in ("same_text", "near_copies"))
-    said = [
-        f"{plural(same, 'row has', 'rows have')} the text of a row with another label"
-        if same
-        else "",
-        f"{plural(near, 'row is', 'rows are')} nearly a copy of one" if near else "",
-    ]
-    return listed([part for part in said if part])
+    texts = f"{plural(same, 'row has', 'rows have')} the text of a row with another label"
+    copies = f"{plural(near, 'row is', 'rows are')} nearly a copy of one"
+    return listed([said for rows, said in ((same, texts), (near, copies)) if rows])
 
 
 def _chosen(table: pl.DataFrame, rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def metric_name(key: str) -> str:
 
 
 def view_name(view: str, summary: Summary) -> str:
-    """A view as people call it; what knows nothing says the mean of numbers."""
+    """A view as people call it; of numbers, what knows nothing predicts the mean."""
     if view == "majority" and is_of_numbers(summary):
         return "mean"
     return SHOWN.get(view, cut(view, 40))
@@ -92,7 +92,7 @@ def subject(view: str) -> str:
 
 
 def is_of_numbers(summary: Summary | None) -> bool:
-    """Whether the label is a number to be foretold."""
+    """Whether the label is a number to be predicted."""
     return (summary or {}).get("kind") == "number"
 
 
@@ -105,9 +105,8 @@ def leading(summary: Summary | None) -> str:
 def main_view(summary: Summary | None) -> str:
     """The entry of `metrics` that predictions come from."""
     found = summary or {}
-    return (
-        "chosen" if "chosen" in (found.get("metrics") or {}) else str(found.get("main") or "both")
-    )
+    chosen = "chosen" in (found.get("metrics") or {})
+    return "chosen" if chosen else str(found.get("main") or "both")
 
 
 def estimate(summary: Summary | None, view: str, metric: str) -> Estimate:
@@ -139,7 +138,7 @@ def views(summary: Summary) -> list[str]:
 
 
 def metrics(summary: Summary, shown: Sequence[str]) -> list[Metric]:
-    """All metrics of some views, those that tell most first."""
+    """All metrics of some views, the most informative first."""
     seen = {key: None for view in shown for key, v in summary["metrics"][view].items() if known(v)}
     binary = summary.get("positive") is not None
     meanings = METRICS if binary else METRICS | OF_MANY

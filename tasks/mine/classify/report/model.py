@@ -182,7 +182,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why the model says of a row what it says."""
+    """Why the model predicts what it predicts for a row."""
 
     title: str
     said: str
@@ -256,7 +256,7 @@ class Doubts:
 
 @dataclass(frozen=True)
 class Label(Section):
-    """How well the label can be told, from what, and how far to trust it."""
+    """How well the label can be predicted, from what, and how far to trust it."""
 
     alarms: list[Warned]
     """What makes the figures worthless; it comes first."""

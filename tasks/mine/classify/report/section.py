@@ -1,4 +1,4 @@
-"""How well the label can be told, what the text adds to the table, and how far to trust that."""
+"""How well the label can be predicted, what the text adds, and how far to trust that."""
 
 from __future__ import annotations
 
@@ -28,16 +28,7 @@ from fusemine.tasks.mine.classify.report.reasons import reasons
 from fusemine.tasks.report.facts import why_not
 from fusemine.tasks.report.model import Part, ReportInputs, Skipped, Summary, View
 from fusemine.tasks.report.rates import classes, is_number, numbers
-from fusemine.tasks.report.words import (
-    amount,
-    count,
-    cut,
-    finite,
-    listed,
-    number,
-    percent,
-    plural,
-)
+from fusemine.tasks.report.words import amount, count, cut, finite, listed, number, percent, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,21 +36,13 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.settings import ReportSettings
 
 CLASSES = 10
-CHARTS = {
-    "calibration": charts.calibration,
-    "curve": charts.curve,
-    "forest": charts.forest,
-    "growth": charts.growth,
-    "lean": charts.lean,
-    "scatter": charts.scatter,
-}
 
 
 def section(inputs: ReportInputs, rows: pl.DataFrame, _: ReportSettings) -> Part:
     """The label, also in short."""
     found = label(inputs, rows)
     return Part(
-        views=[View("label", "The label", "label.html.j2", found, charts=CHARTS)],
+        views=[View("label", "The label", "label.html.j2", found, charts=charts)],
         figures=in_short.figures(inputs, rows),
         finding=in_short.finding(inputs.summary("classify")),
         summary=in_short.summary(found),

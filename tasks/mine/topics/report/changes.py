@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.model import ReportInputs
 
 SHOWN, MOST, TOGETHER, EACH = 15, 100, 3, 40
-"""Lines that are shown at once and in all; events of one partition from which on they are told
-together, and how many of these unfold."""
+"""Lines that are shown at once and in all; events of one partition from which on they are
+reported together, and how many of these unfold."""
 ANEW = "fitted"
 _SAID = {
     "born": "“{name}” is new",

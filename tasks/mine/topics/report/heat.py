@@ -1,4 +1,4 @@
-"""Topics against categories: for the most telling columns, a map of what comes with what."""
+"""Topics against categories: a map of what comes with what, for the most informative columns."""
 
 from __future__ import annotations
 

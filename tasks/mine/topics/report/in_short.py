@@ -9,14 +9,9 @@ import polars as pl
 
 from fusemine.tasks.mine.topics.report.cards import bursts_of
 from fusemine.tasks.mine.topics.report.changes import ANEW, counted
-from fusemine.tasks.mine.topics.report.themes import (
-    has_themes,
-    palette,
-    ranked_themes,
-    real_topics,
-)
+from fusemine.tasks.mine.topics.report.themes import largest, palette, real_topics
 from fusemine.tasks.report.facts import why_none
-from fusemine.tasks.report.markdown import chapter, table
+from fusemine.tasks.report.markdown import bullets, chapter, table
 from fusemine.tasks.report.model import Figure, ReportInputs, Series, Skipped
 from fusemine.tasks.report.timeline import COARSE, timeline
 from fusemine.tasks.report.trends import share
@@ -37,12 +32,9 @@ def figures(inputs: ReportInputs) -> list[Figure]:
     topics = real_topics(inputs)
     if not topics.height:
         return []
-    largest = f"largest {percent(topics['share'][0])}"
-    if has_themes(inputs):
-        themes = ranked_themes(inputs)
-        share = percent(themes["share"][0])
-        largest = f"in {plural(themes.height, 'theme')}, the largest {share}"
-    return [Figure("topics", count(topics.height), largest)]
+    within, top = largest(inputs)
+    said = f"{within}, the largest" if within else "largest"
+    return [Figure("topics", count(topics.height), f"{said} {percent(top['share'])}")]
 
 
 def finding(inputs: ReportInputs) -> str:
@@ -50,13 +42,11 @@ def finding(inputs: ReportInputs) -> str:
     topics = real_topics(inputs)
     if not topics.height:
         return f"Topics: none; {why_none(inputs.summary('topics'))}"
-    within, largest = "", topics.row(0, named=True)
-    if has_themes(inputs):
-        themes = ranked_themes(inputs)
-        within, largest = f" in {plural(themes.height, 'theme')}", themes.row(0, named=True)
-    rows = f"{plural(largest['rows'], 'row')}, {percent(largest['share'])}"
-    said = f"the largest {'theme ' if within else ''}is “{cut(largest['name'], 60)}” ({rows})"
-    return f"Topics: {count(topics.height)}{within}; {said}{_changed(inputs)}."
+    within, top = largest(inputs)
+    what = "the largest theme is" if within else "the largest is"
+    rows = f"{plural(top['rows'], 'row')}, {percent(top['share'])}"
+    among = " ".join(filter(None, [count(topics.height), within]))
+    return f"Topics: {among}; {what} “{cut(top['name'], 60)}” ({rows}){_changed(inputs)}."
 
 
 def notable(inputs: ReportInputs, rows: pl.DataFrame) -> str:
@@ -156,6 +146,4 @@ def _changes(section: Topics) -> str:
         f"{change.partition}: " + (change.said or "; ".join(event.said for event in change.events))
         for change in section.changes[:CHANGES]
     ]
-    return "\n".join(
-        ["What changed:", "", *(f"- {escape(line)}" for line in lines)] if lines else []
-    )
+    return f"What changed:\n\n{bullets(lines)}" if lines else ""

@@ -79,7 +79,7 @@ class Topic:
     typical: list[str]
     central: list[str]
     notes: list[str]
-    """What else is worth knowing of it, in short sentences."""
+    """Further remarks on it, in short sentences."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Changes:
 
     partition: str
     said: str
-    """Empty where the events are few enough to be told one by one."""
+    """Empty where the events are few enough to be listed one by one."""
     events: list[Change]
     more: int = 0
 

@@ -1,4 +1,4 @@
-"""The topics: what the texts speak of, by theme, how often, and with which label."""
+"""The topics: what the texts are about, by theme, how often, and with which label."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fusemine.tasks.mine.topics.report.text_map import map_view
 from fusemine.tasks.mine.topics.report.themes import (
     OTHER,
     has_themes,
+    largest,
     palette,
     ranked,
     ranked_themes,
@@ -133,21 +134,13 @@ def _lead(inputs: ReportInputs, order: pl.DataFrame, found: list[Topic]) -> str:
         return "The texts form no topics."
     if real.height == 1:
         return f"1 topic, “{found[0].name}”, holds {percent(found[0].share)} of the rows."
-    said = f"{plural(real.height, 'topic')}{_largest(inputs, found[0])}"
+    within, top = largest(inputs)
+    many = " ".join(filter(None, [plural(real.height, "topic"), within]))
+    what = f"the largest{' theme' if within else ''}, “{top['name']}”"
+    said = f"{many}; {what}, holds {percent(top['share'])} of the rows."
     rated = [t for t in found if t.rate is not None and t.rows >= ENOUGH]
     if not rated:
         return said
-    top = max(rated, key=lambda t: t.rate or 0)
+    most = max(rated, key=lambda t: t.rate or 0)
     name = rate_name(inputs)
-    return f"{said} “{name}” is most frequent in the topic “{top.name}” ({top.rate_words})."
-
-
-def _largest(inputs: ReportInputs, first: Topic) -> str:
-    if not has_themes(inputs):
-        return f"; the largest, “{first.name}”, holds {percent(first.share)} of the rows."
-    themes = ranked_themes(inputs)
-    top = themes.row(0, named=True)
-    return (
-        f" in {plural(themes.height, 'theme')}; the largest theme, “{top['name']}”, holds "
-        f"{percent(top['share'])} of the rows."
-    )
+    return f"{said} “{name}” is most frequent in the topic “{most.name}” ({most.rate_words})."

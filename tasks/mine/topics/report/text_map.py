@@ -1,4 +1,4 @@
-"""The map of the texts: every row with a text as a point, near others that say the like."""
+"""The map of the texts: every row with a text as a point, close to similar ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.mine.topics.report.map_chart import static_map
+from fusemine.tasks.mine.topics.report import map_chart
 from fusemine.tasks.mine.topics.report.model import LegendEntry, TextMap
 from fusemine.tasks.mine.topics.report.themes import COLOURS, palette, ranked
 from fusemine.tasks.report.facts import why_not
@@ -34,15 +34,8 @@ LIMITS = (200, 160, 120, 90, 60, 40, 20)
 def map_view(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> View:
     """The section of the map; a map that could be made has its points drawn by a script."""
     found = text_map(inputs, rows, settings)
-    return View(
-        anchor="map",
-        title="The map",
-        template="map.html.j2",
-        content=found,
-        charts={"static_map": static_map},
-        data={} if isinstance(found, Skipped) else {"map-data": _data(found)},
-        scripts=("map.js",),
-    )
+    data = {} if isinstance(found, Skipped) else {"map-data": _data(found)}
+    return View("map", "The map", "map.html.j2", found, map_chart, data, ("map.js",))
 
 
 def _data(texts: TextMap) -> dict[str, object]:

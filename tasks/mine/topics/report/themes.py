@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.report.words import cut
+from fusemine.tasks.report.words import cut, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,14 @@ def ranked_themes(inputs: ReportInputs) -> pl.DataFrame:
 def has_themes(inputs: ReportInputs) -> bool:
     """Whether there are themes, and any of them holds more than a topic."""
     return 1 < ranked_themes(inputs).height < real_topics(inputs).height
+
+
+def largest(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    """Among how many themes the topics are, and the largest theme; else the largest topic."""
+    if not has_themes(inputs):
+        return "", real_topics(inputs).row(0, named=True)
+    themes = ranked_themes(inputs)
+    return f"in {plural(themes.height, 'theme')}", themes.row(0, named=True)
 
 
 def palette(inputs: ReportInputs) -> Palette:

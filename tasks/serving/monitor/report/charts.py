@@ -28,17 +28,13 @@ def watched_metric(section: InUse) -> Markup:
 
 
 def watched_gap(section: InUse) -> Markup:
-    """How much too high each partition was foretold, and a line at none."""
+    """How much too high the predictions for each partition were, and a line at zero."""
     readings = [one.gap for one in section.judged]
     return _chart("too high by", section.judged, readings, 0.0, "zero")
 
 
 def _chart(
-    name: str,
-    judged: Sequence[Judged],
-    readings: Sequence[Reading],
-    level: float | None,
-    kind: str,
+    name: str, judged: Sequence[Judged], readings: Sequence[Reading], level: float | None, kind: str
 ) -> Markup:
     scale = scale_of([level, *_ends(readings)])
     widest = max(len(tick) for _, tick in scale.ticks())

@@ -26,14 +26,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Judged:
-    """A partition, as a model foretold it; without a model where the partition has no rows."""
+    """How a model predicted a partition; without a model where the partition has no rows."""
 
     partition: str
     model: str = ""
     current: bool = False
     """Whether the model is the one in use now."""
     took_over: bool = False
-    """Whether another model foretold the partition before."""
+    """Whether another model predicted the partition before."""
     rows: int = 0
     labelled: int = 0
     metric: Reading = field(default_factory=Reading)
@@ -42,7 +42,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Stint:
-    """Partitions in a row that one model foretold."""
+    """Consecutive partitions that one model predicted."""
 
     model: str
     current: bool
@@ -70,7 +70,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Due:
-    """Whether the model in use should be trained anew, and what tells."""
+    """Whether the model in use should be retrained, and the reasons."""
 
     lead: str
     reasons: list[str]
@@ -81,7 +81,7 @@ class InUse(Section):
     """How the models in use did on the partitions that came after them."""
 
     attention: list[str] = field(default_factory=list)
-    """What somebody should look at besides what the lead says."""
+    """What needs attention besides what the lead says."""
     metric: str = ""
     reference: Reading = field(default_factory=Reading)
     """The metric of the model in use on its own test rows."""

@@ -1,4 +1,4 @@
-"""What follows the model in use: a new one that was held against it, and when one is due."""
+"""What follows the model in use: a new one that was compared with it, and when one is due."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compared(inputs: ReportInputs) -> Compared | None:
 
 
 def due(inputs: ReportInputs) -> Due:
-    """Whether the model in use should be trained anew."""
+    """Whether the model in use should be retrained."""
     watching = inputs.summary("monitor") or {}
     told = [cut(reason, 300) for reason in (watching.get("reasons") or [])[:REASONS]]
     reasons = [_said(reason) for reason in told if reason]
@@ -107,5 +107,5 @@ def _promoted(inputs: ReportInputs) -> str:
     models = inputs.settings.get("models")
     if isinstance(models, Mapping) and models.get("promote") == "hand":
         return "a person decides which one is used (models.promote is hand)"
-    # What foretold the run's partition was trained before it, so the new one is the later one.
+    # What predicted the run's partition was trained before it, so the new one is the later one.
     return "it may take its place" if was_followed(inputs) else "the later one of the two is used"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.report.markdown import chapter
+from fusemine.tasks.report.markdown import bullets, chapter
 from fusemine.tasks.report.model import Part, ReportInputs, Skipped, View
 from fusemine.tasks.report.words import cut
-from fusemine.tasks.serving.monitor.report.charts import watched_gap, watched_metric
+from fusemine.tasks.serving.monitor.report import charts
 from fusemine.tasks.serving.monitor.report.model import InUse, Judged, Stint
 from fusemine.tasks.serving.monitor.report.retraining import compared, due
 from fusemine.tasks.serving.monitor.report.since import (
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.settings import ReportSettings
 
 MOST, RECENT, STINTS = 120, 12, 4
-"""Partitions in the charts and in the table; models that are named beside the charts."""
+"""Partitions in the charts and in the table; models that are named below the charts."""
 
 
 def section(inputs: ReportInputs, _: pl.DataFrame, __: ReportSettings) -> Part:
     """The models in use, also in short; nothing in a run without one and without a new one."""
     if inputs.summary("monitor") is None and inputs.summary("challenge") is None:
         return Part()
-    found, charts = in_use(inputs), {"metric": watched_metric, "gap": watched_gap}
+    found = in_use(inputs)
     return Part(
         views=[View("in-use", "The model in use", "in_use.html.j2", found, charts=charts)],
         finding=_finding(inputs),
@@ -76,7 +76,7 @@ def in_use(inputs: ReportInputs) -> InUse | Skipped:
 
 
 def _finding(inputs: ReportInputs) -> str:
-    """What the model in use needs a look for, if anything."""
+    """What needs attention, if anything does."""
     said = attention(inputs)
     model = cut((inputs.summary("monitor") or {}).get("model") or "", ID)
     return f"In use before this run was {model}: {'; '.join(said)}." if said else ""
@@ -89,7 +89,7 @@ def _summary(section: InUse | Skipped) -> str:
         return chapter(title, escape(section.lead))
     parts = (section, section.compared, section.due)
     lines = dict.fromkeys(part.lead for part in parts if part)
-    return chapter(title, "\n".join(f"- {escape(line)}" for line in lines))
+    return chapter(title, bullets(lines))
 
 
 def _judged(inputs: ReportInputs, found: Since) -> list[Judged]:
@@ -115,7 +115,7 @@ def _judged(inputs: ReportInputs, found: Since) -> list[Judged]:
 
 
 def _stints(judged: Sequence[Judged]) -> list[Stint]:
-    """Which model foretold which partitions, the newest first."""
+    """Which model predicted which partitions, the newest first."""
     stints = []
     mined = [one for one in judged if one.model]
     for (model, current), run in groupby(mined, key=lambda one: (one.model, one.current)):

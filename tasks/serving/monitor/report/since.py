@@ -42,7 +42,7 @@ SMALL_POINTS, SMALL_PART = 1.0, 0.1
 
 @dataclass(frozen=True)
 class Since:
-    """The partitions that the model in use foretold.
+    """The partitions that the model in use predicted.
 
     Args:
         watching: The summary of what was watched, with a label.
@@ -92,7 +92,7 @@ class Since:
 
     @cached_property
     def off(self) -> Reading:
-        """How much too high all labelled rows since were foretold."""
+        """How much too high the predictions for all labelled rows since were."""
         return self.gapped(_pooled(self.mine, "gap"))
 
     def scored(self, found: Reading) -> Reading:
@@ -136,7 +136,7 @@ class Since:
 
     @property
     def is_off(self) -> bool:
-        """Whether what it foretells is surely off, and by more than a little."""
+        """Whether its predictions are significantly off, and by more than a little."""
         value, low, high = self.off.value, self.off.low, self.off.high
         if value is None or low is None or high is None or low <= 0 <= high:
             return False
@@ -145,7 +145,7 @@ class Since:
 
 
 def since(inputs: ReportInputs) -> Since | None:
-    """How the model in use did; None where none was watched or it foretells no label."""
+    """How the model in use did; None where none was watched or it predicts no label."""
     rows, watching = inputs.table("monitor"), inputs.summary("monitor") or {}
     if rows is None or not watching.get("label"):
         return None
@@ -176,7 +176,7 @@ def lead(found: Since) -> str:
 
 
 def attention(inputs: ReportInputs) -> list[str]:
-    """What somebody should look at: worse than promised, off on average, due to be trained."""
+    """What needs attention: worse than on its test rows, off on average, due for training."""
     found = since(inputs)
     if found is None:
         return []
@@ -188,7 +188,7 @@ def attention(inputs: ReportInputs) -> list[str]:
 
 
 def beyond_lead(inputs: ReportInputs, found: Since) -> list[str]:
-    """What somebody should look at besides what the lead says."""
+    """What needs attention besides what the lead says."""
     said = []
     if found.is_off:
         side = "high" if (found.off.value or 0.0) > 0 else "low"
@@ -201,7 +201,7 @@ def beyond_lead(inputs: ReportInputs, found: Since) -> list[str]:
 
 
 def was_followed(inputs: ReportInputs) -> bool:
-    """Whether a new model was held against the one in use already."""
+    """Whether a new model was compared with the one in use already."""
     challenge = inputs.summary("challenge")
     if challenge is None:
         return False

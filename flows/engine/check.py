@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.flows.engine.config import Loaded, load_pipeline
 from fusemine.tasks.clean.clean import clean
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.collect.assign import Collected, assign
@@ -25,18 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fusemine.flows.engine.config import Loaded
     from fusemine.tasks.table.roles import LabelRule
 
 
-def check_pipeline(path: Path) -> Iterator[str]:
+def check_pipeline(loaded: Loaded) -> Iterator[str]:
     """Check settings, source and encoder; a line for each thing that is in order.
 
     Raises:
-        SettingsError: The file, or a column that it names.
+        SettingsError: A column that the pipeline.yaml names.
         SourceError: The first or the last file of the source.
         ModelError: The encoder.
     """
-    loaded = load_pipeline(path)
     settings = loaded.pipeline
     yield f"settings: {settings.name}, version {settings.version}"
     files = find_files(settings.source, loaded.base)

@@ -1,4 +1,4 @@
-"""`fusemine predict`: scoring a file in this process, without a Prefect server."""
+"""Scoring a file in this process, without a Prefect server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.export.results import check_output
 from fusemine.flows.serving.scoring import request_of, results_of
 from fusemine.tasks.core import progress
@@ -19,6 +18,7 @@ from fusemine.tasks.core.artifact import find
 from fusemine.tasks.core.errors import SettingsError, SourceError
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.store import replacing
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.sources.files import find_files
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.artifact import ArtifactRef
 
 
-def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef:
+def predict_file(loaded: Loaded, file: Path, output: Path | None = None) -> ArtifactRef:
     """Score a file with the model in use.
 
     Args:
-        pipeline: The pipeline.yaml.
+        loaded: The pipeline.
         file: The new rows, in a form that the pipeline's source could have.
         output: A .csv or .parquet file to write the results to as well.
 
@@ -41,7 +41,6 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
         ModelError: The model or the encoder cannot be used.
     """
     check_output(output)
-    loaded = load_pipeline(pipeline)
     if output is not None:
         _spare_rows(loaded, file, output)
     with shared(loaded.root):
@@ -57,10 +56,11 @@ def predict_file(pipeline: Path, file: Path, output: Path | None) -> ArtifactRef
 
 def _write(results: Path, output: Path) -> None:
     """The results in the form that the output's name tells, without reading them whole."""
-    if output.suffix == ".parquet":
-        shutil.copyfile(results, output)
-    else:
-        pl.scan_parquet(results).sink_csv(output)
+    with replacing(output) as draft:
+        if output.suffix == ".parquet":
+            shutil.copyfile(results, draft)
+        else:
+            pl.scan_parquet(results).sink_csv(draft)
 
 
 def _spare_rows(loaded: Loaded, file: Path, output: Path) -> None:

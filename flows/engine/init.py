@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import yaml
 
-from fusemine.flows.engine.config import VERSION, load_pipeline
+from fusemine.flows.engine.config import VERSION, read_pipeline
 from fusemine.tasks.core.errors import SettingsError, SourceError
 from fusemine.tasks.core.partition import By
+from fusemine.tasks.core.store import replacing
 from fusemine.tasks.sources.detect import find_source
 from fusemine.tasks.sources.files import COMPRESSIONS
 from fusemine.tasks.table.profile import Guess, Role, guess_roles
@@ -59,13 +61,9 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
     source, rows = find_source(table, glob.escape(relative))
     guesses = guess_roles(rows.frame)
     _check_minable(table, rows.frame, guesses)
-    draft = output.with_name(f".{output.name}")
-    try:
+    with replacing(output) as draft:
         draft.write_text(_document(name, source, rows.frame, guesses), encoding="utf-8")
-        load_pipeline(draft)  # what is written must be readable
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
+        read_pipeline(draft)  # what is written must be readable
     lines = [f"{guess.column}: {guess.role} ({guess.why})" for guess in guesses]
     return [*lines, f"wrote {output}", f"next: fusemine run {output}"]
 
@@ -87,12 +85,11 @@ def _check_minable(table: Path, frame: pl.DataFrame, guesses: list[Guess]) -> No
 
 
 def _document(name: str, source: FilesSettings, frame: pl.DataFrame, guesses: list[Guess]) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "table"
     lines = [
         f"# What fusemine knows about {_quoted(name)}. The roles of the columns are guesses:",
         "# correct what is wrong, then `fusemine check` this file and `fusemine run` it.",
         f"version: {VERSION}",
-        f"name: {_quoted(slug)}",
+        f"name: {_quoted(slug(name))}",
         "",
         *_source_lines(source),
         "",
@@ -102,6 +99,15 @@ def _document(name: str, source: FilesSettings, frame: pl.DataFrame, guesses: li
         *_partition_lines(frame, guesses),
     ]
     return "\n".join(lines) + "\n"
+
+
+def slug(name: str) -> str:
+    """A pipeline's name, made of what a table is called.
+
+    >>> slug("Tickets 2024 (final)")
+    'tickets-2024-final'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "table"
 
 
 def _source_lines(source: FilesSettings) -> list[str]:
@@ -150,15 +156,20 @@ def _partition_lines(frame: pl.DataFrame, guesses: list[Guess]) -> list[str]:
     time = next((guess for guess in guesses if guess.role is Role.TIME), None)
     if time is None:
         return ["# Without a time column all rows are one partition."]
-    column = TimeColumn(column=time.column, formats=time.formats)
-    times = parse_times(frame.get_column(time.column), column, "UTC").drop_nulls()
-    days = (times.max() - times.min()).days  # type: ignore[operator, union-attr]
-    by = next(by for most, by in _LENGTHS if days <= most)
+    by, days = cut(frame, TimeColumn(column=time.column, formats=time.formats))
     return [
         "partition:",
         f"  by: {by} # the rows span {days} days; or day, week, month, year",
         "window: all # or how many partitions a run mines, up to its own",
     ]
+
+
+def cut(frame: pl.DataFrame, time: TimeColumn) -> tuple[By, int]:
+    """How long a table's partitions should be, and how many days its rows span."""
+    times = parse_times(frame.get_column(time.column), time, "UTC").drop_nulls()
+    first, last = times.min(), times.max()
+    days = (last - first).days if isinstance(first, datetime) and isinstance(last, datetime) else 0
+    return next(by for most, by in _LENGTHS if days <= most), days
 
 
 _LENGTHS = ((31, By.DAY), (180, By.WEEK), (365 * 15, By.MONTH), (10**9, By.YEAR))
