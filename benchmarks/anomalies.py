@@ -29,9 +29,11 @@ import polars as pl
 from anomalies_data import Planted, bare, contradictions, numbers, texts
 from anomalies_peers import PEERS, ask
 
-from fusemine.tasks.mine.anomalies.anomalies import anomaly
+from fusemine.tasks.mine.anomalies.ranking import find_anomalies
 from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
-from fusemine.tasks.mine.anomalies.views.view import Table, View, table_view, text_view
+from fusemine.tasks.mine.anomalies.views.table_detector import table_view
+from fusemine.tasks.mine.anomalies.views.text_detector import text_view
+from fusemine.tasks.mine.anomalies.views.view import Table, View
 from fusemine.tasks.text.distinct import distinct_texts
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def _averages(sets: list[Planted], python: Path) -> str:
             for name in names
         ]
         lines.append(_line([side, *(f"{mean:.3f}" for mean in [*means, np.mean(means)])]))
-    flagged = [_told([_flagged(p) for p in sets if p.name == name]) for name in names]
+    flagged = [_shown([_flagged(p) for p in sets if p.name == name]) for name in names]
     return "\n".join([*lines, _line(["flagged: planted, false", *flagged, ""]), ""])
 
 
@@ -95,16 +97,15 @@ def _auroc(planted: Planted, scores: Floats) -> float:
 def _ours(planted: Planted) -> dict[str, Floats]:
     """The detectors of the view that there is, and the view, the more unusual the higher."""
     view = _view(planted)
-    found = {**view.detectors, "fusemine": view.tails}
-    return {name: -np.log(tails) for name, tails in found.items()}
+    found = {**view.detectors, "fusemine": view.p_values}
+    return {name: -np.log(p_values) for name, p_values in found.items()}
 
 
 def _view(planted: Planted) -> View:
     known = np.ones(planted.clean.height, bool)
     if not planted.clean["has_text"].any():
-        return table_view(Table(planted.clean, *planted.features()), known)
-    said = distinct_texts(planted.clean, planted.vectors)
-    return text_view(said, known)
+        return table_view(Table(planted.clean, *planted.features()), known)[0]
+    return text_view(distinct_texts(planted.clean, planted.vectors), known)[0]
 
 
 def _with_peers(sets: list[Planted], python: Path) -> list[tuple[Planted, dict[str, Floats]]]:
@@ -127,7 +128,7 @@ def _with_peers(sets: list[Planted], python: Path) -> list[tuple[Planted, dict[s
 def _flagged(planted: Planted) -> tuple[int, int, int]:
     """How many planted rows there are, how many of them are flagged, and how many others."""
     found = (
-        anomaly(planted.clean, planted.vectors, *planted.features(), AnomaliesSettings())
+        find_anomalies(planted.clean, planted.vectors, *planted.features(), AnomaliesSettings())
         .rows["flagged"]
         .to_numpy()
     )
@@ -136,13 +137,15 @@ def _flagged(planted: Planted) -> tuple[int, int, int]:
     )
 
 
-def _told(counts: list[tuple[int, int, int]]) -> str:
+def _shown(counts: list[tuple[int, int, int]]) -> str:
     there, found, false = np.sum(counts, axis=0)
     return f"{found} of {there}, {false}"
 
 
 def _precisions(planted: Planted) -> str:
-    rows = anomaly(planted.clean, planted.vectors, *planted.features(), AnomaliesSettings()).rows
+    rows = find_anomalies(
+        planted.clean, planted.vectors, *planted.features(), AnomaliesSettings()
+    ).rows
     count = int(planted.planted.sum())
     lines = [_line(["view", f"precision at {count}", "AUROC"]), _line(["---"] * 3)]
     for name in (*VIEWS, "score"):
@@ -180,9 +183,9 @@ def _seconds() -> float:
     """Seconds of the text view for so many random vectors, neighbours included."""
     vectors = np.random.default_rng(0).normal(size=(TIMED, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    said = distinct_texts(bare([f"text {i}" for i in range(TIMED)]), vectors)
+    texts = distinct_texts(bare([f"text {i}" for i in range(TIMED)]), vectors)
     started = time.perf_counter()
-    text_view(said, np.ones(TIMED, bool))
+    text_view(texts, np.ones(TIMED, bool))
     return time.perf_counter() - started
 
 

@@ -42,7 +42,7 @@ class Planted:
 
     def features(self) -> tuple[NDArray[np.float32], list[str]]:
         """What the fuse stage makes of the other columns, and their names."""
-        blocks = fit_features(self.clean, self.vectors, FuseSettings()).blocks
+        blocks = fit_features(self.clean, self.vectors, FuseSettings())
         kept = [block for name, block in blocks.items() if name != "text"]
         empty = np.empty((self.clean.height, 0), np.float32)
         names = [name for block in kept for name in block.names]

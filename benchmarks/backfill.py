@@ -152,7 +152,7 @@ def here(path: Path) -> dict[str, float]:
 def work(path: Path) -> dict[str, float]:
     """The same work, called without Prefect's engine."""
     take_prefect_out()
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.config.pipeline import load_pipeline
     from fusemine.flows.engine.plan import make_plan
     from fusemine.flows.engine.prepare import Prepared
     from fusemine.flows.pipeline import mine_partition

@@ -26,8 +26,8 @@ from embedding_store import fill_together, kill_half_way, million, second_run
 from local import DATA
 
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.encoders.files import find_model
-from fusemine.tasks.embed.encoders.packed import PackedEncoder
+from fusemine.tasks.embed.encoders.models import find_model
+from fusemine.tasks.embed.encoders.transformer.packed import PackedEncoder
 from fusemine.tasks.embed.precision import candidate, machine_type
 from fusemine.tasks.embed.settings import EmbedSettings, Precision
 

@@ -17,8 +17,7 @@ from local import HERE
 
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.embed import Embedded, embed
-from fusemine.tasks.embed.encoders.files import find_model
-from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.models import find_model, load_encoder
 from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.embed.store.fill import Engine
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of

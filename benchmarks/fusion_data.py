@@ -18,9 +18,9 @@ import polars as pl
 from embedding import SETTINGS, engine, packed
 from local import HERE
 
-from fusemine.flows.engine.config import load_pipeline
-from fusemine.tasks.clean.clean import clean
-from fusemine.tasks.embed.encoders.files import find_model
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.tasks.clean.compute import clean
+from fusemine.tasks.embed.encoders.models import find_model
 from fusemine.tasks.embed.precision import candidate, machine_type
 from fusemine.tasks.table.roles import CATEGORY, NUMBER, LabelRule
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusemine.flows.engine.config import Pipeline
+    from fusemine.flows.config.pipeline import Pipeline
     from fusemine.tasks.table.roles import Columns
 
 Kind: TypeAlias = Literal["binary", "classes", "number"]

@@ -37,7 +37,7 @@ UNSAVED_SECONDS = 15
 # The command, with a line in a file for each text that goes through the model.
 RECORDING = """
 import hashlib, sys, time
-from fusemine.tasks.embed.encoders.packed import PackedEncoder
+from fusemine.tasks.embed.encoders.transformer.packed import PackedEncoder
 
 run = PackedEncoder._run
 
@@ -298,7 +298,7 @@ def distance(first: Path, second: Path) -> float:
 
 
 def matrix(path: Path) -> np.ndarray:
-    return vectors.read_units(pq.read_table(path))
+    return vectors.read_embeddings(pq.read_table(path))
 
 
 def unequal(first: Path, second: Path) -> int:

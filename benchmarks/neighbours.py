@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from fusemine.tasks.text.neighbours import nearest
+from fusemine.tasks.text.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def compare(vectors: Floats, count: int, rounds: int) -> None:
 
 def ways(count: int) -> dict[str, Callable[[Floats], Places]]:
     sides = {
-        "fusemine": lambda vectors: nearest(vectors, vectors, count)[0],
+        "fusemine": lambda vectors: nearest_neighbours(vectors, vectors, count)[0],
         PEER: lambda vectors: brute(vectors, count),
     }
     if find_spec("faiss") is None:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.tasks.sources.files import find_files, read_file
 
 PIECE = 50_000

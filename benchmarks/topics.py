@@ -42,13 +42,14 @@ from fusion_data import embed, read_table
 from topics_peers import Side, ask, peak_memory, write
 from topics_words import Words
 
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.core.window import Window
-from fusemine.tasks.mine.topic_chain.advance import Rows, advance
+from fusemine.tasks.mine.topic_chain.advance import advance
 from fusemine.tasks.mine.topic_chain.grouping.quality import diversity
 from fusemine.tasks.mine.topic_chain.registry import State
-from fusemine.tasks.mine.topics.settings import TopicsSettings
-from fusemine.tasks.mine.topics.topics import cluster
+from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
+from fusemine.tasks.mine.topics.compute import assign_topics
+from fusemine.tasks.text.distinct import distinct_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -160,11 +161,11 @@ def _mine(clean: pl.DataFrame, vectors: NDArray[np.float32], chosen: dict[str, A
     import_module("umap")  # whose import takes seconds, and is not timed of the peer either
     settings = TopicsSettings.model_validate(chosen)
     started = time.perf_counter()
-    window = Window(clean, vectors, pl.DataFrame())
-    state = advance(State(), Rows(window, lambda: window), "all", settings)
-    found = cluster(clean, vectors, state)
+    texts = distinct_texts(clean, vectors)
+    state = advance(State(), texts, lambda: texts, "all", settings)
+    tables, _ = assign_topics(clean, vectors, state, lambda *_: None)
     seconds = round(time.perf_counter() - started, 1)
-    topics = found.rows["topic"].to_numpy().astype(np.int64)
+    topics = tables[MAIN]["topic"].to_numpy().astype(np.int64)
     return Side(topics, seconds, peak=peak_memory())
 
 

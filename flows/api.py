@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fusemine.flows.backfills.state import Backfill, Only, Order, Pool
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.flows.engine.outcome import Outcome
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 Column = str | list[str] | None
 HEIGHT = 800
@@ -51,7 +51,7 @@ class Pipeline:
         Raises:
             FusemineError: Something is not.
         """
-        from fusemine.flows.engine.check import check_pipeline
+        from fusemine.flows.config.check import check_pipeline
 
         return check_pipeline(self.loaded)
 
@@ -107,8 +107,7 @@ class Pipeline:
         Raises:
             RunError: A partition failed.
         """
-        from fusemine.flows.backfills.begin import carry_out, planned
-        from fusemine.flows.backfills.selection import Options
+        from fusemine.flows.backfills.selection import Options, planned
 
         options = Options(only, order, max_parallel, max_failures, pool)
         return carry_out(self.loaded, planned(self.loaded, first, last, options, resume))
@@ -118,7 +117,7 @@ class Pipeline:
         import polars as pl
 
         from fusemine.flows.backfills.grids import coverage_rows
-        from fusemine.flows.engine.coverage import coverage_of
+        from fusemine.flows.coverage.coverage import coverage_of
 
         coverage = coverage_of(self.loaded)
         rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
@@ -130,7 +129,7 @@ class Pipeline:
         Raises:
             SettingsError: There is no such stage, or the source has no such partition.
         """
-        from fusemine.flows.engine.explain import explain
+        from fusemine.flows.coverage.explain import explain
 
         return explain(self.loaded, stage, partition)
 
@@ -150,7 +149,7 @@ class Pipeline:
         """
         import polars as pl
 
-        from fusemine.flows.engine.frame import as_frame
+        from fusemine.flows.config.frame import as_frame
         from fusemine.flows.serving.predict import predict_file
         from fusemine.flows.serving.scoring import results_of
 
@@ -199,7 +198,7 @@ class Pipeline:
         """
         import polars as pl
 
-        from fusemine.flows.export.vectors import export_vectors
+        from fusemine.flows.export.results import export_vectors
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "vectors.parquet"
@@ -215,6 +214,27 @@ class Pipeline:
         from fusemine.flows.export.results import last_report
 
         return Report(self, last_report(self.loaded, partition))
+
+
+def carry_out(loaded: Loaded, plan: Backfill) -> Backfill:
+    """Do what a backfill is planned to do; its record, as it stands at the end.
+
+    Raises:
+        RunError: A partition failed.
+    """
+    from fusemine.flows.backfills.state import RowState, load_backfill
+    from fusemine.flows.server.errors import server_errors
+    from fusemine.flows.server.temporary import ensure_server
+
+    if not plan.count(RowState.WAITING):
+        return plan
+    plan.save(loaded.store)
+    with server_errors(f"go on with: {plan.resume_command()}"):
+        ensure_server()
+        from fusemine.flows.backfill import backfill
+
+        backfill(loaded.path, resume=plan.id)
+    return load_backfill(loaded.store, plan.id)
 
 
 class Report:
@@ -238,7 +258,7 @@ class Report:
     @property
     def lines(self) -> list[str]:
         """What was found, in a few lines."""
-        from fusemine.tasks.core.artifact import read_json
+        from fusemine.tasks.core.storage.artifact import read_json
         from fusemine.tasks.report.compute import LINES
 
         return list(read_json(self._ref, LINES)["lines"])
@@ -249,7 +269,7 @@ class Report:
 
     def markdown(self) -> str:
         """The summary."""
-        from fusemine.tasks.core.artifact import read_bytes
+        from fusemine.tasks.core.storage.artifact import read_bytes
         from fusemine.tasks.report.compute import MARKDOWN
 
         return read_bytes(self._ref, MARKDOWN).decode()
@@ -274,7 +294,7 @@ def load(path: str | Path) -> Pipeline:
     from fusemine.flows.server.temporary import set_defaults
 
     set_defaults()  # before anything imports Prefect
-    from fusemine.flows.engine.config import load_pipeline
+    from fusemine.flows.config.pipeline import load_pipeline
 
     return Pipeline(load_pipeline(Path(path)))
 
@@ -309,10 +329,10 @@ def mine(
         FusemineError: Something is wrong with table or settings.
 
     >>> import polars as pl
-    >>> said = ["the invoice is wrong", "cannot log in", "the app crashes on start"]
+    >>> texts = ["the invoice is wrong", "cannot log in", "the app crashes on start"]
     >>> frame = pl.DataFrame(
     ...     {
-    ...         "body": [f"{said[i % 3]}, case {i % 7}" for i in range(60)],
+    ...         "body": [f"{texts[i % 3]}, case {i % 7}" for i in range(60)],
     ...         "urgent": ["yes" if i % 3 == 2 else "no" for i in range(60)],
     ...     }
     ... )
@@ -320,11 +340,10 @@ def mine(
     >>> report.pipeline.results().collect().height
     60
     """
-    from fusemine.flows.engine.frame import as_frame, write_frame
+    from fusemine.flows.config.frame import as_frame, write_frame
 
     place = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="fusemine-"))
     given = {**(columns or {}), "text": text, **({"label": label} if label else {})}
     pipeline = load(write_frame(as_frame(frame), place, name, given, settings))
     pipeline.run()
     return pipeline.report()
-

@@ -11,18 +11,17 @@ from prefect.settings import get_current_settings
 from pydantic import Field
 
 from fusemine.flows.backfills.in_process import work_here
-from fusemine.flows.backfills.live_table import Board
-from fusemine.flows.backfills.selection import Options, partition_on, plan_backfill
-from fusemine.flows.backfills.state import Backfill, Only, Order, Pool, Standing, load_backfill
+from fusemine.flows.backfills.live_table import LiveTable
+from fusemine.flows.backfills.selection import Options, partition_on, planned
+from fusemine.flows.backfills.state import Backfill, Only, Order, Pool, RowState
 from fusemine.flows.backfills.work_pool import work_on_pool
-from fusemine.flows.engine.config import Loaded, load_pipeline
-from fusemine.flows.engine.coverage import coverage_of
+from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.flows.engine.plan import pipeline_name
 from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.process_tracking import record_process
 from fusemine.flows.server.temporary import is_temporary
 from fusemine.tasks.core.errors import RunError
-from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.storage.locks import shared
 
 
 def _run_name() -> str:
@@ -35,7 +34,7 @@ def _run_name() -> str:
 @flow(
     name="backfill",
     flow_run_name=_run_name,
-    on_running=[note_process],
+    on_running=[record_process],
     on_failure=[alert],
     on_crashed=[alert],
 )
@@ -75,39 +74,35 @@ def backfill(
         RunError: A partition failed; the table is complete before.
     """
     loaded = load_pipeline(pipeline)
-    if resume is not None:
-        plan = load_backfill(loaded.store, resume)
-        plan.start_again()
-    else:
-        first, last = (partition_on(day, loaded.pipeline.partition) for day in (start, end))
-        options = Options(only, order, max_parallel, max_failures, pool)
-        plan = plan_backfill(coverage_of(loaded), first, last, options)
-    board = Board(plan, loaded.store)
-    board.show()
+    first, last = (partition_on(day, loaded.pipeline.partition) for day in (start, end))
+    options = Options(only, order, max_parallel, max_failures, pool)
+    plan = planned(loaded, first, last, options, resume)
+    table = LiveTable(plan, loaded.store)
+    table.show()
     if not dry_run:
-        carry_out(loaded, board)
+        carry_out(loaded, table)
     return plan
 
 
-def carry_out(loaded: Loaded, board: Board) -> None:
+def carry_out(loaded: Loaded, table: LiveTable) -> None:
     """Do the work of a backfill; its record and its table are complete however it ends.
 
     Raises:
         RunError: A partition failed, or the server stayed away.
     """
-    plan = board.backfill
+    plan = table.backfill
     with shared(loaded.root):
         plan.save(loaded.store)
-        board.tell(f"backfill {plan.id}: {plan.count(Standing.WAITING)} partition(s) to mine")
+        table.log(f"backfill {plan.id}: {plan.count(RowState.WAITING)} partition(s) to mine")
         try:
             pool = _pool(plan.pool)
             if pool == "here":
-                work_here(loaded, board)
+                work_here(loaded, table)
             else:
-                work_on_pool(loaded, board, pool)
+                work_on_pool(loaded, table, pool)
         finally:
             plan.save(loaded.store)
-            board.show()
+            table.show()
     if plan.failed():
         raise _failed(plan)
 
@@ -120,7 +115,7 @@ def _pool(asked: Pool) -> str:
 
 
 def _failed(plan: Backfill) -> RunError:
-    failed, waiting = plan.failed(), plan.count(Standing.WAITING)
+    failed, waiting = plan.failed(), plan.count(RowState.WAITING)
     left = f", and {waiting} were not begun" if waiting else ""
     return RunError(
         got=f"{len(failed)} of {len(plan.rows)} partitions failed{left}: {', '.join(failed[:12])}",

@@ -10,13 +10,13 @@ from prefect import flow
 from pydantic import Field
 
 from fusemine.flows.backfill import carry_out
-from fusemine.flows.backfills.live_table import Board
+from fusemine.flows.backfills.live_table import LiveTable
 from fusemine.flows.backfills.selection import Options, plan_backfill
 from fusemine.flows.backfills.state import Backfill, Pool
-from fusemine.flows.engine.config import load_pipeline
-from fusemine.flows.engine.coverage import Coverage, State, coverage_of
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.coverage.coverage import Coverage, State, coverage_of
 from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.process_tracking import record_process
 from fusemine.tasks.core.partition import is_partition, scheduled_partition
 from fusemine.tasks.upkeep.latest import Latest
 
@@ -24,7 +24,7 @@ ATTEMPTS = 3
 """How often a partition that fails is tried before it is left to a person."""
 
 
-@flow(name="catch-up", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="catch-up", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
 def catch_up(
     pipeline: Path, lookback: Annotated[int, Field(ge=1)] = 31, pool: Pool = "auto"
 ) -> Backfill | None:
@@ -49,7 +49,7 @@ def catch_up(
         return None
     plan = plan_backfill(coverage, missed[0], missed[-1], Options(pool=pool))
     plan.leave_out({*keys} - {*missed})
-    carry_out(loaded, Board(plan, loaded.store))
+    carry_out(loaded, LiveTable(plan, loaded.store))
     return plan
 
 

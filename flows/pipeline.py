@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
+from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.engine.attempt import check_gates, publish, recording_failure
-from fusemine.flows.engine.config import load_pipeline
 from fusemine.flows.engine.failures import clear_failure
 from fusemine.flows.engine.outcome import Outcome, describe
-from fusemine.flows.engine.plan import make_plan, resolve_early, run_name
+from fusemine.flows.engine.plan import make_plan, resolve_before_reading, run_name
 from fusemine.flows.engine.runner import LocalRunner
 from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.process_tracking import record_process
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.in_use import Train, use_models
-from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @flow(
     name="mine",
     flow_run_name=run_name,
-    on_running=[note_process],
+    on_running=[record_process],
     on_failure=[alert],
     on_crashed=[alert],
 )
@@ -49,7 +49,7 @@ def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Out
     """
     loaded = load_pipeline(pipeline)
     with shown_in_ui(), shared(loaded.root):
-        with recording_failure(loaded, resolve_early(partition, loaded.pipeline)):
+        with recording_failure(loaded, resolve_before_reading(partition, loaded.pipeline)):
             session = open_session(loaded, LocalRunner())
         return mine_partition(session, make_plan(loaded, session.listing.raw, partition), train)
 
@@ -80,4 +80,4 @@ def _mined(walk: Walk, train: Train) -> Outcome:
     outcome = describe(walk, report)
     check_gates(walk)
     publish(walk, report, outcome)
-    return outcome.model_copy(update={"model": use.settle(walk.plan.loaded)})
+    return outcome.model_copy(update={"model": use.settle(walk.session)})

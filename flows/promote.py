@@ -6,13 +6,13 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.process_tracking import record_process
 from fusemine.flows.serving.choose import choose_model
 
 
-@flow(name="promote", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="promote", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
 def promote(pipeline: Path, model: str = "previous", why: str = "by hand") -> str:
     """Take a model into use: it scores new rows from now on.
 
@@ -21,6 +21,6 @@ def promote(pipeline: Path, model: str = "previous", why: str = "by hand") -> st
         model: The id of a model; previous for the one that was in use before (a rollback).
         why: A sentence for those who look later.
     """
-    told = choose_model(load_pipeline(pipeline), model, why)
-    get_run_logger().info(told)
-    return told
+    line = choose_model(load_pipeline(pipeline), model, why)
+    get_run_logger().info(line)
+    return line

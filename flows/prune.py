@@ -7,17 +7,17 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
-from fusemine.flows.engine.config import Loaded, load_pipeline
+from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import note_process
-from fusemine.tasks.core.locks import exclusive
+from fusemine.flows.server.process_tracking import record_process
+from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.serving.records import read_registry
+from fusemine.tasks.serving.registry import read_registry
 from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.upkeep import prune as upkeep
 
 
-@flow(name="prune", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="prune", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
 def prune(pipeline: Path, dry_run: bool = True) -> None:
     """Remove the artifacts that no last complete run of a partition was made of.
 
@@ -33,7 +33,7 @@ def prune(pipeline: Path, dry_run: bool = True) -> None:
         get_run_logger().info(line)
 
 
-def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.Prune:
+def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.PrunePlan:
     """Plan the removal and, unless it is a dry run, carry it out while no run is going on.
 
     Raises:
@@ -47,8 +47,8 @@ def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.Prune:
     return plan
 
 
-def _plan(loaded: Loaded) -> upkeep.Prune:
+def _plan(loaded: Loaded) -> upkeep.PrunePlan:
     keep = loaded.pipeline.section(ModelSettings).keep
-    models = read_registry(loaded.store).kept(keep)
+    models = read_registry(loaded.store).kept_artifacts(keep)
     now = datetime.now(UTC)
     return upkeep.plan_prune(loaded.store, GRAPH, loaded.pipeline.retention, now, models)

@@ -8,26 +8,26 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from fusemine.flows.engine.config import load_pipeline
+from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.errors import shown
-from fusemine.flows.server.process_tracking import note_process
+from fusemine.flows.server.process_tracking import record_process
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.scoring import request_of, results_of, scored_lines
 from fusemine.tasks.core import progress
-from fusemine.tasks.core.artifact import find
-from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.storage.artifact import find
+from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.core.task import run_task
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.table.escaping import escape
+from fusemine.tasks.table.escaping import escape_markdown
 
 
-@flow(name="score", on_running=[note_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="score", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
 def score(pipeline: Path, file: Path) -> str:
     """Score the rows of a file with the model in use; returns where the results are.
 
-    Nothing is written unless the whole file can be read. Rows that cannot be used are in
-    `rejected.parquet` beside the results, each with its reason.
+    Nothing is written unless the whole file can be read. Rows that cannot be used are in a table
+    beside the results, each with its reason.
 
     Args:
         pipeline: The pipeline.yaml of the table.
@@ -42,6 +42,6 @@ def score(pipeline: Path, file: Path) -> str:
     lines = scored_lines(scored)
     for line in lines:
         get_run_logger().info(line)
-    text = "\n".join(f"- {escape(line)}" for line in lines)
+    text = "\n".join(f"- {escape_markdown(line)}" for line in lines)
     shown(lambda: create_markdown_artifact(text, key=f"scored-{loaded.pipeline.name}"))
     return results_of(scored)

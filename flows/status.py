@@ -9,8 +9,8 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from fusemine.flows.backfills.grids import coverage_rows
-from fusemine.flows.engine.config import load_pipeline
-from fusemine.flows.engine.coverage import coverage_of
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.coverage.coverage import coverage_of
 from fusemine.tasks.table.escaping import escape_rows
 
 

@@ -16,11 +16,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-from fusemine.tasks.core.artifact import Job
 from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.storage.artifact import Job
 from fusemine.tasks.embed.encoders.encoder import Encoder
-from fusemine.tasks.embed.encoders.files import ModelFiles, find_model
-from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.models import ModelFiles, find_model, load_encoder
 from fusemine.tasks.embed.settings import EmbedSettings
 
 if TYPE_CHECKING:
@@ -52,8 +51,9 @@ def make_job(tmp_path: Path) -> MakeJob:
     """A function that makes the job of a stage below the test's folder."""
 
     def make(stage: str = "clean", partition: str = "all", content: str = "a") -> Job:
-        recipe = Recipe((content,), {"x": 1}, {"polars": "2"}, "source", None)
-        return Job(tmp_path / "root", stage, partition, recipe, ("before",), {"flow_run_id": "f"})
+        recipe = Recipe({"raw": [content]}, {"x": 1}, {}, {"polars": "2"}, {"module": "code"})
+        inputs, runs = ("raw/all/before",), {"flow_run_id": "f"}
+        return Job(str(tmp_path / "root"), stage, partition, recipe, inputs, runs=runs)
 
     return make
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fusemine.flows.backfills.state import Standing
-from fusemine.flows.engine.coverage import STAGES, State, count_states
+from fusemine.flows.backfills.state import RowState
+from fusemine.flows.coverage.coverage import STAGES, State, count_states
 from fusemine.tasks.table.escaping import escape_rows
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fusemine.flows.backfills.state import Backfill
-    from fusemine.flows.engine.coverage import Covered
+    from fusemine.flows.coverage.coverage import Covered
 
 _COLOURS = {
     State.COMPLETE: "green",
@@ -23,11 +23,11 @@ _COLOURS = {
     State.FAILED: "bold red",
     State.MISSING: "cyan",
     State.GAP: "dim",
-    Standing.RUNNING: "blue",
-    Standing.BEFORE: "green",
-    Standing.WAITING: "cyan",
-    Standing.OTHER: "dim",
-    Standing.GAP: "dim",
+    RowState.RUNNING: "blue",
+    RowState.BEFORE: "green",
+    RowState.WAITING: "cyan",
+    RowState.OTHER: "dim",
+    RowState.GAP: "dim",
 }
 
 
@@ -57,7 +57,7 @@ def coverage_table(covered: Sequence[Covered]) -> Table:
     return _table(coverage_rows(covered), ["state", *STAGES])
 
 
-def coverage_words(covered: Sequence[Covered]) -> str:
+def coverage_summary(covered: Sequence[Covered]) -> str:
     """How many partitions are in each state, and what to do about them."""
     counts = {state: n for state, n in count_states(covered).items() if n}
     return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no partitions"

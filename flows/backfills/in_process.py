@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fusemine.flows.backfills.state import Standing
+from fusemine.flows.backfills.state import RowState
 from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.runner import LocalRunner
 from fusemine.flows.engine.session import Session, open_session
@@ -14,22 +14,22 @@ from fusemine.flows.prepare import prepare_up_to
 from fusemine.tasks.core.errors import FusemineError
 
 if TYPE_CHECKING:
-    from fusemine.flows.backfills.live_table import Board
+    from fusemine.flows.backfills.live_table import LiveTable
     from fusemine.flows.backfills.state import Row
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
 
 
-def work_here(loaded: Loaded, board: Board) -> None:
-    """Mine the waiting partitions of a backfill, and note how each ended."""
-    session, waiting = open_session(loaded, LocalRunner()), board.backfill.waiting()
-    _prepare(session, [row.partition for row in waiting], board)
+def work_here(loaded: Loaded, table: LiveTable) -> None:
+    """Mine the waiting partitions of a backfill, and record how each ended."""
+    session, waiting = open_session(loaded, LocalRunner()), table.backfill.waiting()
+    _prepare(session, [row.partition for row in waiting], table)
     for row in waiting:
-        if not board.backfill.may_go_on():
+        if not table.backfill.can_continue():
             return
-        _mine(row, session, board)
+        _mine(row, session, table)
 
 
-def _prepare(session: Session, targets: list[str], board: Board) -> None:
+def _prepare(session: Session, targets: list[str], table: LiveTable) -> None:
     """Prepare the union of the windows once."""
     there = [key for key in targets if session.listing.raw.get(key) is not None]
     try:
@@ -37,22 +37,22 @@ def _prepare(session: Session, targets: list[str], board: Board) -> None:
             prepare_up_to(session, there)
     except FusemineError as error:
         # Only the partitions whose windows need what failed fail with it, one by one below.
-        board.tell(f"not all partitions could be prepared: {error.got}")
+        table.log(f"not all partitions could be prepared: {error.got}")
 
 
-def _mine(row: Row, session: Session, board: Board) -> None:
-    row.state, row.attempt, row.error = Standing.RUNNING, row.attempt + 1, None
+def _mine(row: Row, session: Session, table: LiveTable) -> None:
+    row.state, row.attempt, row.error = RowState.RUNNING, row.attempt + 1, None
     raw = session.listing.raw.get(row.partition)
     row.rows = raw.rows if raw else None
-    board.changed(row)
+    table.changed(row)
     started = time.monotonic()
     try:
         plan = make_plan(session.loaded, session.listing.raw, row.partition)
         outcome = mine_partition(session, plan, "never")
-    except Exception as error:  # whatever it is, the other partitions go on
-        row.state, row.error = Standing.FAILED, str(error)
+    except Exception as error:  # of any kind; the other partitions go on
+        row.state, row.error = RowState.FAILED, str(error)
     else:
-        row.state = Standing.COMPLETE if outcome.report else Standing.GAP
+        row.state = RowState.COMPLETE if outcome.report else RowState.GAP
         row.link = str(outcome.report) if outcome.report else None
     row.seconds = round(time.monotonic() - started, 1)
-    board.changed(row)
+    table.changed(row)

@@ -1,4 +1,4 @@
-"""What is seen of a backfill while it goes on: its record, a live table in the UI, lines."""
+"""What people see of a running backfill: its record, a live table in the UI, log lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fusemine.flows.backfills.state import Backfill, Row
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
 
 # Each update is a request to the server.
 SECONDS_BETWEEN_UPDATES = 1.0
@@ -30,7 +30,7 @@ _LISTENER: ContextVar[Callable[[str], None] | None] = ContextVar("listener", def
 
 
 @contextmanager
-def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+def listening_to_backfill(listener: Callable[[str], None]) -> Iterator[None]:
     """Send the lines of a backfill within the block to a listener."""
     token = _LISTENER.set(listener)
     try:
@@ -39,11 +39,11 @@ def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
         _LISTENER.reset(token)
 
 
-class Board:
+class LiveTable:
     """Keeps the record of a backfill and shows it.
 
     Args:
-        backfill: The record, whose rows are changed by whoever does the work.
+        backfill: The record, whose rows the code that mines them changes.
         store: Where the pipeline keeps its artifacts.
     """
 
@@ -54,21 +54,21 @@ class Board:
         self._shown = 0.0
 
     def changed(self, row: Row) -> None:
-        """A row has another state: keep it and tell it."""
+        """Save and log the new state of a row."""
         self.backfill.save(self._store)
-        self.tell(_line(row))
+        self.log(_line(row))
         if time.monotonic() - self._shown > SECONDS_BETWEEN_UPDATES:
             self.show()
 
-    def tell(self, line: str) -> None:
-        """Say something in the run's log and to whoever listens."""
+    def log(self, line: str) -> None:
+        """Write a line to the run's log and to the listener."""
         get_run_logger().info(line)
         listener = _LISTENER.get()
         if listener is not None:
             listener(line)
 
     def show(self) -> None:
-        """Bring the table on the run's page up to date."""
+        """Update the table on the run's page."""
         self._shown = time.monotonic()
         shown(lambda: self._show(backfill_cells(self.backfill)))
 

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from fusemine.flows.backfills.state import Backfill, Row, Standing, new_id
-from fusemine.flows.engine.coverage import Coverage, Covered, State
+from fusemine.flows.backfills.state import Backfill, Row, RowState, load_backfill, new_id
+from fusemine.flows.coverage.coverage import Coverage, Covered, State, coverage_of
 from fusemine.tasks.core.errors import SettingsError
-from fusemine.tasks.core.partition import ALL, check_key, partition_of
+from fusemine.tasks.core.partition import ALL, check_partition, partition_of
 
 if TYPE_CHECKING:
     from fusemine.flows.backfills.state import Only, Order, Pool
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.tasks.core.partition import PartitionSettings
 
 _CHOSEN = {
@@ -48,7 +49,7 @@ def check_range(first: str | None, last: str | None, settings: PartitionSettings
     Raises:
         SettingsError: A key of another form, an end before the start, or a future partition.
     """
-    keys = [check_key(key, settings) for key in (first, last) if key is not None]
+    keys = [check_partition(key, settings) for key in (first, last) if key is not None]
     today = partition_of(datetime.now(UTC), settings)
     if len(keys) == 2 and keys[1] < keys[0]:
         raise SettingsError(
@@ -112,6 +113,30 @@ def plan_backfill(
     )
 
 
+def planned(
+    loaded: Loaded, first: str | None, last: str | None, options: Options, resume: str | None
+) -> Backfill:
+    """What a backfill of a pipeline would do.
+
+    Args:
+        loaded: The pipeline.
+        first: The first partition; by default the first with rows.
+        last: The last one; by default the newest with rows.
+        options: How to go about them.
+        resume: The id of an earlier backfill to go on with; the rest is then that one's.
+
+    Raises:
+        SettingsError: The range or the id.
+    """
+    if resume is not None:
+        plan = load_backfill(loaded.store, resume)
+        plan.reset_unfinished()
+        return plan
+    if loaded.pipeline.columns.time is not None:
+        check_range(first, last, loaded.pipeline.partition)
+    return plan_backfill(coverage_of(loaded), first, last, options)
+
+
 def _empty(coverage: Coverage, first: str | None, last: str | None) -> SettingsError:
     keys = coverage.partitions()
     held = f"{keys[0]} to {keys[-1]}" if keys else "no rows at all"
@@ -133,9 +158,9 @@ def _row(covered: Covered, only: Only) -> Row:
     )
 
 
-def _standing(state: State, only: Only) -> Standing:
+def _standing(state: State, only: Only) -> RowState:
     if state in _CHOSEN[only]:
-        return Standing.WAITING
+        return RowState.WAITING
     if state is State.COMPLETE:
-        return Standing.BEFORE
-    return Standing.GAP if state is State.GAP else Standing.OTHER
+        return RowState.BEFORE
+    return RowState.GAP if state is State.GAP else RowState.OTHER

@@ -15,7 +15,7 @@ from fusemine.tasks.core.errors import SettingsError, nearest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
 
 FOLDER = "backfills"
 Only = Literal["missing", "failed", "all"]
@@ -23,7 +23,7 @@ Order = Literal["oldest", "newest"]
 Pool = Literal["auto", "here", "cpu", "gpu"]
 
 
-class Standing(StrEnum):
+class RowState(StrEnum):
     """How far a backfill is with a partition."""
 
     WAITING = "waiting"
@@ -41,7 +41,7 @@ class Row(BaseModel):
     """One partition of a backfill."""
 
     partition: str
-    state: Standing
+    state: RowState
     attempt: int = 0
     rows: int | None = None
     seconds: float | None = None
@@ -78,18 +78,18 @@ class Backfill(BaseModel):
 
     def waiting(self) -> list[Row]:
         """The partitions that are still to be mined, in their order."""
-        rows = [row for row in self.rows if row.state is Standing.WAITING]
+        rows = [row for row in self.rows if row.state is RowState.WAITING]
         return rows if self.order == "oldest" else rows[::-1]
 
-    def count(self, state: Standing) -> int:
+    def count(self, state: RowState) -> int:
         """How many partitions are in a state."""
         return sum(row.state is state for row in self.rows)
 
     def failed(self) -> list[str]:
         """The partitions that failed."""
-        return [row.partition for row in self.rows if row.state is Standing.FAILED]
+        return [row.partition for row in self.rows if row.state is RowState.FAILED]
 
-    def may_go_on(self) -> bool:
+    def can_continue(self) -> bool:
         """Whether fewer partitions have failed than may."""
         return len(self.failed()) < self.max_failures
 
@@ -103,16 +103,16 @@ class Backfill(BaseModel):
         store.replace(f"{FOLDER}/{self.id}.json", content)
 
     def leave_out(self, partitions: Collection[str]) -> None:
-        """Do not mine these, whatever their state."""
+        """Do not mine these."""
         for row in self.rows:
-            if row.partition in partitions and row.state is Standing.WAITING:
-                row.state = Standing.OTHER
+            if row.partition in partitions and row.state is RowState.WAITING:
+                row.state = RowState.OTHER
 
-    def start_again(self) -> None:
+    def reset_unfinished(self) -> None:
         """What failed or was cut off is to be done again."""
         for row in [*self.rows, *([self.preparation] if self.preparation else [])]:
-            if row.state in {Standing.FAILED, Standing.RUNNING}:
-                row.state, row.error, row.seconds = Standing.WAITING, None, None
+            if row.state in {RowState.FAILED, RowState.RUNNING}:
+                row.state, row.error, row.seconds = RowState.WAITING, None, None
 
 
 def new_id(now: datetime | None = None) -> str:

@@ -15,12 +15,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 from prefect.utilities.urls import url_for
 
-from fusemine.flows.backfills.state import Row, Standing
+from fusemine.flows.backfills.state import Row, RowState
 from fusemine.flows.engine.failures import read_failures
 from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.session import open_session
 from fusemine.flows.engine.walk import Walk, prepared
-from fusemine.flows.server.errors import is_away
+from fusemine.flows.server.errors import is_unreachable
 from fusemine.flows.server.process_tracking import has_not_begun
 from fusemine.tasks.core.errors import RunError, ServerError
 from fusemine.tasks.core.stage import Scope
@@ -29,53 +29,55 @@ from fusemine.tasks.graph import GRAPH
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fusemine.flows.backfills.live_table import Board
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.backfills.live_table import LiveTable
+    from fusemine.flows.config.pipeline import Loaded
 
 POLL_SECONDS = 2.0
-SAID_AFTER = 60.0
-"""Seconds without a worker after which it is said, and said again."""
+IDLE_SECONDS = 60.0
+"""Seconds without a worker after which a warning is logged, again and again."""
 PATIENCE = 300.0
-"""Seconds that a server may be away."""
+"""Seconds that a server may be down."""
 PREPARATION = "prepare"
 
 Value = TypeVar("Value")
 
 
-def work_on_pool(loaded: Loaded, board: Board, pool: str) -> None:
-    """Have the workers of a pool mine the waiting partitions, and note how each ended.
+def work_on_pool(loaded: Loaded, table: LiveTable, pool: str) -> None:
+    """Have the workers of a pool mine the waiting partitions, and record how each ended.
 
     Raises:
         RunError: The deployments are not there, or the server stays away.
     """
     with get_client(sync_client=True) as client:
-        fleet = _Fleet(client, loaded, board, pool)
+        runs = _Runs(client, loaded, table, pool)
         try:
-            fleet.prepare()
-            fleet.mine()
+            runs.prepare()
+            runs.mine()
         except BaseException:
-            fleet.cancel()
+            runs.cancel()
             raise
 
 
-class _Fleet:
+class _Runs:
     """The runs that this backfill has under way."""
 
-    def __init__(self, client: SyncPrefectClient, loaded: Loaded, board: Board, pool: str) -> None:
-        self._client, self._loaded, self._board, self._pool = client, loaded, board, pool
+    def __init__(
+        self, client: SyncPrefectClient, loaded: Loaded, table: LiveTable, pool: str
+    ) -> None:
+        self._client, self._loaded, self._table, self._pool = client, loaded, table, pool
         self._active: dict[str, Row] = {}
         self._idle_since = time.monotonic()
         self._rows: dict[str, int] = {}
 
     def prepare(self) -> None:
         """Have the union of the windows prepared by one run."""
-        backfill = self._board.backfill
+        backfill = self._table.backfill
         targets = [row.partition for row in backfill.waiting()]
         needed = _unprepared(self._loaded, targets)
         if not needed:
             return
         backfill.preparation = backfill.preparation or Row(
-            partition=PREPARATION, state=Standing.WAITING
+            partition=PREPARATION, state=RowState.WAITING
         )
         self._begin(backfill.preparation, "prepare", {"partitions": needed})
         while self._active:
@@ -84,33 +86,33 @@ class _Fleet:
         self._rows = {key: ref.rows for key, ref in raw.items() if ref is not None}
 
     def mine(self) -> None:
-        """Have each waiting partition mined, no more at a time than was asked for."""
-        backfill = self._board.backfill
+        """Have each waiting partition mined, at most `max_parallel` at a time."""
+        backfill = self._table.backfill
         waiting = backfill.waiting()
         while waiting or self._active:
-            while waiting and len(self._active) < backfill.max_parallel and backfill.may_go_on():
+            while waiting and len(self._active) < backfill.max_parallel and backfill.can_continue():
                 row = waiting.pop(0)
                 self._begin(row, "mine", {"partition": row.partition, "train": "never"})
-            if not backfill.may_go_on():
+            if not backfill.can_continue():
                 waiting = []
             if self._active:
                 self._poll()
 
     def cancel(self) -> None:
-        """Cancel what is under way, because cancelling a parent would leave it running."""
+        """Cancel the runs under way: cancelling their parent would leave them running."""
         for run, row in self._active.items():
             try:
                 self._client.set_flow_run_state(UUID(run), Cancelling())
             except httpx.HTTPError:
                 continue
-            row.state = Standing.WAITING
-        self._board.backfill.save(self._loaded.store)
+            row.state = RowState.WAITING
+        self._table.backfill.save(self._loaded.store)
 
     def _begin(self, row: Row, flow: str, parameters: dict[str, Any]) -> None:
         run = self._under_way(row) or self._start(row, flow, parameters)
-        row.run, row.link, row.state, row.error = str(run.id), url_for(run), Standing.RUNNING, None
+        row.run, row.link, row.state, row.error = str(run.id), url_for(run), RowState.RUNNING, None
         self._active[str(run.id)] = row
-        self._board.changed(row)
+        self._table.changed(row)
 
     def _under_way(self, row: Row) -> FlowRun | None:
         """The run of an earlier attempt that goes on, or ended well, after its parent was lost."""
@@ -123,11 +125,11 @@ class _Fleet:
     def _start(self, row: Row, flow: str, parameters: dict[str, Any]) -> FlowRun:
         row.attempt += 1
         name = f"{flow}/{flow}-{self._pool}"
-        # The same key gives the same run: an attempt that is asked for twice runs once.
-        key = f"{self._board.backfill.id}-{row.partition}-{row.attempt}"
+        # The same key gives the same run: an attempt that is requested twice runs once.
+        key = f"{self._table.backfill.id}-{row.partition}-{row.attempt}"
         pipeline = {"pipeline": str(self._loaded.path)}
         try:
-            return self._patiently(lambda: self._deploy(name, key, pipeline | parameters))
+            return self._with_retries(lambda: self._deploy(name, key, pipeline | parameters))
         except ObjectNotFound as error:
             raise RunError(
                 got=f"no deployment {name!r} on the Prefect server",
@@ -136,38 +138,38 @@ class _Fleet:
             ) from error
 
     def _deploy(self, name: str, key: str, parameters: dict[str, Any]) -> FlowRun:
-        tags = ["backfill", self._board.backfill.id]
+        tags = ["backfill", self._table.backfill.id]
         run = run_deployment(name, parameters=parameters, idempotency_key=key, tags=tags, timeout=0)
         return cast("FlowRun", run)
 
     def _poll(self) -> None:
         time.sleep(POLL_SECONDS)
-        runs = [self._given_up(run) for run in self._read(list(self._active))]
+        runs = [self._crashed_if_lost(run) for run in self._read(list(self._active))]
         for run in runs:
             if run.state is not None and run.state.is_final():
                 self._end(self._active.pop(str(run.id)), run)
-        self._say_if_idle([run for run in runs if str(run.id) in self._active])
+        self._warn_if_idle([run for run in runs if str(run.id) in self._active])
 
-    def _given_up(self, run: FlowRun) -> FlowRun:
+    def _crashed_if_lost(self, run: FlowRun) -> FlowRun:
         """The run itself, crashed if the worker that took it was lost before it began."""
         if not has_not_begun(run):
             return run
         crashed: State[None] = Crashed(message="its worker was lost before it began")
-        self._patiently(lambda: self._client.set_flow_run_state(run.id, crashed, force=True))
+        self._with_retries(lambda: self._client.set_flow_run_state(run.id, crashed, force=True))
         return run.model_copy(update={"state": crashed})
 
     def _read(self, ids: Sequence[str]) -> list[FlowRun]:
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run) for run in ids]))
-        return self._patiently(lambda: self._client.read_flow_runs(flow_run_filter=chosen))
+        return self._with_retries(lambda: self._client.read_flow_runs(flow_run_filter=chosen))
 
     def _end(self, row: Row, run: FlowRun) -> None:
         row.rows = self._rows.get(row.partition, row.rows)
         row.seconds = round(run.total_run_time.total_seconds(), 1)
         if run.state is not None and run.state.type is StateType.COMPLETED:
-            row.state = Standing.COMPLETE
+            row.state = RowState.COMPLETE
         else:
-            row.state, row.error = Standing.FAILED, self._why(row, run)
-        self._board.changed(row)
+            row.state, row.error = RowState.FAILED, self._why(row, run)
+        self._table.changed(row)
 
     def _why(self, row: Row, run: FlowRun) -> str:
         failure = read_failures(self._loaded.store).get(row.partition)
@@ -176,38 +178,38 @@ class _Fleet:
         state = run.state
         return f"{state.name}: {state.message or 'no message'}"[:300] if state else "no state"
 
-    def _say_if_idle(self, active: Sequence[FlowRun]) -> None:
-        """A worker that never comes is said, not waited for in silence."""
+    def _warn_if_idle(self, active: Sequence[FlowRun]) -> None:
+        """Log that no worker accepts a run, instead of waiting in silence."""
         taken = any(run.state and run.state.type is not StateType.SCHEDULED for run in active)
         if taken or not active:
             self._idle_since = time.monotonic()
-        elif time.monotonic() - self._idle_since > SAID_AFTER:
+        elif time.monotonic() - self._idle_since > IDLE_SECONDS:
             self._idle_since = time.monotonic()
-            self._board.tell(
-                f"no worker has taken a run of pool {self._pool!r} for {SAID_AFTER:.0f} s: "
+            self._table.log(
+                f"no worker has accepted a run of pool {self._pool!r} for {IDLE_SECONDS:.0f} s: "
                 f"start one with `prefect worker start --pool {self._pool}`, or see in the "
                 "Prefect UI whether the pool is paused or its limit is reached"
             )
 
-    def _patiently(self, ask: Callable[[], Value]) -> Value:
-        """Ask the server again while it is away, up to a limit."""
+    def _with_retries(self, request: Callable[[], Value]) -> Value:
+        """Try again while the server is down, up to a limit."""
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                return ask()
+                return request()
             except Exception as error:
-                if not is_away(error):
+                if not is_unreachable(error):
                     raise
                 if time.monotonic() > until:
-                    raise self._gone() from error
-                self._board.tell("the Prefect server does not answer; asking again in 5 s")
+                    raise self._server_gone() from error
+                self._table.log("the Prefect server does not answer; trying again in 5 s")
                 time.sleep(5)
 
-    def _gone(self) -> ServerError:
+    def _server_gone(self) -> ServerError:
         return ServerError(
             got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
             expected="the server that the backfill began with",
-            fix=f"start it, then go on with: {self._board.backfill.resume_command()}",
+            fix=f"start it, then go on with: {self._table.backfill.resume_command()}",
         )
 
 

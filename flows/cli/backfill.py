@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusemine.flows.api import load
-from fusemine.flows.backfills.begin import carry_out, planned
+from fusemine.flows.api import carry_out, load
 from fusemine.flows.backfills.grids import backfill_json, backfill_table
-from fusemine.flows.backfills.state import Standing, load_backfill
+from fusemine.flows.backfills.selection import planned
+from fusemine.flows.backfills.state import RowState, load_backfill
 from fusemine.flows.cli.printing import print_table
 
 if TYPE_CHECKING:
@@ -36,24 +36,24 @@ def run_backfill(
     """
     loaded = load(path).loaded
     plan = planned(loaded, first, last, options, resume)
-    waiting = plan.count(Standing.WAITING)
+    waiting = plan.count(RowState.WAITING)
     if dry_run or not waiting:
         _print(plan, as_json)
-        _tell(f"{waiting} partition(s) to mine", as_json, err=False)
+        _print_line(f"{waiting} partition(s) to mine", as_json, err=False)
         return
-    _tell(f"backfill {plan.id}: {waiting} partition(s)", as_json)
-    _tell(f"to go on after a stop: {plan.resume_command()}", as_json)
-    from fusemine.flows.backfills.live_table import heard_by
+    _print_line(f"backfill {plan.id}: {waiting} partition(s)", as_json)
+    _print_line(f"to go on after a stop: {plan.resume_command()}", as_json)
+    from fusemine.flows.backfills.live_table import listening_to_backfill
     from fusemine.flows.cli.terminal import shown_on_terminal
 
     try:
-        with shown_on_terminal(), heard_by(lambda line: _tell(line, as_json)):
+        with shown_on_terminal(), listening_to_backfill(lambda line: _print_line(line, as_json)):
             carry_out(loaded, plan)
     finally:
         _print(load_backfill(loaded.store, plan.id), as_json)
 
 
-def _tell(line: str, as_json: bool, err: bool = True) -> None:
+def _print_line(line: str, as_json: bool, err: bool = True) -> None:
     if not as_json:
         click.echo(line, err=err)
 

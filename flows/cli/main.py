@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from fusemine.flows.api import load
 from fusemine.flows.cli.models import models, predict, promote, rollback
-from fusemine.flows.cli.printing import FILE, print_table, tell
+from fusemine.flows.cli.printing import FILE, print_lines, print_table
 from fusemine.tasks.core.errors import FusemineError, ServerError
 
 
@@ -60,8 +61,6 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
     """Mine one partition of PIPELINE and the window up to it."""
-    from fusemine.flows.api import load
-
     started = time.monotonic()
     table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
@@ -71,9 +70,9 @@ def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
 
     begin_server()
     if not as_json:
-        from fusemine.flows.engine.reuse import reuse_words
+        from fusemine.flows.coverage.reuse import reuse_summary
 
-        click.echo(reuse_words(table.loaded, partition), err=True)
+        click.echo(reuse_summary(table.loaded, partition), err=True)
     with shown_on_terminal():
         outcome = table.run(partition, retrain)
     outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
@@ -141,11 +140,9 @@ def backfill(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def status(pipeline: Path, as_json: bool) -> None:
     """Show which partitions and stages of PIPELINE are complete, stale, failed or missing."""
-    from fusemine.flows.api import load
-
     loaded = load(pipeline).loaded
-    from fusemine.flows.backfills.grids import coverage_json, coverage_table, coverage_words
-    from fusemine.flows.engine.coverage import coverage_of
+    from fusemine.flows.backfills.grids import coverage_json, coverage_summary, coverage_table
+    from fusemine.flows.coverage.coverage import coverage_of
 
     coverage = coverage_of(loaded)
     covered = [coverage.of(key) for key in coverage.partitions()]
@@ -153,15 +150,13 @@ def status(pipeline: Path, as_json: bool) -> None:
         click.echo(coverage_json(loaded.pipeline.name, covered))
         return
     print_table(coverage_table(covered))
-    click.echo(coverage_words(covered))
+    click.echo(coverage_summary(covered))
 
 
 @main.command()
 @click.argument("pipeline", type=FILE)
 def check(pipeline: Path) -> None:
     """Say whether PIPELINE would run, without running it."""
-    from fusemine.flows.api import load
-
     for line in load(pipeline).check():
         click.echo(line)
 
@@ -172,8 +167,6 @@ def check(pipeline: Path) -> None:
 @click.argument("partition")
 def explain(pipeline: Path, stage: str, partition: str) -> None:
     """Say why the result of STAGE for PARTITION is stale: what changed since it was made."""
-    from fusemine.flows.api import load
-
     for line in load(pipeline).explain(stage, partition):
         click.echo(line)
 
@@ -187,7 +180,7 @@ def lineage(path: Path, as_json: bool) -> None:
     from fusemine.tasks.upkeep.lineage import lines, trace
 
     found = trace(path, GRAPH)
-    tell(lines(found), found.as_json(), as_json)
+    print_lines(lines(found), found.as_json(), as_json)
 
 
 @main.command()
@@ -196,11 +189,10 @@ def lineage(path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
     """Remove artifacts that no last complete run of PIPELINE was made of."""
-    from fusemine.flows.api import load
     from fusemine.flows.prune import prune_root
 
     plan = prune_root(load(pipeline).loaded, dry_run)
-    tell(plan.lines(), plan.as_json(), as_json)
+    print_lines(plan.lines(), plan.as_json(), as_json)
 
 
 @main.command()
@@ -220,16 +212,15 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
     """Show the embedding store of PIPELINE: a space for each model and its settings.
 
     The space that today's settings use always stays. No result needs the store, so pruning it
-    can lose none: a vector that is gone is computed anew if its text comes again.
+    can lose none: a vector that is gone is computed again if its text comes again.
     """
     from datetime import timedelta
 
-    from fusemine.flows.api import load
     from fusemine.flows.cli.store_tables import (
         prune_store,
         spaces_of,
+        spaces_summary,
         spaces_table,
-        spaces_words,
         store_json,
     )
 
@@ -238,12 +229,12 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
     loaded = load(pipeline).loaded
     if prunes:
         plan = prune_store(loaded, timedelta(days=unused_for), dry_run)
-        tell(plan.lines(), plan.as_json(), as_json)
+        print_lines(plan.lines(), plan.as_json(), as_json)
         return
     spaces = spaces_of(loaded)
     if spaces and not as_json:
         print_table(spaces_table(spaces))
-    tell([spaces_words(loaded, spaces)], store_json(loaded, spaces), as_json)
+    print_lines([spaces_summary(loaded, spaces)], store_json(loaded, spaces), as_json)
 
 
 @main.command()
@@ -255,15 +246,14 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
 
     It stays in the source's own files, but is not collected from them again.
     """
-    from fusemine.flows.api import load
-    from fusemine.tasks.core.locks import exclusive
+    from fusemine.tasks.core.storage.locks import exclusive
     from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.forget import forget as remove
 
     loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
-    tell(found.lines(), found.as_json(), as_json)
+    print_lines(found.lines(), found.as_json(), as_json)
     if found.partitions and not as_json:
         click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
 
@@ -287,7 +277,7 @@ def _leave(code: int) -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a pipeline.yaml, for editors."""
-    from fusemine.flows.engine.config import schema_json
+    from fusemine.flows.config.pipeline import schema_json
 
     click.echo(schema_json())
 
@@ -298,7 +288,7 @@ def schema() -> None:
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
-    from fusemine.flows.engine.init import write_pipeline
+    from fusemine.flows.config.init import write_pipeline
 
     for line in write_pipeline(table, output, force):
         click.echo(line)
@@ -326,11 +316,9 @@ def export(
     """
     if vectors and labels:
         raise click.UsageError("--vectors and --labels write different tables; name one of them")
-    from fusemine.flows.api import load
-
     loaded = load(pipeline).loaded
     if vectors:
-        from fusemine.flows.export.vectors import export_vectors
+        from fusemine.flows.export.results import export_vectors
 
         line = export_vectors(loaded, partition, output)
     elif labels:

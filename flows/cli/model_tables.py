@@ -1,28 +1,27 @@
-"""`fusemine models`: the models of a pipeline listed, one of them shown, or two compared."""
+"""`fusemine models`: what is printed of all models, of one, or of two compared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fusemine.tasks.core.artifact import manifest_of, read_json, ref_of
+from fusemine.tasks.core.storage.artifact import manifest_of, read_json, ref_of
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.serving.records import read_registry
-from fusemine.tasks.serving.registry import Entry, Event, Registry, differences
-from fusemine.tasks.serving.stored import find_stored, read_about
+from fusemine.tasks.serving.registry import Entry, Event, Registry, differences, read_registry
+from fusemine.tasks.serving.stored import find_model, read_about
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
 
 View: TypeAlias = "tuple[Table | None, list[str], Any]"
 """A table for people, what else they read, and the same for programs."""
 SHOWN = 20
-"""Decisions that are told, the newest ones."""
+"""Decisions that are printed, the newest ones."""
 DIGITS = 4
 
 
-def listed(loaded: Loaded) -> View:
+def list_models(loaded: Loaded) -> View:
     """All models, the newest last, and the last decisions."""
     registry = read_registry(loaded.store)
     rows = [_row(loaded, registry, entry) for entry in registry.entries.values()]
@@ -30,7 +29,7 @@ def listed(loaded: Loaded) -> View:
     value = {"pipeline": loaded.pipeline.name, "models": rows, "events": events}
     if not rows:
         return None, [f"no model yet; train one: fusemine run {loaded.path}"], value
-    lines = [_told(event) for event in registry.events[-SHOWN:]]
+    lines = [_event_line(event) for event in registry.events[-SHOWN:]]
     return _table(rows), lines, value
 
 
@@ -43,9 +42,9 @@ _WORDS = {
 }
 
 
-def _told(event: Event) -> str:
-    said = _WORDS[event.action].format(model=event.model, before=event.before)
-    return f"{event.at:%Y-%m-%d %H:%M} UTC: {said}: {event.why}"
+def _event_line(event: Event) -> str:
+    what = _WORDS[event.action].format(model=event.model, before=event.before)
+    return f"{event.at:%Y-%m-%d %H:%M} UTC: {what}: {event.why}"
 
 
 def _row(loaded: Loaded, registry: Registry, entry: Entry) -> dict[str, Any]:
@@ -92,11 +91,13 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
-    told = f"{value:.{DIGITS}g}"
-    return f"{told} ({interval[0]:.{DIGITS}g} to {interval[1]:.{DIGITS}g})" if interval else told
+    figure = f"{value:.{DIGITS}g}"
+    return (
+        f"{figure} ({interval[0]:.{DIGITS}g} to {interval[1]:.{DIGITS}g})" if interval else figure
+    )
 
 
-def shown(loaded: Loaded, name: str) -> View:
+def describe_model(loaded: Loaded, name: str) -> View:
     """One model: what it is, what was decided on it, and what it was made of.
 
     Raises:
@@ -107,21 +108,21 @@ def shown(loaded: Loaded, name: str) -> View:
 
     registry = read_registry(loaded.store)
     entry = registry.get(name)
-    ref = find_stored(loaded.store.root, entry)
+    ref = find_model(loaded.store.root, entry)
     about, lineage = read_about(ref), trace_from(loaded.store.root, entry.artifact, GRAPH)
     decided = [event for event in registry.events if entry.id in (event.model, event.before)]
     facts = {key: value for key, value in differences(about, {}).first.items() if value != []}
-    told = [f"{key}: {_short(value)}" for key, value in facts.items()]
-    told += [_told(event) for event in decided]
+    shown = [f"{key}: {_short(value)}" for key, value in facts.items()]
+    shown += [_event_line(event) for event in decided]
     value = {
         "about": about,
         "events": [event.model_dump(mode="json") for event in decided],
         "lineage": lineage.as_json(),
     }
-    return None, [*told, "made of:", *lines(lineage)], value
+    return None, [*shown, "made of:", *lines(lineage)], value
 
 
-def compared(loaded: Loaded, first: str, second: str) -> View:
+def compare_models(loaded: Loaded, first: str, second: str) -> View:
     """What differs between two models, and how they did where they were held against each other.
 
     Raises:
@@ -133,7 +134,7 @@ def compared(loaded: Loaded, first: str, second: str) -> View:
 
     registry = read_registry(loaded.store)
     entries = [registry.get(name) for name in (first, second)]
-    abouts = [read_about(find_stored(loaded.store.root, entry)) for entry in entries]
+    abouts = [read_about(find_model(loaded.store.root, entry)) for entry in entries]
     found = differences(*abouts)
     table = Table("", *(entry.id for entry in entries))
     for name in (name for name in found.first if not name.endswith("sha256")):
@@ -157,5 +158,5 @@ def _tests(loaded: Loaded, registry: Registry, ids: set[str]) -> list[dict[str, 
 
 
 def _short(value: object) -> str:
-    told = f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
-    return told if len(told) <= 80 else f"{told[:77]}..."
+    text = f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusemine.flows.cli.printing import FILE, print_table, tell
+from fusemine.flows.api import load
+from fusemine.flows.cli.printing import FILE, print_lines, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,16 +25,15 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
     its prediction, probability, topic, anomaly score and reason. Nothing is written unless the
     whole file can be read.
     """
-    from fusemine.flows.api import load
     from fusemine.flows.cli.terminal import shown_on_terminal
     from fusemine.flows.serving.predict import predict_file
     from fusemine.flows.serving.scoring import scored_json, scored_lines
 
     with shown_on_terminal():
         scored = predict_file(load(pipeline).loaded, file, output)
-    told = {"output": str(output)} if output else {}
+    more = {"output": str(output)} if output else {}
     lines = [f"the scored rows as a table: {output}"] if output else []
-    tell([*scored_lines(scored), *lines], {**scored_json(scored), **told}, as_json)
+    print_lines([*scored_lines(scored), *lines], {**scored_json(scored), **more}, as_json)
 
 
 @click.command()
@@ -42,17 +42,16 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
     """List the models of PIPELINE; with one of IDS show it, with two compare them."""
-    from fusemine.flows.api import load
-    from fusemine.flows.cli.model_tables import compared, listed, shown
+    from fusemine.flows.cli.model_tables import compare_models, describe_model, list_models
 
     if len(ids) > 2:
         raise click.UsageError("name one model to show it, or two to compare them")
     loaded = load(pipeline).loaded
-    show = (listed, shown, compared)[len(ids)]
+    show = (list_models, describe_model, compare_models)[len(ids)]
     table, lines, value = show(loaded, *ids)
     if table is not None and not as_json:
         print_table(table)
-    tell(lines, value, as_json)
+    print_lines(lines, value, as_json)
 
 
 @click.command()
@@ -61,7 +60,6 @@ def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--why", default="by hand", help="A sentence for those who look later.")
 def promote(pipeline: Path, model: str, why: str) -> None:
     """Take MODEL into use: it scores new rows of PIPELINE from now on."""
-    from fusemine.flows.api import load
     from fusemine.flows.serving.choose import choose_model
 
     click.echo(choose_model(load(pipeline).loaded, model, why))
@@ -72,7 +70,6 @@ def promote(pipeline: Path, model: str, why: str) -> None:
 @click.option("--why", default="by hand", help="A sentence for those who look later.")
 def rollback(pipeline: Path, why: str) -> None:
     """Take the model of PIPELINE that was in use before back into use."""
-    from fusemine.flows.api import load
     from fusemine.flows.serving.choose import choose_model
     from fusemine.tasks.serving.registry import PREVIOUS
 

@@ -12,8 +12,8 @@ FILE = click.Path(path_type=Path)
 """The type of arguments and options that name a file."""
 
 
-def tell(lines: list[str], value: Any, as_json: bool) -> None:
-    """Lines for people, or the same as one JSON object."""
+def print_lines(lines: list[str], value: Any, as_json: bool) -> None:
+    """Print lines for people, or the same as one JSON object."""
     if as_json:
         lines = [json.dumps(value, indent=1, ensure_ascii=False)]
     for line in lines:
@@ -21,7 +21,7 @@ def tell(lines: list[str], value: Any, as_json: bool) -> None:
 
 
 def print_table(table: Any) -> None:
-    """A table as wide as the terminal; where there is none, as wide as it needs to be."""
+    """Print a table as wide as the terminal; without one as wide as it needs to be."""
     from rich.console import Console
 
     console = Console(highlight=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.locks import exclusive
-from fusemine.tasks.embed.encoders.files import find_model
-from fusemine.tasks.embed.engine import look
+from fusemine.tasks.core.storage.locks import exclusive
+from fusemine.tasks.embed.encoders.models import find_model
+from fusemine.tasks.embed.engine import spec_of
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store.path import space_of
-from fusemine.tasks.embed.store.space import STORE
+from fusemine.tasks.embed.store.space import STORE, space_of
 from fusemine.tasks.upkeep.contents import megabytes
-from fusemine.tasks.upkeep.spaces import nothing, plan_removal, read_spaces, remove
+from fusemine.tasks.upkeep.prune import prune
+from fusemine.tasks.upkeep.spaces import empty_message, plan_removal, read_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.upkeep.spaces import Space, StorePrune
+    from fusemine.flows.config.pipeline import Loaded
+    from fusemine.tasks.upkeep.spaces import Space, StorePrunePlan
 
 UNKNOWN = "?"
 _LEFT = ("space", "model", "path", "precision", "last used", "in use")
@@ -38,11 +38,11 @@ def spaces_of(loaded: Loaded) -> list[Space]:
     if not store.folders(STORE):
         return []
     settings = loaded.pipeline.section(EmbedSettings)
-    found = look(store, settings, find_model(settings, loaded.base))
+    found = spec_of(store, settings, find_model(settings, loaded.base))
     return read_spaces(store, space_of(settings, found.model, found.precision))
 
 
-def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePrune:
+def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePrunePlan:
     """Plan the removal and, unless it is a dry run, carry it out while no run is going on.
 
     Args:
@@ -58,7 +58,7 @@ def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePr
         return plan_removal(loaded.store, spaces_of(loaded), unused_for, datetime.now(UTC))
     with exclusive(loaded.root):
         plan = plan_removal(loaded.store, spaces_of(loaded), unused_for, datetime.now(UTC))
-        remove(plan)
+        prune(plan)
     return plan
 
 
@@ -76,10 +76,10 @@ def spaces_table(spaces: Sequence[Space]) -> Table:
     return table
 
 
-def spaces_words(loaded: Loaded, spaces: Sequence[Space]) -> str:
+def spaces_summary(loaded: Loaded, spaces: Sequence[Space]) -> str:
     """What the whole store takes."""
     if not spaces:
-        return nothing(loaded.store.root)
+        return empty_message(loaded.store.root)
     plural = "s" if len(spaces) > 1 else ""
     return f"{len(spaces):,} space{plural}, {megabytes(sum(space.bytes for space in spaces))}"
 

@@ -30,12 +30,12 @@ class _Lines:
         self._bars, self._console = bars, console
         self._lines: dict[str, TaskID] = {}
 
-    def tell(self, what: str, done: int, total: int, note: str) -> None:
+    def show(self, what: str, done: int, total: int, note: str) -> None:
         name = f"{what}: {GRAPH[what].unit}" if what in GRAPH else what
         if not self._console.is_terminal:
             if done >= total:
-                told = f"{name} {done:,}" + (f" ({note})" if note else "")
-                self._console.print(told, highlight=False)
+                line = f"{name} {done:,}" + (f" ({note})" if note else "")
+                self._console.print(line, highlight=False)
             return
         if what not in self._lines:
             self._lines[what] = self._bars.add_task(name, total=total, note=note)
@@ -56,6 +56,6 @@ def shown_on_terminal() -> Iterator[None]:
     )
     with (
         Progress(*columns, console=console, disable=not console.is_terminal) as bars,
-        progress.listening(_Lines(bars, console).tell),
+        progress.listening(_Lines(bars, console).show),
     ):
         yield

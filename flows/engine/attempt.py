@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from fusemine.flows.engine.failures import note_failure
-from fusemine.flows.engine.quality import QualitySettings, check_quality, quality_facts
+from fusemine.flows.config.quality import QualitySettings, check_quality, quality_facts
+from fusemine.flows.engine.failures import record_failure
 from fusemine.flows.server.errors import shown
-from fusemine.tasks.core.artifact import read_bytes
 from fusemine.tasks.core.errors import QualityError
+from fusemine.tasks.core.storage.artifact import read_bytes
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.compute import MARKDOWN
 from fusemine.tasks.upkeep.latest import Latest
@@ -21,10 +21,10 @@ from fusemine.tasks.upkeep.latest import Latest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.flows.engine.outcome import Outcome
     from fusemine.flows.engine.walk import Walk
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 SHOWN = (
     "average_precision",
@@ -49,7 +49,7 @@ def recording_failure(loaded: Loaded, partition: str | None) -> Iterator[None]:
         if partition is not None:
             run = runtime.flow_run.id
             with suppress(OSError):  # a root that cannot be written is the error itself
-                note_failure(loaded.store, partition, error, str(run) if run else None)
+                record_failure(loaded.store, partition, error, str(run) if run else None)
         raise
 
 

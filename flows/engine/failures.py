@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fusemine.tasks.core.errors import FusemineError
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
 
 FOLDER = "failed"
 LONGEST = 600
@@ -22,7 +22,7 @@ class Failure(BaseModel):
     Args:
         partition: The partition.
         stage: The stage that failed, or None if it was none of them.
-        error: What it said, cut to a readable length.
+        error: Its message, cut to a readable length.
         attempts: How many attempts in a row have failed.
         at: When.
         flow_run_id: The Prefect run of the last attempt.
@@ -38,7 +38,7 @@ class Failure(BaseModel):
     flow_run_id: str | None
 
 
-def note_failure(
+def record_failure(
     store: Store, partition: str, error: Exception, flow_run_id: str | None
 ) -> Failure:
     """Record that an attempt at a partition failed."""

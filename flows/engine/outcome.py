@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 from prefect import runtime
 from pydantic import BaseModel
 
-from fusemine.tasks.core.artifact import read_json, read_manifest
-from fusemine.tasks.core.key import KEY_LENGTH, digest
 from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.core.storage.artifact import SUMMARY, has_file, read_json, read_manifest
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.inventory.compute import read_unassigned
-from fusemine.tasks.report.compute import LINES
+from fusemine.tasks.report.compute import LINES, stage_key
 from fusemine.tasks.upkeep.latest import html_of
 
 if TYPE_CHECKING:
     from fusemine.flows.engine.walk import Refs, Walk
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 
 class StageOutcome(BaseModel):
@@ -75,25 +74,20 @@ def describe(walk: Walk, report: ArtifactRef) -> Outcome:
     shown = walk.shown()
     lost = {next(iter(shown)): read_unassigned(walk.session.listing.inventory).height}
     stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
-    metrics = {
-        stage.name: found["metrics"]
-        for stage in GRAPH.of(Scope.WINDOW)
-        if stage.section and (found := read_json(shown[stage.name][0])).get("metrics") is not None
-    }
+    found = {stage.name: _metrics(shown[stage.name][0]) for stage in GRAPH.of(Scope.WINDOW)}
     return Outcome(
         pipeline=walk.plan.settings.name,
         partition=walk.plan.target,
         report=Path(html_of(report)),
         stages=stages,
-        metrics=metrics,
+        metrics={name: metrics for name, metrics in found.items() if metrics is not None},
         lines=read_json(report, LINES)["lines"],
     )
 
 
-def stage_key(refs: Refs) -> str:
-    """The key of a stage's result, or one for all of its partitions."""
-    keys = [ref.key for ref in refs]
-    return keys[0] if len(keys) == 1 else digest(keys)[:KEY_LENGTH]
+def _metrics(ref: ArtifactRef) -> Any:
+    """The metrics that a stage reports, if it does."""
+    return read_json(ref).get("metrics") if has_file(ref, SUMMARY) else None
 
 
 def _stage(refs: Refs, unassigned: int) -> StageOutcome:

@@ -13,20 +13,20 @@ from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import (
     ALL,
     PartitionSettings,
-    check_key,
+    check_partition,
     end_of,
     gaps,
     latest,
     scheduled_partition,
-    window_of,
+    window_partitions,
 )
 from fusemine.tasks.core.window import WindowRules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from fusemine.flows.engine.config import Loaded, Sections
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.config.pipeline import Loaded, Sections
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.table.roles import LabelRule
 
 
@@ -80,8 +80,8 @@ class Plan:
         """The window of an earlier partition."""
         if partition == self.target:
             return self.window
-        settings = self.settings
-        return tuple(window_of(partition, settings.window, self.history, settings.partition.by))
+        window, by = self.settings.window, self.settings.partition.by
+        return tuple(window_partitions(partition, window, self.history, by))
 
     def narrowed(self, stays: Collection[str]) -> Plan:
         """The plan without the partitions that are not prepared, the one to be mined excepted."""
@@ -131,7 +131,7 @@ def make_plan(loaded: Loaded, raw: Mapping[str, ArtifactRef | None], partition: 
     target = resolve(partition, settings, list(raw))
     if target is None or target not in raw:
         return Plan(loaded, target)
-    keys = window_of(target, settings.window, raw, settings.partition.by)
+    keys = window_partitions(target, settings.window, raw, settings.partition.by)
     history = tuple(key for key in sorted(raw) if key <= target)
     for key in history:
         if raw[key] is None:
@@ -151,10 +151,10 @@ def resolve(partition: str, settings: Sections, keys: list[str]) -> str | None:
         return latest(keys, settings.partition, datetime.now(UTC))
     if partition == "scheduled":
         return _scheduled(settings.partition)
-    return check_key(partition, settings.partition)
+    return check_partition(partition, settings.partition)
 
 
-def resolve_early(partition: str, settings: Sections) -> str | None:
+def resolve_before_reading(partition: str, settings: Sections) -> str | None:
     """The partition as far as it is known before the source is read."""
     return None if partition == "latest" else resolve(partition, settings, [ALL])
 

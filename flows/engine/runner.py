@@ -8,6 +8,8 @@ import pickle
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
+from prefect import get_run_logger
+
 from fusemine.tasks.core.errors import StageError
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.task import run_task
@@ -16,10 +18,10 @@ from fusemine.tasks.graph import GRAPH
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.inputs import Log, Progress
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.stage import Graph
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 
 class Runner(Protocol):
@@ -32,13 +34,20 @@ class Runner(Protocol):
 
         Args:
             request: The result.
-            progress: Is told how far it is.
+            progress: Receives how far it is.
             found: The result, if it is complete already; the task then only shows it.
         """
+
+    def log(self, level: int, text: str, *values: object) -> None:
+        """Write a line to the log of the run."""
 
 
 class LocalRunner:
     """Computes in this process."""
+
+    def log(self, level: int, text: str, *values: object) -> None:
+        """Write a line to the log of the flow run."""
+        get_run_logger().log(level, text, *values)
 
     def run(
         self, request: Request, progress: Progress, found: ArtifactRef | None = None
@@ -47,7 +56,7 @@ class LocalRunner:
         return run_task(request, GRAPH, progress, found)
 
 
-class ProcessRunner:
+class ProcessRunner(LocalRunner):
     """Computes each result in a process of its own, so that several can go on at once.
 
     Threads of one process would share the numbers of threads that BLAS and torch are set to, and

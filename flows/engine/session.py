@@ -6,21 +6,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fusemine.flows.engine.ownership import claim
 from fusemine.tasks.core import progress
-from fusemine.tasks.core.artifact import find, read_json
 from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import Context, make_request
 from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.core.storage.artifact import find, read_json
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.inventory.compute import HEADERS, Listing, look, read_listing
+from fusemine.tasks.inventory.compute import HEADERS, Listing, current_listing, read_listing
 from fusemine.tasks.table.roles import check_places
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.flows.engine.runner import Runner
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.request import Request
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 
 @dataclass
@@ -54,17 +53,21 @@ class Session:
             self._known[place] = found
         return self._known.get(place)
 
+    def log(self, level: int, text: str, *values: object) -> None:
+        """Write a line to the log of the run."""
+        assert self.runner is not None  # noqa: S101  (callers compute)
+        self.runner.log(level, text, *values)
+
     def run(
         self,
         request: Request,
-        tell: progress.Listener | Any = None,
+        report: progress.Listener | Any = None,
         found: ArtifactRef | None = None,
     ) -> ArtifactRef:
         """The result of a request, computed in a task, or a task that shows that it is there."""
         assert self.runner is not None  # noqa: S101  (callers look)
         job = request.job
-        told = tell or partial(progress.report, job.stage)
-        made = self.runner.run(request, told, found)
+        made = self.runner.run(request, report or partial(progress.report, job.stage), found)
         self._known[job.stage, job.partition, job.recipe.key] = made
         return made
 
@@ -78,7 +81,7 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
             belongs to another pipeline.
     """
     if runner is not None:
-        claim(loaded)
+        loaded.owner.claim()
     context = Context(
         root=loaded.store.root,
         base=loaded.base,
@@ -89,7 +92,7 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
     (stage,) = GRAPH.of(Scope.SOURCE)
     request = make_request(stage, context, ALL, {})
     if runner is None:
-        listing = look(request.job, request.resources["source"], loaded.pipeline)
+        listing = current_listing(request.job, request.resources["source"], loaded.pipeline)
     else:
         session = Session(loaded, context, Listing({}, None), runner)
         listing = _collected(session, request)

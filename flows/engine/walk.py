@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fusemine.flows.engine.parallel import side_by_side
 from fusemine.flows.engine.plan import Plan
-from fusemine.flows.engine.side_by_side import side_by_side
 from fusemine.tasks.core import progress
-from fusemine.tasks.core.artifact import ArtifactRef, read_json, read_manifest
 from fusemine.tasks.core.request import make_request
 from fusemine.tasks.core.stage import Read, Scope, Stage, load
+from fusemine.tasks.core.storage.artifact import ArtifactRef, read_json, read_manifest
 from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Walk:
         return self.plan.history[: self.plan.history.index(partition)]
 
     def _prepare(self, stage: Stage) -> None:
-        """Compute a stage's results for all partitions, and tell how far that is as one work."""
+        """Compute a stage's results for all partitions, and report progress over all of them."""
         requests = {p: self._request(stage, p) for p in self.plan.history}
         todo = {p: r for p, r in requests.items() if r is not None and self._is_todo(p, r)}
         sizes = {p: _size(stage, request) for p, request in todo.items()}
@@ -227,9 +227,9 @@ class Walk:
             if partition not in todo:
                 found = None if request is None else self.session.find(request)
             else:
-                tell = _offset(stage, counted, sizes[partition], total)
+                report = _offset(stage, counted, sizes[partition], total)
                 found = self.session.find(todo[partition])
-                found = self.session.run(todo[partition], tell, _final(found))
+                found = self.session.run(todo[partition], report, _final(found))
                 counted += sizes[partition]
                 progress.report(stage.name, counted, total)
             if found is not None:
@@ -262,10 +262,10 @@ def _size(stage: Stage, request: Request) -> int:
 
 
 def _offset(stage: Stage, before: int, size: int, total: int) -> Callable[..., None]:
-    """Progress within one result as part of all; at its end the caller tells itself."""
+    """Progress within one result as part of all; the caller reports its end."""
 
-    def tell(done: int, _: int, note: str = "") -> None:
+    def report(done: int, _: int, note: str = "") -> None:
         if done < size:
             progress.report(stage.name, before + done, total, note)
 
-    return tell
+    return report

@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from fusemine.flows.export.results import check_output, gone, inputs_of, last_report, write_table
+from fusemine.flows.export.results import check_output, last_report, require_inputs, write_table
 from fusemine.tasks.clean.contracts import CLEAN
-from fusemine.tasks.collect.assign import own_name
-from fusemine.tasks.core.artifact import read_frame, read_json
+from fusemine.tasks.collect.assign import stored_name
 from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.storage.artifact import read_frame, read_json
+from fusemine.tasks.corrections.read import CORRECTED, PLACE
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.contracts import DOUBTS
-from fusemine.tasks.mine.classify.corrections.read import CORRECTED, PLACE
 from fusemine.tasks.report.contracts import RESULTS
-from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids
+from fusemine.tasks.table.escaping import escape_cells, escape_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.config.pipeline import Loaded
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 OURS = ("row_id", "kind", "label", "suggested", "confidence", "alike", "text", CORRECTED)
 _IDS = ("row_id", "alike")
@@ -31,7 +31,7 @@ _IDS = ("row_id", "alike")
 def export_labels(
     loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
 ) -> str:
-    """Write the doubtful labels of the last complete run; a line that says what was written.
+    """Write the doubtful labels of the last complete run; a line on what was written.
 
     The table has a row for each doubtful label, the most doubtful first: `row_id`, `kind`,
     `label`, `suggested`, `confidence`, `alike`, the cleaned `text`, an empty `corrected`, and the
@@ -53,16 +53,16 @@ def export_labels(
     check_output(output)
     _spare_corrections(loaded, output)
     report = last_report(loaded, partition)
-    learnt, cleaned = inputs_of(report, "classify"), inputs_of(report, "clean")
-    if not learnt or not cleaned:
-        raise gone("doubtful labels", loaded, report.partition)
+    (classified,) = require_inputs(loaded, report, "classify", "doubtful labels")
+    cleaned = require_inputs(loaded, report, "clean", "doubtful labels")
     results = read_frame(report, RESULTS)
-    table = doubtful_rows(read_frame(learnt[0], DOUBTS, "doubts"), results, cleaned)
+    table = doubtful_rows(read_frame(classified, DOUBTS, "doubts"), results, cleaned)
     is_csv = output is None or output.suffix == ".csv"
     write_table(for_spreadsheets(table) if is_csv else table, output, stdout, bom=True)
+    reason = read_json(classified).get("skipped")
+    why = f" (the label was not learnt: {reason})" if reason else ""
     where = output or "standard output"
-    told = f"{table.height:,} doubtful labels of {report.partition} to {where}"
-    return told + _why_none(learnt[0])
+    return f"{table.height:,} doubtful labels of {report.partition} to {where}{why}"
 
 
 def doubtful_rows(
@@ -77,7 +77,7 @@ def doubtful_rows(
     """
     own = results.select("row_id", "partition", pl.exclude([*RESULTS.columns, *GRAPH.row_columns]))
     ours = frozenset(OURS) - {*RESULTS.columns, *GRAPH.row_columns}
-    own = own.rename({name: own_name(name, ours) for name in own.columns})
+    own = own.rename({name: stored_name(name, ours) for name in own.columns})
     rows = (
         doubts.sort("rank").drop("rank").join(own, on="row_id", how="left", maintain_order="left")
     )
@@ -123,8 +123,3 @@ def _spare_corrections(loaded: Loaded, output: Path | None) -> None:
             expected="another file: those corrections would be lost",
             fix="name another output, and add its corrected rows to that file",
         )
-
-
-def _why_none(learnt: ArtifactRef) -> str:
-    reason = read_json(learnt).get("skipped")
-    return f" (the label was not learnt: {reason})" if reason else ""

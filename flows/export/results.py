@@ -1,37 +1,49 @@
-"""Writing a run's results as a table for other tools."""
+"""Writing a run's results, and the vectors of its window, as tables for other tools."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from fusemine.tasks.core.artifact import (
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fusemine.tasks.core import vectors
+from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
+from fusemine.tasks.core.partition import is_partition
+from fusemine.tasks.core.storage.artifact import (
     MAIN,
     has_file,
     locate,
     manifest_of,
     read_frame,
     read_manifest,
+    read_table,
     ref_of,
 )
-from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
-from fusemine.tasks.core.partition import is_partition
-from fusemine.tasks.core.store import replacing
+from fusemine.tasks.core.storage.store import replacing
+from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
 
-    from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.config.pipeline import Loaded
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
+
+
+ROWS_PER_GROUP = 32_768
+"""Vectors that are in memory at once, and in one group of the file."""
 
 
 def export_results(
     loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
 ) -> str:
-    """Write the results of the last complete run; a line that says what was written.
+    """Write the results of the last complete run; a line on what was written.
 
     Args:
         loaded: The pipeline.
@@ -40,7 +52,7 @@ def export_results(
         stdout: Standard output, in bytes.
 
     Raises:
-        SettingsError: There is no such run, or the output's name tells no form.
+        SettingsError: There is no such run, or the output's name has no known ending.
         ArtifactError: The results are gone.
     """
     check_output(output)
@@ -50,26 +62,67 @@ def export_results(
     return f"{table.height:,} rows of {report.partition} to {output or 'standard output'}"
 
 
-def check_output(output: Path | None) -> None:
-    """Refuse an output that is no table, or in a folder that does not exist.
+def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -> str:
+    """Write the vectors that the last complete run mined; a line on what was written.
+
+    The file has a row for each row in the window's partitions, oldest first: `row_id`,
+    `partition` and `embedding`, a list of `dimension` float32 as mining reads it, of length 1 or,
+    without a text, all zero. Rows that the window left out are among them. The schema's metadata
+    names model, precision and dimension.
+
+    Args:
+        loaded: The pipeline.
+        partition: Which partition's run; None for the newest.
+        output: A `.parquet` file.
 
     Raises:
-        SettingsError: Its name tells no form, or there is no such folder.
+        SettingsError: There is no such run, or the output is not named so.
+        ArtifactError: The vectors are gone, or the output cannot be written.
     """
-    if output is not None and output.suffix not in {".csv", ".parquet"}:
+    if output is None:
+        raise SettingsError(
+            got="--vectors without --output",
+            expected="--output with a name that ends in .parquet",
+            fix="name it: --output vectors.parquet",
+        )
+    check_output(output, [".parquet"])
+    report = last_report(loaded, partition)
+    refs = require_inputs(loaded, report, "embed", "vectors")
+    with replacing(output) as draft:
+        rows = write_vectors(refs, draft)
+    return f"{rows:,} vectors of the window of {report.partition} to {output}"
+
+
+def check_output(output: Path | None, endings: Sequence[str] = (".csv", ".parquet")) -> None:
+    """Refuse an output that is no table, or in a folder that does not exist.
+
+    Args:
+        output: The file; None for standard output.
+        endings: Which names it may have.
+
+    Raises:
+        SettingsError: Its name has no known ending, or there is no such folder.
+    """
+    if output is None:
+        return
+    if output.suffix not in endings:
         raise SettingsError(
             got=f"--output {output}",
-            expected="a name that ends in .csv or .parquet",
+            expected=f"a name that ends in {' or '.join(endings)}",
             fix="name the output so",
         )
-    if output is not None:
-        check_folder(output)
+    if not output.resolve().parent.is_dir():
+        raise SettingsError(
+            got=f"--output {output}, in a folder that is not there",
+            expected="a folder that exists",
+            fix=f"make it: mkdir -p {output.parent}",
+        )
 
 
 def write_table(
     table: pl.DataFrame, output: Path | None, stdout: BinaryIO, bom: bool = False
 ) -> None:
-    """Write a table in the form that the output's name tells, or as CSV to standard output.
+    """Write a table in the form of the output's name, or as CSV to standard output.
 
     Args:
         table: The table.
@@ -78,7 +131,7 @@ def write_table(
         bom: Whether a CSV file begins with the mark by which spreadsheets know UTF-8.
     """
     if output is None:
-        # Python's own write knows a closed pipe, as of `export … | head`.
+        # Python's own write handles a closed pipe, as of `export … | head`.
         stdout.write(table.write_csv().encode())
         return
     with replacing(output) as draft:
@@ -86,20 +139,6 @@ def write_table(
             table.write_csv(draft, include_bom=bom)
         else:
             table.write_parquet(draft)
-
-
-def check_folder(output: Path) -> None:
-    """Refuse an output in a folder that does not exist.
-
-    Raises:
-        SettingsError: It does not.
-    """
-    if not output.resolve().parent.is_dir():
-        raise SettingsError(
-            got=f"--output {output}, in a folder that is not there",
-            expected="a folder that exists",
-            fix=f"make it: mkdir -p {output.parent}",
-        )
 
 
 def last_report(loaded: Loaded, partition: str | None) -> ArtifactRef:
@@ -117,7 +156,7 @@ def last_report(loaded: Loaded, partition: str | None) -> ArtifactRef:
     partition = _partition(loaded, latest, partition)
     ref = ref_of(loaded.store.root, latest.report(partition) or "")
     if ref is None:
-        raise gone("results", loaded, partition)
+        raise _changed("results", loaded, partition)
     return ref
 
 
@@ -141,56 +180,116 @@ def tables_of(loaded: Loaded, name: str, partition: str | None) -> list[str]:
     refs = [report] if stage == report.stage else inputs_of(report, stage)
     file = f"{table or MAIN}.parquet"
     files = [locate(ref, file) for ref in refs if has_file(ref, file)]
-    if not files:
-        known = sorted(_tables(report))
-        if name in known:
-            raise gone(f"files of {name!r}", loaded, report.partition)
-        raise SettingsError(
-            got=f"no table {name!r} of the run of {report.partition}",
-            expected=f"one of {', '.join(known)}",
-            fix=f"{nearest(name, known)}name one of them",
-        )
-    return files
+    if files:
+        return files
+    known = sorted(_tables(report))
+    if name in known:
+        raise _changed(f"files of {name!r}", loaded, report.partition)
+    raise SettingsError(
+        got=f"no table {name!r} of the run of {report.partition}",
+        expected=f"one of {', '.join(known)}",
+        fix=f"{nearest(name, known)}name one of them",
+    )
 
 
 def _tables(report: ArtifactRef) -> set[str]:
     """The names of all tables that a report was made of, and its own."""
-    found = set()
-    for name in [report.name, *read_manifest(report).inputs]:
-        manifest = manifest_of(report.root, name)
-        for file in manifest.files if manifest else ():
-            if file.endswith(".parquet"):
-                stage, table = name.split("/")[0], file.removesuffix(".parquet")
-                found.add(stage if table == MAIN else f"{stage}/{table}")
-    return found
+    names = [report.name, *read_manifest(report).input_names]
+    return {
+        made.stage if table == MAIN else f"{made.stage}/{table}"
+        for name in names
+        if (made := manifest_of(report.root, name))
+        for table in made.tables
+    }
 
 
 def inputs_of(report: ArtifactRef, stage: str) -> list[ArtifactRef]:
     """What a report was made of in one stage, oldest partition first; nothing if one is gone."""
-    names = read_manifest(report).inputs
-    refs = [ref_of(report.root, name) for name in names if name.startswith(f"{stage}/")]
-    there = [ref for ref in refs if ref is not None]
-    return there if len(there) == len(refs) else []
+    names = [n for n in read_manifest(report).input_names if n.startswith(f"{stage}/")]
+    refs = [ref for name in names if (ref := ref_of(report.root, name))]
+    return refs if len(refs) == len(names) else []
 
 
-def gone(what: str, loaded: Loaded, partition: str) -> ArtifactError:
+def require_inputs(loaded: Loaded, report: ArtifactRef, stage: str, what: str) -> list[ArtifactRef]:
+    """What a report was made of in one stage, oldest partition first.
+
+    Args:
+        loaded: The pipeline.
+        report: The report.
+        stage: The stage, which the report was made of.
+        what: What an error calls the artifacts.
+
+    Raises:
+        ArtifactError: One of them is gone or changed.
+    """
+    refs = inputs_of(report, stage)
+    if not refs:
+        raise _changed(what, loaded, report.partition)
+    return refs
+
+
+def _changed(what: str, loaded: Loaded, partition: str) -> ArtifactError:
     """The error of something that the run of a partition wrote, and that is not as it was."""
     return ArtifactError(
         got=f"the {what} of {partition} are gone or changed",
         expected="the files that the run wrote",
-        fix=f"make them anew: fusemine run {loaded.path} --partition {partition}",
+        fix=f"make them again: fusemine run {loaded.path} --partition {partition}",
     )
 
 
 def _partition(loaded: Loaded, latest: Latest, partition: str | None) -> str:
     done = [key for key in latest.partitions() if is_partition(key, loaded.calendar)]
-    if partition in done:
-        return str(partition)
-    if partition is None and done:
-        return done[-1]
+    if done and (partition is None or partition in done):
+        return partition or done[-1]
     hint = nearest(partition, done) if partition else ""
     raise SettingsError(
         got=f"no complete run of {partition or 'this pipeline'} below {loaded.root}",
         expected=f"one of {', '.join(done)}" if done else "a complete run",
         fix=f"{hint}run it first: fusemine run",
     )
+
+
+def write_vectors(embedded: Sequence[ArtifactRef], path: Path) -> int:
+    """Write the vectors of some partitions as one Parquet file; how many these are.
+
+    Args:
+        embedded: The partitions' artifacts, at least one, all by one model.
+        path: The file.
+
+    Raises:
+        ArtifactError: One of them is gone.
+        ContractError: One of them is not what it should be.
+    """
+    schema = _schema(pq.read_schema(locate(embedded[0], f"{MAIN}.parquet")))
+    rows = 0
+    with pq.ParquetWriter(path, schema, use_dictionary=["partition"]) as writer:
+        for ref in embedded:
+            for table in _vectors(ref, schema):
+                writer.write_table(table)
+                rows += table.num_rows
+    return rows
+
+
+def _schema(stored: pa.Schema) -> pa.Schema:
+    width = np.dtype(vectors.dtype_of(stored)).itemsize
+    dimension = stored.field("embedding").type.byte_width // width
+    known = stored.metadata or {}
+    metadata = {name: known.get(name, b"unknown") for name in (b"model", b"precision")}
+    columns = {
+        "row_id": pa.string(),
+        "partition": pa.string(),
+        "embedding": pa.list_(pa.float32(), dimension),
+    }
+    return pa.schema(columns, metadata={**metadata, b"dimension": str(dimension).encode()})
+
+
+def _vectors(ref: ArtifactRef, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The vectors of one partition, some rows at a time."""
+    stored = read_table(ref, EMBEDDINGS)
+    partition = ref.partition
+    for start in range(0, stored.num_rows, ROWS_PER_GROUP):
+        rows = stored.slice(start, ROWS_PER_GROUP)
+        exact = vectors.read_embeddings(rows)
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(exact.reshape(-1)), exact.shape[1])
+        columns = [rows["row_id"].cast(pa.string()), [partition] * len(rows), lists]
+        yield pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)

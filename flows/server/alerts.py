@@ -1,4 +1,4 @@
-"""Telling people that a run failed, past the Prefect server, whose automations may miss it."""
+"""Alerts of failed runs, sent by the run itself: the server's automations may miss one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def alert(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
     try:
         httpx.post(url, json=_message(flow, flow_run, state), timeout=SECONDS).raise_for_status()
-    except Exception as error:  # whatever it is, and without the address
+    except Exception as error:  # of any kind; the address is a secret and not logged
         from prefect.logging import get_logger
 
         get_logger("fusemine").warning("the alert could not be sent (%s)", type(error).__name__)

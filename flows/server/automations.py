@@ -1,4 +1,4 @@
-"""What the Prefect server does by itself: end zombie runs, tell of failed and late ones."""
+"""What the Prefect server does by itself: end zombie runs, report failed and late ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LATE = timedelta(minutes=5)
 _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 _EACH = {"prefect.resource.id"}
-_TAKEN = {f"prefect.flow-run.{state}" for state in ("Pending", "Submitting")}
+_ACCEPTED = {f"prefect.flow-run.{state}" for state in ("Pending", "Submitting")}
 _BEGUN = {f"prefect.flow-run.{state}" for state in ("Running", "AwaitingConcurrencySlot")}
 _BODY = "{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run|ui_url }}"
 
@@ -40,26 +40,26 @@ def make_automations(client: SyncPrefectClient, echo: Callable[[str], None]) -> 
 
     Args:
         client: Client of the server.
-        echo: Told what is not made, and how to have it.
+        echo: Prints what is not made, and how to get it.
     """
-    for automation in (_zombies(), _lost()):
-        _renew(client, automation)
-    tell = _notification(client)
-    if tell is None:
+    for automation in (_zombies(), _never_begun()):
+        _create_or_replace(client, automation)
+    notify = _notification(client)
+    if notify is None:
         echo(
             f"no notifications: set {URL} to a webhook's address, or save a notification block "
             f"named {BLOCK} in the UI, and start again"
         )
         return
-    for automation in _told(tell):
-        _renew(client, automation)
+    for automation in _notifications(notify):
+        _create_or_replace(client, automation)
 
 
 def _zombies() -> AutomationCore:
     heartbeat = "prefect.flow-run.heartbeat"
     return AutomationCore(
         name="fusemine: crash zombie runs",
-        description=f"A run that is silent for {SILENCE.seconds} s has died with its worker.",
+        description=f"A run without a heartbeat for {SILENCE.seconds} s has died with its worker.",
         trigger=EventTrigger(
             after={heartbeat},
             expect={heartbeat, *_ENDED},
@@ -75,12 +75,12 @@ def _zombies() -> AutomationCore:
     )
 
 
-def _lost() -> AutomationCore:
+def _never_begun() -> AutomationCore:
     return AutomationCore(
         name="fusemine: crash runs that never began",
         description="Their worker died between taking them and starting their process.",
         trigger=EventTrigger(
-            after=_TAKEN,
+            after=_ACCEPTED,
             expect={*_BEGUN, *_ENDED},
             match=_RUNS,
             for_each=_EACH,
@@ -92,7 +92,7 @@ def _lost() -> AutomationCore:
     )
 
 
-def _told(tell: ActionTypes) -> Iterator[AutomationCore]:
+def _notifications(notify: ActionTypes) -> Iterator[AutomationCore]:
     yield AutomationCore(
         name="fusemine: run failed",
         trigger=EventTrigger(
@@ -103,7 +103,7 @@ def _told(tell: ActionTypes) -> Iterator[AutomationCore]:
             threshold=1,
             within=timedelta(0),
         ),
-        actions=[tell],
+        actions=[notify],
     )
     yield AutomationCore(
         name="fusemine: run late",
@@ -117,12 +117,12 @@ def _told(tell: ActionTypes) -> Iterator[AutomationCore]:
             threshold=1,
             within=LATE,
         ),
-        actions=[tell],
+        actions=[notify],
     )
 
 
 def _notification(client: SyncPrefectClient) -> ActionTypes | None:
-    """How to tell people: by the block of our name, made from the environment if need be."""
+    """How to notify people: the block of our name, made from the environment if there is none."""
     found = _block(client)
     if found is None and os.environ.get(URL, "").startswith(("http://", "https://")):
         Webhook(method="POST", url=os.environ[URL]).save(BLOCK)
@@ -142,7 +142,7 @@ def _block(client: SyncPrefectClient) -> tuple[UUID, str] | None:
     return None
 
 
-def _renew(client: SyncPrefectClient, automation: AutomationCore) -> None:
+def _create_or_replace(client: SyncPrefectClient, automation: AutomationCore) -> None:
     found = client.read_automations_by_name(automation.name)
     if found:
         client.update_automation(found[0].id, automation)

@@ -1,4 +1,4 @@
-"""A Prefect server that cannot be reached, said in our words."""
+"""Errors of a Prefect server that cannot be reached, as messages that say what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWERS_WITHIN = 5.0
 
 @contextmanager
 def server_errors(go_on: str = "run again: what is complete is reused") -> Iterator[None]:
-    """Turn the errors of a server that is away into one that says what to do.
+    """Turn the errors of a server that is down into one that says what to do.
 
     Args:
         go_on: What to do once it is back.
@@ -39,7 +39,7 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
             fix=f"see PREFECT_HOME and the database of the server, then {go_on}",
         ) from error
     except Exception as error:
-        if not is_away(error):
+        if not is_unreachable(error):
             raise
         first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
         raise ServerError(
@@ -50,19 +50,19 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
 
 
 def shown(show: Callable[[], object]) -> None:
-    """Show something on the server, if that answers: what is done stands below the root.
+    """Show something on the server if it answers; the results are below the root in any case.
 
-    It is asked first, because Prefect would try for a minute to send to one that is away.
+    A ping comes first, because Prefect would try for a minute to reach a server that is down.
     """
     try:
-        _ask()
+        _ping()
         show()
     except Exception as error:
-        if not is_away(error):
+        if not is_unreachable(error):
             raise
 
 
-def _ask() -> None:
+def _ping() -> None:
     import httpx
     from prefect.settings import get_current_settings
 
@@ -71,7 +71,7 @@ def _ask() -> None:
         httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
 
 
-def is_away(error: BaseException) -> bool:
+def is_unreachable(error: BaseException) -> bool:
     """Whether an error says that the server does not answer, or cannot answer for now."""
     import httpx
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MARK = "FUSEMINE_UI"
-"""Environment variable that everything we start inherits, and is found by."""
+"""Environment variable by which everything that we start is found."""
 GRACE_SECONDS = 10.0
 
-# Waits until its standard input closes, which the end of our process does whatever ends it, and
-# then ends all that carries our mark. Process groups are for systems without /proc.
+# Waits until its standard input closes, which happens however our process ends, and then kills
+# all that carries our mark. Process groups are for systems without /proc.
 _GUARD = """
 import os, signal, sys
 mark = sys.argv[1].encode()
@@ -86,13 +86,13 @@ class Processes:
         """The name of a child that has ended, if one has."""
         return next((name for name, c in self._children.items() if c.poll() is not None), None)
 
-    def last_words(self, name: str, lines: int = 15) -> str:
+    def last_lines(self, name: str, lines: int = 15) -> str:
         """The end of a child's log."""
         text = (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def stop(self, *names: str) -> None:
-        """End some children and what they started: first asked, then made to."""
+        """End some children and what they started: SIGTERM first, then SIGKILL."""
         children = [self._children.pop(name) for name in names if name in self._children]
         for child in children:
             child.terminate()
@@ -105,7 +105,7 @@ class Processes:
                 child.wait()
 
     def kill_rest(self) -> None:
-        """End whatever carries our mark besides the children that are left."""
+        """Kill what carries our mark besides the children that are left."""
         left = {child.pid for child in self._children.values()}
         for pid in marked(f"{MARK}={self._token}"):
             if pid not in left:

@@ -28,7 +28,7 @@ class _Bars:
         self._due: dict[str, float] = {}
         self._begun: dict[str, tuple[float, int]] = {}
 
-    def tell(self, what: str, done: int, total: int, note: str) -> None:
+    def report(self, what: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         if done < total and now < self._due.get(what, 0.0):
             return
@@ -42,7 +42,8 @@ class _Bars:
         if what in self._ids:
             update_progress_artifact(self._ids[what], percent, described)
         else:
-            made = create_progress_artifact(percent, key=what, description=described)
+            key = what.replace("_", "-")  # Prefect's keys have no underscores
+            made = create_progress_artifact(percent, key=key, description=described)
             self._ids[what] = UUID(str(made))
 
 
@@ -56,5 +57,5 @@ def _left(seconds: float, done: int, left: int) -> str:
 @contextmanager
 def shown_in_ui() -> Iterator[None]:
     """Show what is reported within the block as progress artifacts of the flow run."""
-    with progress.listening(_Bars().tell):
+    with progress.listening(_Bars().report):
         yield

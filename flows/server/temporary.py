@@ -14,7 +14,7 @@ from fusemine.tasks.core.errors import RunError
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30
-"""How often a flow run tells the server that it is alive."""
+"""How often a flow run sends the server a heartbeat."""
 
 # A first start with a fresh database takes longer than Prefect waits by default. The server's
 # own log would end in tracebacks of requests that were under way when the run was done.
@@ -36,8 +36,8 @@ _EPHEMERAL = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
 }
-# Reads process ids until its standard input closes, which the end of our process does whatever
-# ends it, and then ends them.
+# Reads process ids until its standard input closes, which happens however our process ends, and
+# then kills them.
 _GUARD = """
 import os, signal, sys
 for line in sys.stdin.readlines():
@@ -49,12 +49,12 @@ for line in sys.stdin.readlines():
 
 
 def quiet_defaults() -> dict[str, str]:
-    """Those defaults that a server which stays should not have: it is to keep a log."""
+    """The defaults that a lasting server should not have, because it keeps a log."""
     return {name: value for name, value in _DEFAULTS.items() if "LOGGING" in name}
 
 
 def set_defaults() -> None:
-    """Choose what Prefect reads from the environment when it is imported; what is set stays."""
+    """Set what Prefect reads from the environment when it is imported, where it is not set yet."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -142,6 +142,5 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     raise RunError(
         got="the temporary Prefect server did not start",
         expected=f"an answer from it within {START_SECONDS:.0f} s",
-        fix="look at what it said above; a broken database is made anew by `prefect server "
-        "database reset`",
+        fix="see its messages above; `prefect server database reset` replaces a broken database",
     )

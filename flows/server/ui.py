@@ -55,11 +55,11 @@ _DEFAULTS = {
 
 
 def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
-    """Bring everything up, say where it is, and stay until Ctrl-C or SIGTERM.
+    """Start everything, print where it is, and run until Ctrl-C or SIGTERM.
 
     Args:
         folder: Folder with the prefect.yaml.
-        echo: Told what goes on.
+        echo: Prints a line.
 
     Raises:
         SettingsError: There is no prefect.yaml, or the port is taken.
@@ -77,10 +77,10 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
     processes = Processes(logs, {**_DEFAULTS, **mine, "PREFECT_API_URL": api})
     with _stopping() as stop:  # until all is stopped, so that a second Ctrl-C cuts nothing off
         try:
-            _bring_up(folder, api, processes, stop, echo)
-            _stay(processes, stop)
+            _start_all(folder, api, processes, stop, echo)
+            _watch(processes, stop)
         except KeyboardInterrupt:
-            pass  # while it was still coming up
+            pass  # while it was still starting
         finally:
             echo("stopping …")
             processes.stop(*[f"worker-{pool}" for pool in POOLS])
@@ -88,7 +88,7 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
             processes.close()
 
 
-def _bring_up(
+def _start_all(
     folder: Path,
     api: str,
     processes: Processes,
@@ -96,20 +96,20 @@ def _bring_up(
     echo: Callable[[str], None],
 ) -> None:
     echo(f"starting the Prefect server; logs: {processes.logs}")
-    command: tuple[str | Path, ...] = (BIN / "prefect", "server", "start", "--host", *_place(api))
+    command: tuple[str | Path, ...] = (BIN / "prefect", "server", "start", "--host", *_address(api))
     processes.start("server", command, folder)
     _wait(lambda: _answers(api), processes, stop, "the server to answer")
     pools = [pool for pool in POOLS if pool != "gpu" or _has_gpu()]
     with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
         _make_pools(client)
-        _bury(client)
+        _crash_dead_runs(client)
         make_automations(client, echo)
         _deploy(folder, processes)
         for pool in pools:
             start = (BIN / "prefect", "worker", "start", "--pool", pool, "--name", f"{pool}-here")
             processes.start(f"worker-{pool}", start, folder)
         _wait(lambda: _ready(client, pools), processes, stop, "the workers")
-        for line in _told(client, api, pools):
+        for line in _summary(client, api, pools):
             echo(line)
 
 
@@ -135,7 +135,7 @@ def _check_port(host: str, port: int) -> None:
             ) from error
 
 
-def _place(api: str) -> list[str]:
+def _address(api: str) -> list[str]:
     host, port = api.removeprefix("http://").removesuffix("/api").rsplit(":", 1)
     return [host, "--port", port]
 
@@ -161,13 +161,13 @@ def _wait(done: Callable[[], bool], processes: Processes, stop: threading.Event,
             raise KeyboardInterrupt
         if time.monotonic() > until:
             raise RunError(
-                got=f"waited {START_SECONDS:.0f} s in vain for {what}",
+                got=f"waited {START_SECONDS:.0f} s for {what}",
                 expected="an answer within that time",
                 fix=f"look into the logs: {processes.logs}",
             )
 
 
-def _stay(processes: Processes, stop: threading.Event) -> None:
+def _watch(processes: Processes, stop: threading.Event) -> None:
     while not stop.wait(1):
         _check_alive(processes)
 
@@ -176,9 +176,9 @@ def _check_alive(processes: Processes) -> None:
     name = processes.ended()
     if name is not None:
         raise RunError(
-            got=f"{name} has ended by itself; its last lines:\n{processes.last_words(name)}",
+            got=f"{name} has ended by itself; its last lines:\n{processes.last_lines(name)}",
             expected="it to run until Ctrl-C",
-            fix=f"mend what they say; all of the log: {processes.logs / name}.log",
+            fix=f"correct what they name; the whole log: {processes.logs / name}.log",
         )
 
 
@@ -190,13 +190,13 @@ def _answers(api: str) -> bool:
 
 
 def _has_gpu() -> bool:
-    """Asked of another process, because importing torch takes seconds and memory."""
+    """Whether torch sees a GPU; another process imports it, which takes seconds and memory."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
 
 
 def _make_pools(client: SyncPrefectClient) -> None:
-    """Pools that are there stay as their owner has set them."""
+    """Create the pools that are missing; the others stay as their owner has set them."""
     for name, limit in POOLS.items():
         try:
             client.read_work_pool(name)
@@ -208,8 +208,8 @@ def _make_pools(client: SyncPrefectClient) -> None:
             client.create_work_pool(pool)
 
 
-def _bury(client: SyncPrefectClient) -> None:
-    """Runs whose process or worker on this machine is gone must not look alive."""
+def _crash_dead_runs(client: SyncPrefectClient) -> None:
+    """Crash the runs whose process or worker on this machine is gone."""
     types = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     under_way = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
     for run in client.read_flow_runs(flow_run_filter=under_way):
@@ -227,7 +227,7 @@ def _deploy(folder: Path, processes: Processes) -> None:
         last = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise RunError(
             got=f"prefect deploy --all failed:\n{last}",
-            expected="every deployment of prefect.yaml to be taken",
+            expected="every deployment of prefect.yaml to be accepted",
             fix="correct prefect.yaml",
         )
 
@@ -236,7 +236,7 @@ def _ready(client: SyncPrefectClient, pools: list[str]) -> bool:
     return all(client.read_work_pool(pool).status is WorkPoolStatus.READY for pool in pools)
 
 
-def _told(client: SyncPrefectClient, api: str, pools: list[str]) -> Iterator[str]:
+def _summary(client: SyncPrefectClient, api: str, pools: list[str]) -> Iterator[str]:
     names = sorted(deployment.name for deployment in client.read_deployments())
     yield f"Prefect UI: {api.removesuffix('/api')}"
     yield f"workers: {', '.join(pools)}" + ("" if "gpu" in pools else " (no GPU on this machine)")

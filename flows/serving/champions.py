@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.artifact import ArtifactRef, ref_of
 from fusemine.tasks.core.errors import ArtifactError, ModelError
 from fusemine.tasks.core.request import make_request
+from fusemine.tasks.core.storage.artifact import ArtifactRef, ref_of
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.input_contract import input_contract
-from fusemine.tasks.serving.records import read_registry
-from fusemine.tasks.serving.stored import find_stored, load, read_about
+from fusemine.tasks.serving.registry import read_registry
+from fusemine.tasks.serving.stored import find_model, load_model, read_about
 
 if TYPE_CHECKING:
     from fusemine.flows.engine.walk import Refs, Walk
@@ -41,8 +41,8 @@ class Champions:
     def whole(self, entry: Entry) -> ArtifactRef | None:
         """A model, if its files are as they were written and can be read by what is installed."""
         try:
-            ref = find_stored(self.walk.session.context.root, entry)
-            load(ref)
+            ref = find_model(self.walk.session.context.root, entry)
+            load_model(ref)
         except (ModelError, ArtifactError):
             return None
         return ref
@@ -94,7 +94,7 @@ class Champions:
         if cleaned is None or embedded is None:
             return None
         # Of a model whose files are gone, what it predicted can still be found.
-        trained = ArtifactRef(root, model.artifact, model.sha256, 0, "")
+        trained = ArtifactRef(root, model.artifact, model.sha256, 0)
         reads = {"clean": (cleaned,), "embed": (embedded,), "train": (trained,)}
         rules = walk.plan.rules(partition)
         return make_request(GRAPH["score"], walk.session.context, partition, reads, rules=rules)

@@ -8,13 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, ModelError, SettingsError
-from fusemine.tasks.core.locks import shared
-from fusemine.tasks.serving.records import change_registry, read_registry
-from fusemine.tasks.serving.registry import PREVIOUS, Action, Event
-from fusemine.tasks.serving.stored import find_stored, load
+from fusemine.tasks.core.storage.locks import shared
+from fusemine.tasks.serving.registry import PREVIOUS, Action, Event, change_registry, read_registry
+from fusemine.tasks.serving.stored import find_model, load_model
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.tasks.serving.registry import Entry, Registry
 
 LONGEST = 300
@@ -69,7 +68,7 @@ def _chosen(loaded: Loaded, registry: Registry, model: str) -> tuple[Entry, Acti
             expected="another model",
             fix="fusemine models PIPELINE shows what there is",
         )
-    load(find_stored(loaded.store.root, entry))
+    load_model(find_model(loaded.store.root, entry))
     return entry, "chosen"
 
 
@@ -77,7 +76,7 @@ def _earlier(loaded: Loaded, registry: Registry) -> Entry:
     """The last model in use before the current one that can still be read."""
     for entry in registry.earlier():
         with suppress(ModelError, ArtifactError):
-            load(find_stored(loaded.store.root, entry))
+            load_model(find_model(loaded.store.root, entry))
             return entry
     raise SettingsError(
         got="no model that was in use before" + (" and is there" if registry.earlier() else ""),

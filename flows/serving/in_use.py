@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from prefect import get_run_logger
-
 from fusemine.flows.engine.outcome import ModelOutcome
 from fusemine.flows.serving.champions import Champions, compared_before
-from fusemine.tasks.core.artifact import read_json
 from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import make_request
+from fusemine.tasks.core.storage.artifact import read_json
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.serving.challenge.compare import Comparison, told
-from fusemine.tasks.serving.records import change_registry, read_registry
-from fusemine.tasks.serving.registry import Event, Turn
+from fusemine.tasks.serving.compare import Comparison, describe
+from fusemine.tasks.serving.registry import Event, Turn, change_registry, read_registry
 from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.serving.stored import entry_of, read_about
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.config import Loaded
+    from fusemine.flows.engine.session import Session
     from fusemine.flows.engine.walk import Refs, Walk
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.request import Request
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.serving.registry import Entry, Registry
 
 Train = Literal["due", "now", "never"]
@@ -47,25 +45,26 @@ class Use:
     entry: Entry | None = None
     event: Event | None = None
 
-    def settle(self, loaded: Loaded) -> ModelOutcome | None:
+    def settle(self, session: Session) -> ModelOutcome | None:
         """Note it below the root, and say which model is in use then.
 
         What was decided against a model that is not in use any more is not carried out: somebody
         has taken another one into use meanwhile.
         """
-        after = change_registry(loaded.store, self._noted)
+        after = change_registry(session.loaded.store, self.applied_to)
         if after.current is None:
             return None
         if self.event is None:
             trained = self.entry.id if self.entry else None
             return ModelOutcome(in_use=after.current.id, trained=trained)
         last = next(e for e in reversed(after.events) if e.model == self.event.model)
-        get_run_logger().info("model %s %s: %s", last.model, last.action, last.why)
+        session.log(logging.INFO, "model %s %s: %s", last.model, last.action, last.why)
         return ModelOutcome(
             in_use=after.current.id, trained=last.model, decision=last.action, why=last.why
         )
 
-    def _noted(self, registry: Registry) -> Registry:
+    def applied_to(self, registry: Registry) -> Registry:
+        """The registry with what the run did."""
         for partition, turn in self.turns.items():
             registry = registry.with_turn(partition, turn)
         if self.entry is not None:
@@ -116,7 +115,8 @@ class _Run:
         found = {p: self.champions.scored(p) for p in self.walk.plan.history}
         entry = self.registry.in_use_for(self._target)
         if entry is not None and found[self._target] is None:
-            get_run_logger().warning(
+            self.walk.session.log(
+                logging.WARNING,
                 "the model in use, %s, cannot score %s: its files are gone or changed, or it is of "
                 "another version, or reads other columns, or texts by another encoder",
                 entry.id, self._target,
@@ -242,7 +242,7 @@ def _verdict(
         summary = read_json(compared)
         values = {name: summary[name] for name in Comparison.__dataclass_fields__}
         found = Comparison(**values)
-        return found.not_worse, told(found, current.id, entry.id)
+        return found.not_worse, describe(found, current.id, entry.id)
     if champions.whole(current) is None:
         why = "is gone or changed, or cannot be read by what is installed"
         return True, f"{current.id} {why}, so the new one is used"

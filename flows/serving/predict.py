@@ -14,17 +14,17 @@ import polars as pl
 from fusemine.flows.export.results import check_output
 from fusemine.flows.serving.scoring import request_of, results_of
 from fusemine.tasks.core import progress
-from fusemine.tasks.core.artifact import find
 from fusemine.tasks.core.errors import SettingsError, SourceError
 from fusemine.tasks.core.inputs import execute
-from fusemine.tasks.core.locks import shared
-from fusemine.tasks.core.store import replacing
+from fusemine.tasks.core.storage.artifact import find
+from fusemine.tasks.core.storage.locks import shared
+from fusemine.tasks.core.storage.store import replacing
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.sources.files import find_files
 
 if TYPE_CHECKING:
-    from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.config.pipeline import Loaded
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 
 def predict_file(loaded: Loaded, file: Path, output: Path | None = None) -> ArtifactRef:
@@ -47,15 +47,15 @@ def predict_file(loaded: Loaded, file: Path, output: Path | None = None) -> Arti
         request = request_of(loaded, file)
         scored = find(request.job)
         if scored is None:
-            told = partial(progress.report, request.job.stage)
-            scored = execute(request, GRAPH, told, logging.getLogger("fusemine").log)
+            report = partial(progress.report, request.job.stage)
+            scored = execute(request, GRAPH, report, logging.getLogger("fusemine").log)
     if output is not None:
         _write(Path(results_of(scored)), output)
     return scored
 
 
 def _write(results: Path, output: Path) -> None:
-    """The results in the form that the output's name tells, without reading them whole."""
+    """Write the results in the form of the output's name, without reading them whole."""
     with replacing(output) as draft:
         if output.suffix == ".parquet":
             shutil.copyfile(results, draft)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import MAIN, locate, read_json, read_manifest
 from fusemine.tasks.core.errors import ModelError, SettingsError, quote
 from fusemine.tasks.core.request import Context, make_request
+from fusemine.tasks.core.storage.artifact import MAIN, locate, read_json, read_manifest
 from fusemine.tasks.embed.engine import provide
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.input_contract import input_contract
-from fusemine.tasks.serving.predict.compute import ToScore
-from fusemine.tasks.serving.records import read_registry
-from fusemine.tasks.serving.stored import find_stored, read_about
-from fusemine.tasks.sources.files import source_name
+from fusemine.tasks.serving.predict.compute import FileToScore
+from fusemine.tasks.serving.registry import read_registry
+from fusemine.tasks.serving.stored import find_model, read_about
+from fusemine.tasks.sources.files import FilesSettings, source_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fusemine.flows.engine.config import Loaded
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.flows.config.pipeline import Loaded
     from fusemine.tasks.core.request import Request
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 SHOWN = 8
 
@@ -40,14 +40,17 @@ def request_of(loaded: Loaded, file: Path) -> Request:
             expected="one that a run has trained",
             fix=f"train it: fusemine run {loaded.path}",
         )
-    ref = find_stored(loaded.store.root, entry)
+    ref = find_model(loaded.store.root, entry)
     context = Context(loaded.store.root, loaded.base, loaded.pipeline, GRAPH, running=True)
     encoder = provide(context, ())
     _check_encoder(
         read_about(ref), input_contract(loaded.pipeline)["embed"], encoder.value.fingerprint
     )
     path = file.resolve()
-    to_score = ToScore(path, source_name(path, loaded.base), loaded.pipeline.source, loaded.base)
+    source = loaded.pipeline.source
+    # A file is read as the source's own are; beside a source of another kind, by default.
+    how = source if isinstance(source, FilesSettings) else FilesSettings(path=path.as_posix())
+    to_score = FileToScore(path, source_name(path, loaded.base), how, loaded.base)
     given = {"file": to_score.resource(loaded.store.root)}
     stage, reads = GRAPH["predict"], {"train": (ref,)}
     return make_request(stage, context, to_score.partition, reads, given=given)
@@ -81,8 +84,8 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
     called = sorted(summary["predictions"].items(), key=lambda pair: -pair[1])
     if called:
         more = f" and {len(called) - SHOWN} more" if len(called) > SHOWN else ""
-        told = ", ".join(f"{quote(name)} {count:,}" for name, count in called[:SHOWN])
-        lines.append(f"predictions: {told}{more}")
+        counts = ", ".join(f"{quote(name)} {count:,}" for name, count in called[:SHOWN])
+        lines.append(f"predictions: {counts}{more}")
     if summary["learnt_from"]:
         lines.append(f"rows that the model has learnt the label from: {summary['learnt_from']:,}")
     lines.append(f"unusual rows: {summary['flagged']:,}")
@@ -92,13 +95,20 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
     ):
         cells = [f"{column} {count:,}" for column, count in summary[name].items()]
         lines += [f"{what}: {', '.join(cells[:SHOWN])}"] if cells else []
-    return [*lines, f"results: {results_of(scored)}"]
+    lines.append(f"results: {results_of(scored)}")
+    return [*lines, f"rejected rows: {rejected_of(scored)}"] if rejected else lines
 
 
 def scored_json(scored: ArtifactRef) -> dict[str, Any]:
     """The same, JSON-ready."""
     seconds = read_manifest(scored).seconds
-    return {**read_json(scored), "results": results_of(scored), "seconds": seconds}
+    places = {"results": results_of(scored), "rejected_rows": rejected_of(scored)}
+    return {**read_json(scored), **places, "seconds": seconds}
+
+
+def rejected_of(scored: ArtifactRef) -> str:
+    """Where the rows are that could not be scored, each with its reason."""
+    return locate(scored, "rejected.parquet")
 
 
 def results_of(scored: ArtifactRef) -> str:

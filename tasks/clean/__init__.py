@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 
 STAGE = Stage(
     name="clean",

@@ -19,7 +19,7 @@ class CleanSettings(Settings):
     null_values: tuple[str, ...] = ()
     """Cells that mean «nothing», besides empty ones (`N/A`, `?`)."""
     decimal: Literal[".", ","] = "."
-    """The decimal mark of numbers; the other one may part thousands."""
+    """The decimal mark of numbers; the other one may separate thousands."""
     invalid_number: Literal["blank", "reject"] = "blank"
     """What becomes of a row with a number that cannot be read: the cell is blanked and counted,
     or the row is rejected."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fusemine.tasks.collect.contracts import RAW
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 
 STAGE = Stage(
     name="collect",
@@ -15,6 +15,6 @@ STAGE = Stage(
     reads=("inventory",),
     libraries=("polars", "pyarrow"),
     unit="partitions",
-    forget=Forget(rewrite="fusemine.tasks.collect.forget:rewrite"),
-    section="fusemine.tasks.collect.report:section",
+    forget=Forget(rewrite="fusemine.tasks.inventory.forget:rewrite_raw"),
+    section="fusemine.tasks.report.rows.section:section",
 )

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from fusemine.tasks.collect.contracts import RAW
-from fusemine.tasks.collect.forgotten import blank_forgotten, forgotten_records, is_forgotten
-from fusemine.tasks.core.contract import removed_rows, row_json
+from fusemine.tasks.collect.forgotten import (
+    Record,
+    blank_forgotten,
+    content_hash,
+    forgotten_records,
+    is_forgotten,
+)
+from fusemine.tasks.core.contract import rejected_rows, row_json
 from fusemine.tasks.core.partition import ALL, partition_keys
 from fusemine.tasks.table.cells import as_text
-from fusemine.tasks.table.roles import check_columns
+from fusemine.tasks.table.roles import check_places
 from fusemine.tasks.table.times import UTC_TIME, parse_times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from fusemine.tasks.core.partition import PartitionSettings
-    from fusemine.tasks.sources.records import Malformed
     from fusemine.tasks.sources.source import Batch
     from fusemine.tasks.table.roles import Columns
 
 _TIME, _NUMBER, _HASH = _INTERNAL = ("__event_time", "__row_number", "__row_hash")
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,16 @@ class Collected:
     unassigned: pl.DataFrame
 
 
-def own_name(column: str, ours: frozenset[str] = frozenset([*RAW.columns, *_INTERNAL])) -> str:
-    """The name that a source's column has in a stored table, where ours come first.
+def stored_name(column: str, taken: frozenset[str] = frozenset([*RAW.columns, *_INTERNAL])) -> str:
+    """The name that a source's column has in a stored table, which has columns of its own.
 
-    One more underscore for each name like ours, so that no two of the source's become one.
+    A name that a stored table has already gets one more underscore, and so does one that differs
+    from it by underscores alone; thus no two columns of the source become one.
+
+    >>> stored_name("city"), stored_name("source"), stored_name("source_")
+    ('city', 'source_', 'source__')
     """
-    return f"{column}_" if column.rstrip("_") in {name.rstrip("_") for name in ours} else column
+    return f"{column}_" if column.rstrip("_") in {name.rstrip("_") for name in taken} else column
 
 
 def assign(
@@ -70,53 +80,41 @@ def assign(
         forgotten: Hashes of row ids that must be left out.
 
     Raises:
-        SettingsError: A role names a column that a file has not.
+        SettingsError: A role names a column that a piece of the source has not.
     """
-    pieces: dict[str, list[pl.DataFrame]] = {}
-    removed: list[pl.DataFrame] = []
+    parts: dict[str, list[pl.DataFrame]] = {}
+    removed = [rejected_rows([])]
     for batch in batches:
-        check_columns(columns, batch.frame.columns, f"file {batch.source!r}")
-        removed.append(malformed_rows(batch))
-        for partition, frame in _cut(batch, columns, by, removed):
-            pieces.setdefault(partition, []).append(frame)
+        check_places(columns.places(), batch.frame.columns, repr(batch.source))
+        placed, lost = assign_partitions(batch, columns, by)
+        removed += [reject_malformed(batch), lost]
+        found = placed.drop_nulls("partition")
+        cut = found.partition_by("partition", maintain_order=True, as_dict=True)
+        for (key,), part in cut.items():
+            parts.setdefault(str(key), []).append(part)
     partitions = [
-        _identify(key, _joined(pieces[key]), columns, repeated_id, forgotten)
-        for key in sorted(pieces)
+        _identify(key, _joined(parts[key]), columns, repeated_id, forgotten)
+        for key in sorted(parts)
     ]
-    unassigned = pl.concat(removed) if removed else removed_rows([])
-    id_column = None if columns.id is None else own_name(columns.id)
-    return Collected(partitions, blank_forgotten(unassigned, id_column, forgotten))
+    id_column = None if columns.id is None else stored_name(columns.id)
+    return Collected(partitions, blank_forgotten(pl.concat(removed), id_column, forgotten))
 
 
-def malformed_rows(batch: Batch) -> pl.DataFrame:
-    """The records of a batch that are no rows, as removed ones."""
-    return removed_rows(
+def reject_malformed(batch: Batch) -> pl.DataFrame:
+    """The malformed records of a batch, as rejected rows."""
+    malformed = enumerate(batch.malformed, start=batch.first_malformed)
+    return rejected_rows(
         [
-            (f"{batch.source}#{place}", "collect", *_told(record))
-            for place, record in enumerate(batch.malformed, start=batch.first_malformed)
+            (f"{batch.source}#{place}", "collect", bad.rule, bad.reason, _to_json(bad.record))
+            for place, bad in malformed
         ]
     )
 
 
-def _told(record: Malformed) -> tuple[str, str, str]:
-    return record.rule, record.reason, json.dumps(record.record, ensure_ascii=False)
-
-
-def _cut(
-    batch: Batch, columns: Columns, by: PartitionSettings, removed: list[pl.DataFrame]
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The batch's rows by partition; rows without a readable time go to `removed`."""
-    placed, lost = place(batch, columns, by)
-    removed.append(lost)
-    known = placed.drop_nulls("partition")
-    for (key,), part in known.partition_by("partition", maintain_order=True, as_dict=True).items():
-        yield str(key), part
-
-
-def place(
+def assign_partitions(
     batch: Batch, columns: Columns, by: PartitionSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A batch's rows with their partition, null where the time cannot be read, and these as removed.
+    """A batch's rows with their partition, and as rejected those whose time cannot be read.
 
     Args:
         batch: The rows.
@@ -124,16 +122,17 @@ def place(
         by: How the table is cut.
     """
     frame = batch.frame
-    own = frame.rename({name: own_name(name) for name in frame.columns})
-    hashes = pl.Series(_HASH, _hashes(own), dtype=pl.String)
+    own = frame.rename({name: stored_name(name) for name in frame.columns})
+    # The hash is of the row as its own file has it, so that other files' columns do not count.
+    hashes = pl.Series(_HASH, map(content_hash, row_json(own)), dtype=pl.String)
     if columns.time is None:
         times = pl.Series(_TIME, [None] * own.height, dtype=UTC_TIME)
-        keys, lost = pl.Series([ALL] * own.height, dtype=pl.String), removed_rows([])
+        keys, lost = pl.Series([ALL] * own.height, dtype=pl.String), rejected_rows([])
     else:
         values = frame.get_column(columns.time.column)
         times = parse_times(values, columns.time, by.timezone).alias(_TIME)
         keys = partition_keys(times, by)
-        lost = _unreadable(batch, own, values, keys)
+        lost = _reject_times(batch, own, values, keys.is_null())
     placed = own.with_columns(times, hashes, partition=keys, source=pl.lit(batch.source))
     return placed, lost
 
@@ -143,15 +142,29 @@ def row_hashes(placed: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     return placed.get_column(_HASH), placed.drop("partition", "source", _TIME, _HASH)
 
 
-def _unreadable(
-    batch: Batch, own: pl.DataFrame, values: pl.Series, keys: pl.Series
+def rejections(
+    ids: pl.Series, own: pl.DataFrame, mask: pl.Series, why: tuple[str, str, str]
+) -> list[Record]:
+    """The rows under a mask, for `rejected_rows`.
+
+    Args:
+        ids: Id of each row (n,).
+        own: The n rows with the source's columns.
+        mask: Which of them are rejected (n,).
+        why: The stage, the rule and the reason.
+    """
+    rows = zip(ids.filter(mask), row_json(own.filter(mask)), strict=True)
+    return [(row_id, *why, row) for row_id, row in rows]
+
+
+def _reject_times(
+    batch: Batch, own: pl.DataFrame, values: pl.Series, lost: pl.Series
 ) -> pl.DataFrame:
-    lost = keys.is_null()
-    bad = zip(lost.arg_true(), values.filter(lost), row_json(own.filter(lost)), strict=True)
-    return removed_rows(
+    rows = zip(lost.arg_true(), values.filter(lost), row_json(own.filter(lost)), strict=True)
+    return rejected_rows(
         [
             (f"{batch.source}:{batch.first + place}", "collect", *_why(value), row)
-            for place, value, row in bad
+            for place, value, row in rows
         ]
     )
 
@@ -173,18 +186,17 @@ def _identify(
     nth = pl.int_range(pl.len()).over(_HASH).cast(pl.String)
     ids = frame.select(pl.col(_HASH) + "-" + nth).to_series()
     if columns.id is not None:
-        given = as_text(own.get_column(own_name(columns.id)))
+        given = as_text(own.get_column(stored_name(columns.id)))
         ids = given.zip_with(given.is_not_null(), ids)  # a row without an id is still a row
     gone = is_forgotten(ids, forgotten)
-    records = forgotten_records(ids.filter(gone))
     named = frame.with_columns(row_id=ids).filter(~gone)
     keep = _kept(named, repeated_id)
-    lost = named.filter(~keep)
-    bad = zip(lost.get_column("row_id"), row_json(lost.select(own.columns)), strict=True)
     reason = f"the id comes more than once in {partition}; kept the {repeated_id} row"
-    records += [(i, "collect", "repeated_id", reason, row) for i, row in bad]
+    lost = named.get_column("row_id"), named.select(own.columns), ~keep
+    records = forgotten_records(ids.filter(gone))
+    records += rejections(*lost, ("collect", "repeated_id", reason))
     order = ["row_id", "partition", "source", *own.columns]
-    return Assigned(partition, named.filter(keep).select(order), removed_rows(records))
+    return Assigned(partition, named.filter(keep).select(order), rejected_rows(records))
 
 
 def _kept(named: pl.DataFrame, repeated_id: str) -> pl.Series:
@@ -196,22 +208,15 @@ def _kept(named: pl.DataFrame, repeated_id: str) -> pl.Series:
     return last.sort(_NUMBER).get_column("row_id")
 
 
-def _hashes(own: pl.DataFrame) -> list[str]:
-    """A hash of each row as its own file has it, so that other files' columns do not count."""
-    return [hashlib.blake2b(row.encode(), digest_size=10).hexdigest() for row in row_json(own)]
-
-
-def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
-    """Files' rows below each other; a column whose types cannot be joined becomes text."""
+def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Pieces' rows below each other; a column whose types cannot be joined becomes text."""
     try:
-        return pl.concat(pieces, how="diagonal_relaxed")
+        return pl.concat(parts, how="diagonal_relaxed")
     except pl.exceptions.SchemaError:
-        types: dict[str, set[pl.DataType]] = {}
-        for name, dtype in (pair for piece in pieces for pair in piece.schema.items()):
-            types.setdefault(name, set()).add(dtype)
-        mixed = [name for name, found in types.items() if len(found) > 1]
-        pieces = [
-            piece.with_columns(as_text(piece[name]) for name in mixed if name in piece.columns)
-            for piece in pieces
+        types = {pair for part in parts for pair in part.schema.items()}
+        count = Counter(name for name, _ in types)
+        texts = [
+            part.with_columns(as_text(part[n]) for n in part.columns if count[n] > 1)
+            for part in parts
         ]
-        return pl.concat(pieces, how="diagonal_relaxed")
+        return pl.concat(texts, how="diagonal_relaxed")

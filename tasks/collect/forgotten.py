@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.store import Store
+    from collections.abc import Iterable
+
+    from fusemine.tasks.core.storage.store import Store
 
 FILE = "forgotten.json"
 RULE = "forgotten"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _PLAIN = re.compile(r":\s*([^\s\",{}\[\]]+)")  # the value of a JSON field that is no text
+
+Record = tuple[str, str, str, str, str]
+"""A rejected row: its id, the stage, the rule, the reason, and the row as JSON."""
 
 
 def id_hash(row_id: str) -> str:
@@ -45,14 +50,12 @@ def add_forgotten(store: Store, *row_ids: str) -> None:
 
 def is_forgotten(row_ids: pl.Series, forgotten: frozenset[str]) -> pl.Series:
     """Which rows must be left out."""
-    if not forgotten:
-        return pl.Series([False] * len(row_ids), dtype=pl.Boolean)
-    lost = [id_hash(row_id) in forgotten for row_id in row_ids]
+    lost = [bool(forgotten) and id_hash(row_id) in forgotten for row_id in row_ids]
     return pl.Series(lost, dtype=pl.Boolean)
 
 
-def forgotten_records(row_ids: pl.Series) -> list[tuple[str, str, str, str, str]]:
-    """What is told of forgotten rows: that there were some, and nothing of what they held.
+def forgotten_records(row_ids: Iterable[str]) -> list[Record]:
+    """The records of forgotten rows: that there were some, and nothing of what they held.
 
     Their order is that of the hashes, because the order of the rows cannot be known once one of
     them is gone.
@@ -76,13 +79,18 @@ def blank_forgotten(
     return pl.DataFrame(rows, schema=records.schema, orient="row")
 
 
+def content_hash(row: str) -> str:
+    """What identifies the content of a row, given as JSON."""
+    return hashlib.blake2b(row.encode(), digest_size=10).hexdigest()
+
+
 def content_id(row: str) -> str:
     """An id for a record that belongs to no partition; its number in its file may change.
 
     Args:
         row: The record as JSON.
     """
-    return hashlib.blake2b(row.encode(), digest_size=10).hexdigest() + "-0"
+    return f"{content_hash(row)}-0"
 
 
 def _blanked(
@@ -107,5 +115,5 @@ def _ids_in(record: object, id_column: str | None) -> set[str]:
     return set(fields)
 
 
-def _record(hashed: str) -> tuple[str, str, str, str, str]:
+def _record(hashed: str) -> Record:
     return (f"forgotten-{hashed[:12]}", "collect", RULE, "forgotten on request", "{}")

@@ -1,24 +1,28 @@
 """The schema of every Parquet artifact, checked when it is written and when it is read.
 
-A contract speaks Arrow, because that is what a Parquet file holds; readers choose polars or
-NumPy. Columns that come from the user's table carry their role as a prefix (`category.sky`),
-so that no name of theirs can collide with one of ours.
+A contract is in terms of Arrow, because that is what a Parquet file holds; readers choose polars or
+NumPy. Columns that come from the user's table have their role as a prefix (`category.sky`), so that
+their names cannot collide with others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 
 from fusemine.tasks.core.errors import ContractError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Kind(StrEnum):
-    """What a column holds, whatever width Arrow gives it."""
+    """What a column holds, whatever its width in Arrow."""
 
     STRING = "string"
     STRINGS = "list of strings"
@@ -47,7 +51,7 @@ class Contract:
     optional: dict[str, Column] = field(default_factory=dict)
     """Columns that are there only where the user's settings ask for them."""
     open: bool = False
-    """Whether the source's own columns may stand beside ours."""
+    """Whether it may also have columns of the source's own."""
 
     def check(self, table: pa.Table, columns: Sequence[str] | None = None) -> None:
         """Compare a table with the contract.
@@ -106,64 +110,41 @@ class Contract:
 
 
 def kind_of(dtype: pa.DataType) -> Kind | None:
-    """The kind of an Arrow type, or None for one that no contract of ours uses."""
-    checks = (
-        (Kind.STRING, _is_string),
-        (Kind.STRINGS, lambda t: _is_list(t) and _is_string(t.value_type)),
-        (Kind.INTEGER, pa.types.is_integer),
-        (Kind.FLOAT, pa.types.is_floating),
-        (Kind.BOOLEAN, pa.types.is_boolean),
-        (Kind.TIME, pa.types.is_timestamp),
-        (Kind.VECTOR, pa.types.is_fixed_size_binary),
-    )
-    return next((kind for kind, matches in checks if matches(dtype)), None)
+    """The kind of an Arrow type, or None for one that no contract uses.
+
+    >>> kind_of(pa.large_string()), kind_of(pa.int8()), kind_of(pa.date32())
+    (<Kind.STRING: 'string'>, <Kind.INTEGER: 'integer'>, None)
+    """
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        return Kind.STRINGS if kind_of(dtype.value_type) is Kind.STRING else None
+    return next((kind for check, kind in _CHECKS if check(dtype)), None)
 
 
-def _is_string(dtype: pa.DataType) -> bool:
-    types = pa.types
-    checks = (types.is_string, types.is_large_string, types.is_string_view)
-    return any(check(dtype) for check in checks)
+text = partial(Column, Kind.STRING)
+"""A column of strings."""
+texts = partial(Column, Kind.STRINGS)
+"""A column of lists of strings."""
+number = partial(Column, Kind.FLOAT)
+"""A column of floats."""
+integer = partial(Column, Kind.INTEGER)
+"""A column of whole numbers."""
+boolean = partial(Column, Kind.BOOLEAN)
+"""A column of true and false."""
+time = partial(Column, Kind.TIME)
+"""A column of times in UTC."""
+vector = partial(Column, Kind.VECTOR)
+"""A column of vectors: fixed-size binary."""
 
-
-def _is_list(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_list(dtype) or pa.types.is_large_list(dtype))
-
-
-def text(nullable: bool = False) -> Column:
-    """A column of strings."""
-    return Column(Kind.STRING, nullable)
-
-
-def texts(nullable: bool = False) -> Column:
-    """A column of lists of strings."""
-    return Column(Kind.STRINGS, nullable)
-
-
-def number(nullable: bool = False) -> Column:
-    """A column of floats."""
-    return Column(Kind.FLOAT, nullable)
-
-
-def integer(nullable: bool = False) -> Column:
-    """A column of whole numbers."""
-    return Column(Kind.INTEGER, nullable)
-
-
-def boolean(nullable: bool = False) -> Column:
-    """A column of true and false."""
-    return Column(Kind.BOOLEAN, nullable)
-
-
-def time(nullable: bool = False) -> Column:
-    """A column of times in UTC."""
-    return Column(Kind.TIME, nullable)
-
-
-def vector() -> Column:
-    """A column of vectors: fixed-size binary."""
-    return Column(Kind.VECTOR)
-
-
+_CHECKS = (
+    (pa.types.is_string, Kind.STRING),
+    (pa.types.is_large_string, Kind.STRING),
+    (pa.types.is_string_view, Kind.STRING),
+    (pa.types.is_integer, Kind.INTEGER),
+    (pa.types.is_floating, Kind.FLOAT),
+    (pa.types.is_boolean, Kind.BOOLEAN),
+    (pa.types.is_timestamp, Kind.TIME),
+    (pa.types.is_fixed_size_binary, Kind.VECTOR),
+)
 _ARROW = {
     Kind.STRING: pa.string(),
     Kind.STRINGS: pa.list_(pa.string()),
@@ -174,15 +155,20 @@ _ARROW = {
     Kind.VECTOR: pa.binary(0),
 }
 
-REMOVED = ("row_id", "stage", "rule", "reason", "row")
-REJECTED = Contract("rejected", {name: text() for name in REMOVED})
+REJECTED = Contract(
+    "rejected", {name: text() for name in ("row_id", "stage", "rule", "reason", "row")}
+)
 
 
-def removed_rows(rows: list[tuple[str, str, str, str, str]]) -> pl.DataFrame:
+def rejected_rows(rows: list[tuple[str, str, str, str, str]]) -> pl.DataFrame:
     """Rows of (row_id, stage, rule, reason, row as JSON) as a table."""
-    return pl.DataFrame(rows, schema=dict.fromkeys(REMOVED, pl.String), orient="row")
+    return pl.DataFrame(rows, schema=dict.fromkeys(REJECTED.columns, pl.String), orient="row")
 
 
 def row_json(frame: pl.DataFrame) -> pl.Series:
-    """Each row as JSON text."""
+    """Each row as JSON text.
+
+    >>> row_json(pl.DataFrame({"id": ["a"], "speed": [1.5]})).to_list()
+    ['{"id":"a","speed":1.5}']
+    """
     return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()

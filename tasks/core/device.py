@@ -1,7 +1,7 @@
 """Devices: which one `auto` means, and holding a GPU alone.
 
-A GPU is held by one run at a time: a lease of a server would outlive a killed run by up to a minute,
-a lock of the kernel does not.
+One run at a time holds a GPU. A lock of the kernel ends with a killed run, where one of a server
+would last up to a minute longer.
 """
 
 from __future__ import annotations
@@ -17,31 +17,29 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.core.locks import flock, no_lock
+from fusemine.tasks.core.storage.locks import acquire, lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SECONDS_BETWEEN_TRIES = 0.2
-SAID_AGAIN_AFTER = 30.0
+SECONDS_BETWEEN_REPORTS = 30.0
 _SHOWN = 100
+"""Characters of the holder's command that are shown."""
 
 
 def resolve_device(device: str) -> str:
     """The device that `auto` means on this machine; others stay.
 
     Raises:
-        ModelError: The device is not here.
+        ModelError: This machine does not have the device.
     """
     import torch
 
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    here = {"cpu": True, "cuda": torch.cuda.is_available()}
-    here["mps"] = torch.backends.mps.is_available()
-    if not here[device.partition(":")[0]]:
+        return next((kind for kind, is_here in here.items() if is_here), "cpu")
+    if not here.get(device.partition(":")[0], True):
         raise ModelError(
             got=f"embed.device {device!r}, but torch sees no such device here",
             expected="a device of this machine",
@@ -51,12 +49,12 @@ def resolve_device(device: str) -> str:
 
 
 @contextmanager
-def device_lock(device: str, waiting: Callable[[str], None]) -> Iterator[None]:
+def device_lock(device: str, report: Callable[[str], None]) -> Iterator[None]:
     """Hold a GPU alone; a CPU needs nothing.
 
     Args:
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
-        waiting: Told, now and then, whom the lock waits for.
+        report: Called now and then with a message on who holds it, while the lock waits.
 
     Raises:
         SettingsError: The file of the lock cannot be used.
@@ -64,54 +62,49 @@ def device_lock(device: str, waiting: Callable[[str], None]) -> Iterator[None]:
     if device == "cpu":
         yield
         return
-    path = _device_path(device)
-    with _device_file(path) as file:
-        _wait(file, path, device, waiting)
-        _sign(file)
+    path = _lock_path(device)
+    with _opened(path) as file:
+        _wait(file, path, device, report)
+        _write_holder(file)
         yield
 
 
-def _device_path(device: str) -> Path:
+def _lock_path(device: str) -> Path:
+    """The file that stands for a GPU, the same in processes that are shown different ones."""
+    name, _, number = device.partition(":")
+    if name == "cuda":
+        shown, index = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(","), int(number or 0)
+        visible = shown[index].strip() if index < len(shown) else ""
+        name = f"cuda-{re.sub(r'[^0-9A-Za-z-]', '-', visible) or index}"
     folder = Path(os.environ.get("FUSEMINE_LOCK_DIR") or tempfile.gettempdir())
-    return folder / f"fusemine-{_gpu(device)}.lock"
+    return folder / f"fusemine-{name}.lock"
 
 
-def _gpu(device: str) -> str:
-    """The name of a GPU, the same in processes that are shown different ones."""
-    kind, _, number = device.partition(":")
-    if kind != "cuda":
-        return kind
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    index = int(number or 0)
-    name = shown[index].strip() if index < len(shown) else ""
-    return f"cuda-{re.sub(r'[^0-9A-Za-z-]', '-', name) or index}"
-
-
-def _device_file(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> IO[bytes]:
     try:
         # All users of the machine share its GPUs. Many systems refuse O_CREAT on a file of
-        # another user in the temporary folder, so it is created by the first one only.
+        # another user in the temporary folder, so only the first one creates it.
         with suppress(FileExistsError):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             os.fchmod(handle, 0o666)
             os.close(handle)
         handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
-        raise no_lock(path, error) from error
+        raise lock_error(path, error) from error
     return os.fdopen(handle, "r+b", buffering=0)
 
 
-def _wait(file: IO[bytes], path: Path, device: str, waiting: Callable[[str], None]) -> None:
-    said = -SAID_AGAIN_AFTER
-    while not flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path):
-        if time.monotonic() - said >= SAID_AGAIN_AFTER:
-            said = time.monotonic()
-            waiting(f"waiting for {device}, which is in use by {_holder(file)}")
+def _wait(file: IO[bytes], path: Path, device: str, report: Callable[[str], None]) -> None:
+    reported = -SECONDS_BETWEEN_REPORTS
+    while not acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path):
+        if time.monotonic() - reported >= SECONDS_BETWEEN_REPORTS:
+            reported = time.monotonic()
+            report(f"waiting for {device}, which is in use by {_holder(file)}")
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-def _sign(file: IO[bytes]) -> None:
-    """Say who holds the lock; on a full disk it is held without a word."""
+def _write_holder(file: IO[bytes]) -> None:
+    """Write into the lock's file who holds it; on a full disk it is held without that."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with suppress(OSError):
         file.truncate(0)
@@ -120,8 +113,8 @@ def _sign(file: IO[bytes]) -> None:
 
 
 def _holder(file: IO[bytes]) -> str:
-    """What the holder wrote; anyone may have written anything."""
+    """What the holder wrote; any user may have written anything."""
     file.seek(0)
     content = file.read(2 * _SHOWN).decode(errors="replace")
-    said = "".join(c if c.isprintable() else " " for c in content[: _SHOWN + 30])
-    return said.strip() or "a process that did not say its name"
+    shown = "".join(c if c.isprintable() else " " for c in content[: _SHOWN + 30])
+    return shown.strip() or "a process that left no name"

@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import (
+from fusemine.tasks.core.device import device_lock, resolve_device
+from fusemine.tasks.core.stage import load
+from fusemine.tasks.core.storage.artifact import (
     MAIN,
     SUMMARY,
-    Draft,
     has_file,
-    locate,
     read_frame,
     read_json,
+    scan_table,
     to_json,
 )
-from fusemine.tasks.core.device import device_lock, resolve_device
-from fusemine.tasks.core.request import Section
-from fusemine.tasks.core.stage import load
-from fusemine.tasks.core.store import store_at
-from fusemine.tasks.core.window import Window, chosen
+from fusemine.tasks.core.storage.store import store_at
+from fusemine.tasks.core.storage.writing import new_artifact
+from fusemine.tasks.core.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
-    from fusemine.tasks.core.artifact import ArtifactRef
-    from fusemine.tasks.core.parquet import Pieces
-    from fusemine.tasks.core.request import Reads, Request
-    from fusemine.tasks.core.stage import Graph, Stage
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.request import Request, Section
+    from fusemine.tasks.core.stage import Graph
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.store import Store
+    from fusemine.tasks.core.storage.writing import Draft, TableWriter
     from fusemine.tasks.core.window import WindowRules
 
 Log = Callable[[int, str], None]
@@ -53,7 +53,7 @@ class Output:
         tables: Its tables by name, the main one as `MAIN`; those written piece by piece left out.
         rows_in: Rows that came in.
         rows_kept: Rows that have a result; the others were rejected.
-        summary: What there is to say of the whole, JSON-ready.
+        summary: What the result shows as a whole, JSON-ready.
         files: Further files by name.
         provisional: Whether it should be made again when there is a chance.
     """
@@ -94,7 +94,7 @@ class Inputs:
 
     @property
     def store(self) -> Store:
-        """The same, to read and write."""
+        """The store there, to read and write."""
         return store_at(self.root)
 
     @property
@@ -117,7 +117,7 @@ class Inputs:
         """The section of the pipeline.yaml of a kind of settings.
 
         Raises:
-            LookupError: The stage does not say that it uses it.
+            LookupError: The stage does not name it in `uses`.
         """
         for section in self.request.sections.values():
             if isinstance(section, kind):
@@ -129,7 +129,7 @@ class Inputs:
         return self.request.resources[name]
 
     def refs(self, stage: str) -> tuple[ArtifactRef, ...]:
-        """The artifacts of a stage, oldest partition first; none where an optional one is absent."""
+        """The artifacts of a stage, oldest partition first; none of an absent optional one."""
         return self.request.reads.get(stage, ())
 
     def ref(self, stage: str) -> ArtifactRef:
@@ -139,7 +139,17 @@ class Inputs:
 
     def window(self) -> Window:
         """The rows of the window, and the vectors of their texts."""
-        return window_of(self.graph, self.request.reads, self.rules)
+        rows, vectors = (
+            next(stage for stage in self.graph if stage.window == role)
+            for role in ("rows", "vectors")
+        )
+        return Window(
+            self.request.reads[rows.name],
+            self.refs(vectors.name),
+            self.rules,
+            rows.tables[MAIN],
+            vectors.tables[MAIN],
+        )
 
     def scan(
         self, stage: str, columns: Sequence[str] | None = None, table: str = MAIN
@@ -148,17 +158,13 @@ class Inputs:
 
         Args:
             stage: Whose.
-            columns: Names, or beginnings with a `*` behind them; all columns by default.
+            columns: Names, or prefixes followed by a `*`; all columns by default.
             table: Which of its tables.
         """
         if self.graph[stage].window == "rows" and table == MAIN and self.request.rules is not None:
             return self.window().scan(columns)
-        parts = []
-        for ref in self.refs(stage):
-            scanned = pl.scan_parquet(locate(ref, f"{table}.parquet"))
-            names = scanned.collect_schema().names()
-            self.graph[stage].tables[table].check_names(names)
-            parts.append(scanned if columns is None else scanned.select(chosen(names, columns)))
+        contract = self.graph[stage].tables[table]
+        parts = [scan_table(ref, contract, table, columns) for ref in self.refs(stage)]
         return pl.concat(parts, how="diagonal_relaxed")
 
     def frame(self, stage: str, table: str = MAIN) -> pl.DataFrame:
@@ -173,19 +179,16 @@ class Inputs:
         return pl.concat(frames, how="diagonal_relaxed")
 
     def summary(self, stage: str, file: str = SUMMARY) -> dict[str, Any]:
-        """What a stage says of its one artifact."""
+        """A JSON file of the one artifact of a stage, by default its summary."""
         return read_json(self.ref(stage), file)
 
     def has(self, stage: str, file: str) -> bool:
         """Whether the one artifact of a stage has a file."""
         return has_file(self.ref(stage), file)
 
-    @contextmanager
-    def pieces(self, table: str) -> Iterator[Pieces]:
+    def writer(self, table: str) -> AbstractContextManager[TableWriter]:
         """Write one of the stage's own tables piece by piece."""
-        contract = self.graph[self.request.job.stage].tables[table]
-        with self.draft.pieces(table, contract) as pieces:
-            yield pieces
+        return self.draft.writer(table, self.graph[self.request.job.stage].tables[table])
 
     @contextmanager
     def device(self) -> Iterator[str]:
@@ -196,36 +199,20 @@ class Inputs:
             yield where
 
 
-def window_of(graph: Graph, reads: Reads, rules: WindowRules) -> Window:
-    """The window of the rows, and of their vectors, among what is read."""
-    rows, vectors = (_role(graph, role) for role in ("rows", "vectors"))
-    return Window(
-        reads[rows.name],
-        reads.get(vectors.name, ()),
-        rules,
-        rows.tables[MAIN],
-        vectors.tables[MAIN],
-    )
-
-
-def _role(graph: Graph, role: str) -> Stage:
-    return next(stage for stage in graph if stage.window == role)
-
-
 def execute(request: Request, graph: Graph, progress: Progress, log: Log) -> ArtifactRef:
     """Compute one result and store it.
 
     Args:
         request: The result.
         graph: All stages.
-        progress: Is told how far it is.
+        progress: Is called with how far it is.
         log: Takes what a reader of the run's log should see.
 
     Raises:
         ContractError: A table breaks its contract, or rows are not accounted for.
     """
     stage = graph[request.job.stage]
-    with Draft(request.job) as draft:
+    with new_artifact(request.job) as draft:
         inputs = Inputs(request, graph, draft, log)
         output: Output = load(stage.compute)(inputs, request.sections.get(stage.name), progress)
         for name, table in output.tables.items():
@@ -235,5 +222,5 @@ def execute(request: Request, graph: Graph, progress: Progress, log: Log) -> Art
         if output.summary is not None:
             draft.bytes(SUMMARY, to_json(dict(output.summary)))
         draft.provisional = output.provisional
-        draft.count(output.rows_in, output.rows_kept, output.rows_in - output.rows_kept)
-    return draft.finished()
+        draft.count(output.rows_in, output.rows_kept)
+    return draft.ref

@@ -19,13 +19,13 @@ from typing import Any
 
 KEY_LENGTH = 16
 _CORE = "fusemine.tasks.core"
-_AROUND = frozenset(
+_NOT_COUNTED = frozenset(
     {
-        "artifact", "device", "errors", "inputs", "key", "locks", "parquet", "progress", "request",
-        "rewrite", "settings", "stage", "store", "task",
+        "device", "errors", "inputs", "key", "progress", "request", "settings", "stage", "storage",
+        "task",
     }
 )  # fmt: skip
-"""Modules of the core that store, name and report results."""
+"""Modules of the core that store, name and report results, and change none."""
 SHORT = 12
 """Characters of a hash that stands for one module's code."""
 
@@ -80,10 +80,10 @@ def versions(libraries: tuple[str, ...]) -> dict[str, str]:
 def code_of(modules: tuple[str, ...]) -> dict[str, str]:
     """The code that runs when modules do: they and all that they import from their own package.
 
-    An import counts wherever it stands, inside a function too. Comments, layout, docstrings and
-    imports for type checking do not count, because they change nothing that runs. Nor does what
-    stores, names and reports results, because it changes none. A package whose `__init__` has a
-    `CODE_VERSION` counts by that number alone.
+    An import counts wherever it is, inside a function too. Comments, layout, docstrings and imports
+    for type checking do not count, because they change nothing that runs. Neither do the modules
+    that store, name and report results. A package whose `__init__` has a `CODE_VERSION` counts by
+    that number alone.
 
     Args:
         modules: Dotted names.
@@ -101,7 +101,7 @@ def code_of(modules: tuple[str, ...]) -> dict[str, str]:
         package = _versioned(name)
         if package is not None:
             found[package[0]] = package[1]
-        elif name not in found and name.partition(f"{_CORE}.")[2] not in _AROUND:
+        elif name not in found and name.partition(f"{_CORE}.")[2].split(".")[0] not in _NOT_COUNTED:
             found[name], imported = _read(name)
             todo += imported
     return dict(sorted(found.items()))
@@ -114,49 +114,50 @@ def package_code(package: str) -> dict[str, str]:
     Raises:
         ModuleNotFoundError: There is no such package.
     """
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(package)
-    (folder,) = map(Path, spec.submodule_search_locations)
+    folder = _path(package)
     files = sorted(folder.rglob("*.py"))
+    if not files:
+        raise ModuleNotFoundError(package)
     content = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
     return {package: digest(content)[:SHORT]}
 
 
-@cache
 def _versioned(module: str) -> tuple[str, str] | None:
     """The package with a `CODE_VERSION` that a module is in, and that number."""
     parts = module.split(".")
-    for size in range(2, len(parts) + 1):
-        package = ".".join(parts[:size])
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations or spec.origin is None:
-            return None
-        for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CODE_VERSION":
-                return package, f"version {ast.literal_eval(node.value)}"
+    packages = [".".join(parts[:size]) for size in range(2, len(parts) + 1)]
+    versioned = [(p, f"version {_code_version(p)}") for p in packages if _code_version(p)]
+    return versioned[0] if versioned else None
+
+
+@cache
+def _code_version(package: str) -> Any:
+    path = _path(package) / "__init__.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CODE_VERSION":
+            return ast.literal_eval(node.value)
     return None
 
 
 @cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
     """A module's hash and the modules of its own package that it imports."""
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
+    file = _file(module)
+    if not file.is_file():
         raise ModuleNotFoundError(module)
-    tree = _Running().visit(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    tree = _RunningCode().visit(ast.parse(file.read_text(encoding="utf-8")))
     imported = sorted(_imports(tree, module.partition(".")[0]))
     return digest(ast.dump(tree))[:SHORT], tuple(imported)
 
 
-class _Running(ast.NodeTransformer):
-    """Leaves what runs: no docstrings, and nothing for type checkers alone."""
+class _RunningCode(ast.NodeTransformer):
+    """Removes what does not run: docstrings, and what is for type checkers alone."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802  (ast's own convention)
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:  # noqa: N802
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
         if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             return self.generic_visit(node)
         return [self.visit(statement) for statement in node.orelse]
@@ -168,18 +169,31 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {_imported(node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}."):
+            found |= {_imported(str(node.module), alias.name) for alias in node.names}
     return {name for name in found if name.startswith(f"{package}.")}
 
 
-@cache
 def _imported(module: str, name: str) -> str:
     """The module that `from module import name` takes its code from."""
-    package = module.partition(".")[0]
-    if not module.startswith(f"{package}."):
-        return module
-    spec = find_spec(module)
-    is_package = spec is not None and spec.submodule_search_locations
-    submodule = f"{module}.{name}"
-    return submodule if is_package and find_spec(submodule) else module
+    return f"{module}.{name}" if _file(f"{module}.{name}").is_file() else module
+
+
+def _file(module: str) -> Path:
+    path = _path(module)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _path(module: str) -> Path:
+    """Where a module is, without its suffix; nothing but the top of its package is imported."""
+    top, *rest = module.split(".")
+    return _top(top).joinpath(*rest)
+
+
+@cache
+def _top(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(package)
+    return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)

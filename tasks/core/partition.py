@@ -89,7 +89,7 @@ def end_of(partition: str, settings: PartitionSettings) -> datetime | None:
     """The first moment (UTC) after a partition; None for the partition `all`."""
     if partition == ALL:
         return None
-    after = _next(_first_day(partition, settings.by), settings.by)
+    after = _shift(_first_day(partition, settings.by), 1, settings.by)
     midnight = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(settings.timezone))
     return midnight.astimezone(UTC)
 
@@ -106,7 +106,7 @@ def is_partition(key: str, settings: PartitionSettings | None) -> bool:
     return re.fullmatch(_SHAPE[settings.by][0], key) is not None
 
 
-def check_key(partition: str, settings: PartitionSettings) -> str:
+def check_partition(partition: str, settings: PartitionSettings) -> str:
     """The key itself, if it is one.
 
     Raises:
@@ -132,7 +132,7 @@ def latest(keys: Collection[str], settings: PartitionSettings, now: datetime) ->
     return max((key for key in keys if key == ALL or key <= today), default=None)
 
 
-def window_of(partition: str, size: int | str, keys: Collection[str], by: By) -> list[str]:
+def window_partitions(partition: str, size: int | str, keys: Collection[str], by: By) -> list[str]:
     """The partitions with rows that a run for `partition` mines, oldest first.
 
     Args:
@@ -160,7 +160,7 @@ def between(first: str, last: str, by: By) -> list[str]:
     day, keys = _first_day(first, by), []
     while (key := _key(day, by)) < last:
         keys.append(key)
-        day = _next(day, by)
+        day = _shift(day, 1, by)
     return [*keys, last]
 
 
@@ -177,22 +177,17 @@ def _first_day(partition: str, by: By) -> date:
     return date.fromisoformat((partition + "-01-01")[:10])
 
 
-def _next(day: date, by: By) -> date:
-    if by is By.MONTH:
-        return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    if by is By.YEAR:
-        return date(day.year + 1, 1, 1)
-    return day + timedelta(days=7 if by is By.WEEK else 1)
+def _shift(day: date, steps: int, by: By) -> date:
+    """The first day of the partition so many steps later; the year 1 at the earliest."""
+    if by in (By.MONTH, By.YEAR):
+        size = 12 if by is By.YEAR else 1
+        months = max(12, day.year * 12 + day.month - 1 + steps * size)
+        return date(months // 12, months % 12 + 1, 1)
+    return day + steps * timedelta(days=7 if by is By.WEEK else 1)
 
 
 def _back(partition: str, steps: int, by: By) -> str:
-    day = _first_day(partition, by)
-    if by is By.YEAR:
-        return _key(date(max(1, day.year - steps), 1, 1), by)
-    if by is By.MONTH:
-        months = max(12, day.year * 12 + day.month - 1 - steps)
-        return _key(date(months // 12, months % 12 + 1, 1), by)
     try:
-        return _key(day - steps * timedelta(days=7 if by is By.WEEK else 1), by)
+        return _key(_shift(_first_day(partition, by), -steps, by), by)
     except OverflowError:  # before the first day that dates have
         return ""

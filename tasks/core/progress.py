@@ -1,7 +1,12 @@
-"""Telling whoever listens how far a long computation is.
+"""Progress of long computations, for whoever listens.
 
-Pure functions take a plain callable; this module lets tasks find it without passing it through
-every call, and does nothing where nobody listens.
+Computations take a plain callable. This module connects it to listeners, such as a progress bar or
+the Prefect UI, without a parameter in every call, and does nothing where nobody listens.
+
+>>> with listening(lambda what, done, total, note: print(what, done, total, note)):
+...     report("embed", 3, 10, "a batch")
+embed 3 10 a batch
+>>> report("embed", 4, 10)
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ _LISTENERS: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=(
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send what happens within the block to one more listener."""
+    """Send what is reported within the block to one more listener."""
     token = _LISTENERS.set((*_LISTENERS.get(), listener))
     try:
         yield
@@ -31,6 +36,13 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def report(what: str, done: int, total: int, note: str = "") -> None:
-    """Tell all listeners."""
+    """Report progress to all listeners.
+
+    Args:
+        what: What is being done, such as a stage.
+        done: How much of it is done.
+        total: How much there is.
+        note: More on what is being done.
+    """
     for listener in _LISTENERS.get():
         listener(what, done, total, note)

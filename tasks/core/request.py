@@ -6,18 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from fusemine.tasks.core.artifact import Job, read_manifest
 from fusemine.tasks.core.key import Recipe, code_of, package_code, versions
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.stage import Read, load
+from fusemine.tasks.core.storage.artifact import Job, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.stage import Graph, Stage
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.core.window import WindowRules
 
+WINDOW = "fusemine.tasks.core.window"
+"""The module that reads windows for stages."""
 Section = TypeVar("Section", bound=Settings)
 Reads = Mapping[str, tuple["ArtifactRef", ...]]
 """Artifacts by the stage that made them, oldest partition first."""
@@ -145,10 +147,10 @@ def make_request(
     places = [*([stage.name] if stage.settings else []), *stage.uses]
     recipe = Recipe(
         inputs={**inputs, **{name: value for name, value in more.items() if value}},
-        settings={place: _plain(context.pipeline.at(place)) for place in places},
+        settings={place: _key_values(context.pipeline.at(place)) for place in places},
         resources={n: found.key for n, found in resources.items() if found.key is not None},
         versions=versions(stage.libraries),
-        code=package_code(stage.package) if stage.package else code_of(stage.modules),
+        code=_code(stage, windowed=rules is not None),
     )
     names = [ref.name for read in map(Read.of, stage.reads) for ref in reads.get(read.stage, ())]
     names += [previous.name] if previous else []
@@ -164,6 +166,13 @@ def make_request(
     )
 
 
+def _code(stage: Stage, windowed: bool) -> dict[str, str]:
+    """The code that runs for a stage; that of windows where one is read."""
+    if stage.package:
+        return package_code(stage.package)
+    return code_of((*stage.modules, *((WINDOW,) if windowed else ())))
+
+
 def _hashes(read: Read, reads: Reads) -> list[str]:
     refs = reads.get(read.stage, ())
     if read.table is None:
@@ -171,7 +180,7 @@ def _hashes(read: Read, reads: Reads) -> list[str]:
     return [read_manifest(ref).files[f"{read.table}.parquet"].sha256 for ref in refs]
 
 
-def _plain(value: Any) -> Any:
+def _key_values(value: Any) -> Any:
     return value.key_values() if isinstance(value, Settings) else value
 
 

@@ -39,8 +39,8 @@ class Settings(BaseModel):
         return {}
 
     def check_columns(self, columns: Any) -> None:
-        """Hold the settings against the roles of the columns.
+        """Check the settings against the roles of the columns.
 
         Raises:
-            ValueError: They do not go together.
+            ValueError: They contradict each other.
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.contract import Column, Contract
 from fusemine.tasks.core.errors import StageError
+from fusemine.tasks.core.storage.artifact import MAIN
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.settings import Settings
@@ -172,8 +173,10 @@ class Graph:
 
     def __init__(self, stages: list[Stage], sections: tuple[str, ...] = ()) -> None:
         self._stages: dict[str, Stage] = {}
+        modules = {stage.name: stage.modules[0] for stage in stages}
         for stage in stages:
-            _check(stage, self._stages, [later.name for later in stages], sections)
+            for got, expected in _mistakes(stage, self._stages, modules, sections):
+                raise StageError(got=got, expected=expected, fix="correct fusemine.tasks.graph")
             self._stages[stage.name] = _gathering(stage, self._stages)
 
     def __iter__(self) -> Iterator[Stage]:
@@ -221,30 +224,30 @@ def load(function: str) -> Callable[..., Any]:
     return found
 
 
-def _check(
-    stage: Stage, known: Mapping[str, Stage], names: list[str], sections: tuple[str, ...]
-) -> None:
-    here = stage.compute.partition(":")[0]
+def _mistakes(
+    stage: Stage, known: Mapping[str, Stage], modules: Mapping[str, str], sections: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with a stage, and what would be right.
+
+    Args:
+        stage: The stage.
+        known: The stages before it.
+        modules: The module of each stage in the list.
+        sections: Names of sections of the pipeline.yaml that are no stage's.
+    """
+    here = stage.modules[0]
     if stage.name in known:
-        there = known[stage.name].compute.partition(":")[0]
-        raise _broken(f"stage {stage.name!r} twice, in {there} and in {here}", "one name each")
+        there = known[stage.name].modules[0]
+        yield f"stage {stage.name!r} twice, in {there} and in {here}", "one name each"
     if stage.settings is not None and stage.name in sections:
-        raise _broken(
-            f"section {stage.name!r} of stage {here} and of the pipeline itself", "one owner each"
-        )
+        yield f"section {stage.name!r} of {here} and of the pipeline itself", "one owner each"
+    if MAIN not in stage.tables:
+        yield f"stage {stage.name!r} in {here} without a contract of its main table", "one"
     for read in map(Read.of, stage.reads):
-        if read.stage in known:
-            if read.table is not None and read.table not in known[read.stage].tables:
-                raise _broken(
-                    f"{here} reads table {read.table!r} of stage {read.stage!r}",
-                    f"one of {', '.join(known[read.stage].tables)}",
-                )
-            continue
-        why = "itself or a later one" if read.stage in names else "one that is not there"
-        raise _broken(f"{here} reads stage {read.stage!r}, {why}", "a stage before it in the list")
-    if "part-00000" not in stage.tables:
-        raise _broken(f"stage {stage.name!r} in {here} without a contract of its main table", "one")
-
-
-def _broken(got: str, expected: str) -> StageError:
-    return StageError(got=got, expected=expected, fix="correct fusemine.tasks.graph")
+        other = known.get(read.stage)
+        if other is None:
+            there = f"does not come before it, in {modules.get(read.stage, 'no module')}"
+            yield f"{here} reads stage {read.stage!r}, which {there}", "a stage before it"
+        elif read.table is not None and read.table not in other.tables:
+            got = f"{here} reads table {read.table!r} of {other.modules[0]}, which has none"
+            yield got, f"one of {', '.join(other.tables)}"

@@ -6,28 +6,26 @@ import errno
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger, runtime, task
 from prefect.blocks.system import Secret
 from prefect.states import Completed
 
-from fusemine.tasks.core.artifact import ArtifactRef, read_manifest
 from fusemine.tasks.core.errors import ArtifactError, FusemineError, StageError
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.core.storage.artifact import ArtifactRef, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prefect import Task
     from prefect.client.schemas.objects import State
 
-    from fusemine.tasks.core.artifact import Job
     from fusemine.tasks.core.inputs import Log, Progress
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.stage import Graph
-
+    from fusemine.tasks.core.storage.artifact import Job
 
 _MAY_PASS = {
     errno.EAGAIN, errno.EBUSY, errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET,
@@ -35,49 +33,8 @@ _MAY_PASS = {
 }  # fmt: skip
 RETRY_DELAYS = (2.0, 10.0, 30.0)
 """Seconds between the attempts at a source that cannot be reached for the moment."""
-
-
 Compute = Callable[["Request", "Graph", "Progress", "Log"], ArtifactRef]
 """How a request is computed; `execute` is the plain way."""
-
-
-def stage_task(
-    request: Request,
-    graph: Graph,
-    progress: Progress,
-    found: ArtifactRef | None = None,
-    compute: Compute = execute,
-) -> Task[[], ArtifactRef]:
-    """A Prefect task that computes one result and logs its counts.
-
-    Args:
-        request: The result.
-        graph: All stages.
-        progress: Is told how far it is.
-        found: The result if it is complete already: the task then ends in a state named Reused.
-        compute: How the request is computed.
-    """
-    job = request.job
-
-    def work() -> ArtifactRef:
-        if found is not None:
-            message = f"key {job.recipe.key} is complete"
-            return cast("ArtifactRef", Completed(name="Reused", message=message, data=found))
-        with _failing_as(job):
-            running = replace(request, job=replace(job, runs=run_ids()))
-            ref = compute(running, graph, progress, get_run_logger().log)
-        _log(ref)
-        return ref
-
-    delays = list(RETRY_DELAYS) if graph[job.stage].scope is Scope.SOURCE else []
-    decorate: Callable[..., Task[[], ArtifactRef]] = task(
-        name=job.stage,
-        task_run_name=f"{job.stage}-{job.partition}",
-        retries=len(delays),
-        retry_delay_seconds=delays or None,
-        retry_condition_fn=_may_pass,
-    )
-    return decorate(work)
 
 
 def run_task(
@@ -87,30 +44,48 @@ def run_task(
     found: ArtifactRef | None = None,
     compute: Compute = execute,
 ) -> ArtifactRef:
-    """Compute one result in a Prefect task of this thread; the arguments are those of `stage_task`.
+    """Compute one result in a Prefect task of this thread, which logs its counts.
+
+    Args:
+        request: The result.
+        graph: All stages.
+        progress: Is called with how far it is.
+        found: The result if it is complete already: the task then ends in a state named Reused.
+        compute: How the request is computed.
 
     Raises:
         FusemineError: The stage failed.
     """
-    state: Any = stage_task(request, graph, progress, found, compute)(return_state=True)
-    made: ArtifactRef = state.result()
+    job = request.job
+
+    def work() -> ArtifactRef | State[ArtifactRef]:
+        if found is not None:
+            return Completed(name="Reused", message=f"key {job.recipe.key} is complete", data=found)
+        with _described_errors(job):
+            ids = {"flow_run_id": runtime.flow_run.id, "task_run_id": runtime.task_run.id}
+            runs = {name: str(value) for name, value in ids.items() if value}
+            running = replace(request, job=replace(job, runs=runs))
+            ref = compute(running, graph, progress, get_run_logger().log)
+        _log(ref)
+        return ref
+
+    delays = list(RETRY_DELAYS) if graph[job.stage].scope is Scope.SOURCE else []
+    decorate: Callable[..., Any] = task(
+        name=job.stage,
+        task_run_name=f"{job.stage}-{job.partition}",
+        retries=len(delays),
+        retry_delay_seconds=delays or None,
+        retry_condition_fn=_may_pass,
+    )
+    made: ArtifactRef = decorate(work)(return_state=True).result()
     return made
-
-
-def run_ids() -> dict[str, str]:
-    """The ids of the Prefect runs that this code runs in, where it does."""
-    ids: dict[str, Any] = {
-        "flow_run_id": runtime.flow_run.id,
-        "task_run_id": runtime.task_run.id,
-    }
-    return {name: str(value) for name, value in ids.items() if value}
 
 
 def secret(block: str) -> str | None:
     """What the Prefect Secret block of a name holds; None where there is none."""
     try:
         found: Any = Secret.load(block)
-    except ValueError:  # Prefect's word for a block that is not there
+    except ValueError:  # what Prefect raises where there is no such block
         return None
     value: str = found.get()
     return value
@@ -133,7 +108,7 @@ def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
 
 
 @contextmanager
-def _failing_as(job: Job) -> Iterator[None]:
+def _described_errors(job: Job) -> Iterator[None]:
     """Any error within the block names the stage and the rows that it failed on."""
     try:
         yield
@@ -157,13 +132,13 @@ def _described(job: Job, error: Exception) -> FusemineError:
         )
     return StageError(
         got=f"{what}: {str(error)[:200]}",
-        expected="every stage to finish, or to say what is wrong with its rows",
+        expected="every stage to finish, or to report what is wrong with its rows",
         fix="this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where",
     )
 
 
 def _rows_of(job: Job) -> str:
-    """Where the rows are that a job reads."""
+    """Where the rows come from that a job reads."""
     names = job.inputs or tuple(job.sources)
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"the rows of {names[0]}{more}" if names else "its rows"

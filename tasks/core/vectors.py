@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-_LITTLE_ENDIAN = {"float16": "<f2", "float32": "<f4"}
-
 
 def to_arrow(matrix: np.ndarray) -> pa.Array:
-    """A matrix of shape (rows, dimension) as a fixed-size binary column; float16 stays float16."""
+    """A matrix of shape (rows, dimension) as a fixed-size binary column.
+
+    float16 stays float16; other types become float32. All are stored little-endian.
+
+    >>> to_arrow(np.zeros((3, 4), np.float32)).type
+    FixedSizeBinaryType(fixed_size_binary[16])
+    """
     dtype = "<f2" if matrix.dtype == np.float16 else "<f4"
     contiguous = np.ascontiguousarray(matrix, dtype=dtype)
     rows, dimension = contiguous.shape
@@ -28,7 +32,7 @@ def to_numpy(column: pa.ChunkedArray, dtype: str = "float32") -> np.ndarray:
         column: The column.
         dtype: `float32` or `float16`, as the column was written.
     """
-    kind = np.dtype(_LITTLE_ENDIAN[dtype])
+    kind = np.dtype(dtype).newbyteorder("<")
     dimension = column.type.byte_width // kind.itemsize
     chunks = [_chunk(chunk, kind, dimension) for chunk in column.chunks if len(chunk)]
     if not chunks:
@@ -36,10 +40,13 @@ def to_numpy(column: pa.ChunkedArray, dtype: str = "float32") -> np.ndarray:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
-def read_units(table: pa.Table) -> np.ndarray:
+def read_embeddings(table: pa.Table) -> np.ndarray:
     """The column `embedding` of an artifact as mining reads it, float32 of shape (rows, dimension).
 
     Rounded to half precision, vectors are only nearly of length 1; here they are so again.
+
+    Args:
+        table: By the contract `embeddings`.
     """
     found = to_numpy(table.column("embedding"), dtype_of(table.schema))
     return unit(found) if found.dtype == np.float16 else found
@@ -51,10 +58,17 @@ def dtype_of(schema: pa.Schema) -> str:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length 1 in float32; a row of zeros stays one."""
+    """Rows of length 1, float32 of the same shape; a row of zeros stays one.
+
+    Args:
+        vectors: Of any float type and shape (rows, dimension).
+
+    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
     values = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):  # what is infinite becomes NaN, which callers look for
+    with np.errstate(invalid="ignore"):  # infinite values become NaN, which callers check for
         return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core import vectors
-from fusemine.tasks.core.artifact import column_names, locate, read_frame, read_table
-from fusemine.tasks.core.contract import Contract, removed_rows, row_json, text, time
+from fusemine.tasks.core.contract import Contract, rejected_rows, row_json, text, time
 from fusemine.tasks.core.errors import ContractError
+from fusemine.tasks.core.storage.artifact import read_frame, read_table, scan_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from fusemine.tasks.core.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 BOUNDING = Contract("rows", {"row_id": text(), "known_at": time(nullable=True)}, open=True)
 """The columns that decide whether a row is in a window."""
@@ -60,7 +60,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Window:
-    """The rows of some partitions, of which only what is asked for is read.
+    """The rows of some partitions, of which only what is used is read.
 
     Args:
         cleaned: Artifacts with the rows of each partition, oldest first.
@@ -80,9 +80,9 @@ class Window:
         """The rows, oldest partition first, read only where they are used.
 
         Args:
-            columns: Names, or beginnings with a `*` behind them; all columns by default.
+            columns: Names, or prefixes followed by a `*`; all columns by default.
         """
-        parts = [_scanned(ref, self.contract, columns) for ref in self.cleaned]
+        parts = [scan_table(ref, self.contract, columns=columns) for ref in self.cleaned]
         joined = pl.concat(parts, how="diagonal_relaxed")
         if self._kept.all():
             return joined
@@ -100,15 +100,11 @@ class Window:
         Raises:
             ContractError: Vectors and rows do not belong together.
         """
-        parts = [
-            _vectors(ref, self.vectors_contract, self._ids[place]["row_id"])
-            for place, ref in enumerate(self.embedded)
-        ]
-        joined = np.concatenate(parts)
+        joined = np.concatenate([self._matrix(number) for number in range(len(self.embedded))])
         return joined if self._kept.all() else joined[self._kept]
 
     def rows(self) -> Rows:
-        """All of it."""
+        """The rows and their vectors, read."""
         return Rows(self.frame(), self.vectors())
 
     def new(self) -> Rows:
@@ -116,42 +112,59 @@ class Window:
 
         Only the partitions that hold such rows are read whole.
         """
-        sizes = [ids.height for ids in self._ids]
-        of_row = np.repeat(np.arange(len(sizes)), sizes)
-        new = of_row == len(sizes) - 1
+        last = len(self._ids) - 1
+        partition = np.repeat(np.arange(last + 1), [ids.height for ids in self._ids])
+        new = partition == last
         if self.rules.since is not None:
-            known = pl.concat(self._ids).get_column("known_at")
+            known = self._bounds.get_column("known_at")
             new |= (known >= self.rules.since).fill_null(value=False).to_numpy()
         new &= self._kept
-        wanted = sorted({*of_row[new].tolist(), len(sizes) - 1})
-        some = new[np.isin(of_row, wanted)]
-        frames = [read_frame(self.cleaned[place], self.contract) for place in wanted]
-        matrices = [
-            _vectors(self.embedded[place], self.vectors_contract, self._ids[place]["row_id"])
-            for place in wanted
-        ]
-        clean = pl.concat(frames, how="diagonal_relaxed").filter(pl.Series(some))
-        return Rows(clean, np.concatenate(matrices)[some])
+        wanted = sorted({*partition[new].tolist(), last})
+        some = new[np.isin(partition, wanted)]
+        matrix = np.concatenate([self._matrix(number) for number in wanted])
+        return Rows(self._whole(wanted).filter(pl.Series(some)), matrix[some])
 
     def rejected(self) -> pl.DataFrame:
         """The rows of its partitions that it leaves out, by the contract `rejected`."""
-        late, repeated = self._late, self._repeated
         if self._kept.all():
-            return removed_rows([])
-        whole = pl.concat(
-            [read_frame(ref, self.contract) for ref in self.cleaned], how="diagonal_relaxed"
+            return rejected_rows([])
+        whole = self._whole(range(len(self.cleaned)))
+        rules = (
+            ("known_later", "not known yet at the end of the window", self._late),
+            ("repeated_id", f"kept the {self.rules.repeated_id} row of this id", self._repeated),
         )
-        known_later = _removed(
-            whole.filter(late), "known_later", "not known yet at the end of the window"
+        return rejected_rows(
+            [
+                (row_id, "fuse", rule, reason, row)
+                for rule, reason, left_out in rules
+                for row_id, row in _as_json(whole.filter(left_out))
+            ]
         )
-        reason = f"kept the {self.rules.repeated_id} row of this id"
-        return removed_rows(
-            [*known_later, *_removed(whole.filter(repeated), "repeated_id", reason)]
-        )
+
+    def _whole(self, numbers: Iterable[int]) -> pl.DataFrame:
+        """All rows of some of the partitions, whether they are in the window or not."""
+        frames = [read_frame(self.cleaned[number], self.contract) for number in numbers]
+        return pl.concat(frames, how="diagonal_relaxed")
+
+    def _matrix(self, number: int) -> np.ndarray:
+        """The vectors of one partition."""
+        ref = self.embedded[number]
+        table = read_table(ref, self.vectors_contract)
+        if table.column("row_id").to_pylist() != self._ids[number]["row_id"].to_list():
+            raise ContractError(
+                got=f"vectors of {ref.name} whose row ids are not those of the cleaned rows",
+                expected="one vector per cleaned row, in the same order",
+                fix=f"remove the folder {ref.stage} below the root and run again",
+            )
+        return vectors.read_embeddings(table)
 
     @cached_property
     def _ids(self) -> list[pl.DataFrame]:
         return [_bounding(ref) for ref in self.cleaned]
+
+    @cached_property
+    def _bounds(self) -> pl.DataFrame:
+        return pl.concat(self._ids)
 
     @cached_property
     def _kept(self) -> np.ndarray:
@@ -159,7 +172,7 @@ class Window:
 
     @cached_property
     def _late(self) -> pl.Series:
-        known = pl.concat(self._ids).get_column("known_at")
+        known = self._bounds.get_column("known_at")
         if self.rules.end is None:
             return pl.Series([False] * len(known), dtype=pl.Boolean)
         return (known >= self.rules.end).fill_null(value=False)
@@ -167,7 +180,7 @@ class Window:
     @cached_property
     def _repeated(self) -> pl.Series:
         """Rows whose id another known row has taken; partitions come oldest first."""
-        ids = pl.concat(self._ids).with_row_index("number")
+        ids = self._bounds.with_row_index("number")
         mark = "is_first_distinct" if self.rules.repeated_id == "first" else "is_last_distinct"
         known = ids.filter(~self._late)
         stays = known.filter(getattr(pl.col("row_id"), mark)()).get_column("number")
@@ -176,39 +189,10 @@ class Window:
 
 @lru_cache(maxsize=10_000)
 def _bounding(cleaned: ArtifactRef) -> pl.DataFrame:
-    """What bounds the rows of a partition; asked for by every later partition of a chain."""
+    """What bounds the rows of a partition; every later partition of a chain reads it again."""
     return read_frame(cleaned, BOUNDING, columns=list(BOUNDING.columns))
 
 
-def _scanned(ref: ArtifactRef, contract: Contract, columns: Sequence[str] | None) -> pl.LazyFrame:
-    names = column_names(ref)
-    contract.check_names(names)
-    scanned = pl.scan_parquet(locate(ref, "part-00000.parquet"))
-    return scanned if columns is None else scanned.select(chosen(names, columns))
-
-
-def chosen(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The names that are wanted, in their own order; a `*` stands for any ending.
-
-    >>> chosen(["row_id", "category.sky", "number.speed"], ["row_id", "category.*"])
-    ['row_id', 'category.sky']
-    """
-    starts = tuple(name[:-1] for name in wanted if name.endswith("*"))
-    return [name for name in names if name in wanted or (starts and name.startswith(starts))]
-
-
-def _vectors(ref: ArtifactRef, contract: Contract, ids: pl.Series) -> np.ndarray:
-    table = read_table(ref, contract)
-    if table.column("row_id").to_pylist() != ids.to_list():
-        raise ContractError(
-            got=f"vectors of {ref.name} whose row ids are not those of the cleaned rows",
-            expected="one vector per cleaned row, in the same order",
-            fix=f"remove the folder {ref.stage} below the root and run again",
-        )
-    return vectors.read_units(table)
-
-
-def _removed(rows: pl.DataFrame, rule: str, reason: str) -> list[tuple[str, str, str, str, str]]:
+def _as_json(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
     shown = rows.with_columns(pl.col("event_time", "known_at").cast(pl.String))
-    pairs = zip(rows.get_column("row_id"), row_json(shown), strict=True)
-    return [(row_id, "fuse", rule, reason, row) for row_id, row in pairs]
+    return zip(rows.get_column("row_id"), row_json(shown), strict=True)

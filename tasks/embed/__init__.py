@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.embed.settings import EmbedSettings
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.device import device_lock, resolve_device
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.models import load_encoder
 from fusemine.tasks.embed.encoders.pieces import pool
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fusemine.tasks.embed.encoders.files import ModelFiles
-    from fusemine.tasks.embed.engine import Found
+    from fusemine.tasks.embed.encoders.models import ModelFiles
+    from fusemine.tasks.embed.engine import EncoderSpec
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 
@@ -34,28 +34,20 @@ class Embedder:
     precision: Precision
 
     def __call__(self, texts: list[str]) -> NDArray[np.float32]:
-        """Unit vectors, float32 (texts, dimension)."""
-        with device_lock(resolve_device(self.settings.device), _silent):
+        """Unit vectors, float32 of shape (texts, dimension)."""
+        with device_lock(resolve_device(self.settings.device), lambda _: None):
             encoder = load_encoder(self.model, self.settings, self.precision)
             prepared = encoder.prepare(texts)
-            pieces = encoder.encode(prepared, _untold)
+            pieces = encoder.encode(prepared)
         return unit(pool(pieces, prepared.owners, prepared.sizes, self.settings))
 
 
-def embedder(found: Found, settings: EmbedSettings) -> Embedder | None:
+def embedder(spec: EncoderSpec, settings: EmbedSettings) -> Embedder | None:
     """What embeds single texts, or None where it cannot or should not.
 
     An endpoint would have to be paid for it, and rows whose columns are embedded apart have no
     one text.
     """
-    if found.model.folder is None or settings.columns != "joined":
+    if spec.model.folder is None or settings.columns != "joined":
         return None
-    return Embedder(found.model, settings, found.precision)
-
-
-def _silent(*_: object) -> None:
-    """Hear that a device is waited for."""
-
-
-def _untold(_texts: int, _tokens: int) -> None:
-    """Hear of progress."""
+    return Embedder(spec.model, settings, spec.precision)

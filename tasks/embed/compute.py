@@ -6,20 +6,18 @@ import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from fusemine.tasks.core import vectors
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.embed.embed import Embedded, columns_of, embed
 from fusemine.tasks.embed.engine import engine_of
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
-    from fusemine.tasks.embed.engine import Found
     from fusemine.tasks.embed.settings import EmbedSettings
     from fusemine.tasks.embed.store.fill import Engine
     from fusemine.tasks.embed.store.space import Facts
@@ -27,10 +25,10 @@ if TYPE_CHECKING:
 
 def run(inputs: Inputs, settings: EmbedSettings, progress: Progress) -> Output:
     """Embed the texts of one partition; loads the model only if a text is not stored yet."""
-    rows, found = inputs.frame("clean"), inputs.resource("encoder")
-    engine = engine_of(inputs.root, settings, found)
-    with inputs.device() if _computes_here(found) else nullcontext():
-        result = embed(columns_of(rows, settings), engine, _Speed(progress))
+    rows, spec = inputs.frame("clean"), inputs.resource("encoder")
+    engine = engine_of(inputs.root, settings, spec)
+    with nullcontext() if spec.model.kind in ("endpoint", "static") else inputs.device():
+        result = embed(columns_of(rows, settings), engine, _Throughput(progress))
     _warn(inputs, result, engine)
     facts = engine.facts()
     return Output(
@@ -41,19 +39,15 @@ def run(inputs: Inputs, settings: EmbedSettings, progress: Progress) -> Output:
     )
 
 
-def _computes_here(found: Found) -> bool:
-    return found.model.folder is not None and found.model.kind != "static"
-
-
 @dataclass
-class _Speed:
-    """Tells how far embedding is, and how fast the encoder is since its first texts."""
+class _Throughput:
+    """Reports how far embedding is, and how fast the encoder is since its first texts."""
 
     progress: Progress
     done: int = 0
     computed: int = 0
     tokens: int = 0
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     def __call__(self, texts: int, tokens: int) -> None:
         """Count texts; those without tokens were found in the store."""
@@ -64,7 +58,7 @@ class _Speed:
         self.progress(self.done, self.done, self._note())
 
     def _note(self) -> str:
-        seconds = time.monotonic() - self.begun
+        seconds = time.monotonic() - self.started
         if not self.tokens or seconds <= 0:
             return ""
         return f"{self.computed / seconds:,.0f} texts/s, {self.tokens / seconds:,.0f} tokens/s"
@@ -72,18 +66,19 @@ class _Speed:
 
 def _warn(inputs: Inputs, result: Embedded, engine: Engine) -> None:
     """Log what a reader should look into; texts themselves stay out of it."""
-    warn = partial(inputs.log, logging.WARNING)
-    if engine.store.damaged:
-        warn(
-            f"{inputs.partition}: {len(engine.store.damaged)} damaged file(s) of the embedding "
-            "store set aside, their texts embedded again"
+    if engine.vectors.damaged:
+        inputs.log(
+            logging.WARNING,
+            f"{inputs.partition}: {len(engine.vectors.damaged)} damaged file(s) of the embedding "
+            "store set aside, their texts embedded again",
         )
-        engine.store.damaged.clear()
+        engine.vectors.damaged.clear()
     if result.foreign:
         counts = ", ".join(f"{name} {count}" for name, count in result.foreign.items())
-        warn(
+        inputs.log(
+            logging.WARNING,
             f"{inputs.partition}: {sum(result.foreign.values())} of {result.distinct} texts seem "
-            f"to be in a language that {engine.settings.model} does not read ({counts})"
+            f"to be in a language that {engine.settings.model} does not read ({counts})",
         )
 
 
@@ -103,11 +98,7 @@ def _table(row_ids: list[str], result: Embedded, facts: Facts) -> pa.Table:
 
 def _summary(result: Embedded, facts: Facts) -> dict[str, Any]:
     return {
-        "model": facts.model,
-        "path": facts.path,
-        "precision": facts.precision,
-        "dimension": facts.dimension,
-        "max_tokens": facts.max_tokens,
+        **facts.model_dump(exclude={"settings"}),
         "distinct_texts": result.distinct,
         "tokens": result.tokens,
         "long_texts": result.long,

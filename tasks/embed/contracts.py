@@ -6,7 +6,7 @@ from fusemine.tasks.core.contract import Contract, integer, text, vector
 
 EMBEDDINGS = Contract("embeddings", {"row_id": text(), "embedding": vector()})
 
-STORE = Contract(
+STORED_VECTORS = Contract(
     "store",
     {"text_hash": vector(), "embedding": vector(), "tokens": integer(), "language": text()},
 )

@@ -11,15 +11,15 @@ import polars as pl
 
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.vectors import unit
+from fusemine.tasks.embed.encoders.encoder import Advance, no_progress
 from fusemine.tasks.embed.store.fill import Engine, fill
-from fusemine.tasks.embed.store.space import note_use
+from fusemine.tasks.embed.store.space import add_use
 from fusemine.tasks.embed.store.store import keys_of
 from fusemine.tasks.table.roles import TEXT
 
 if TYPE_CHECKING:
-    from fusemine.tasks.embed.encoders.encoder import Tell
     from fusemine.tasks.embed.settings import EmbedSettings
-    from fusemine.tasks.embed.store.store import Found
+    from fusemine.tasks.embed.store.store import StoredVectors
 
 # A store that loses again and again what was just written is on a disk that fails.
 _ATTEMPTS = 3
@@ -27,7 +27,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Embedded:
-    """The vectors of a partition's rows, with what is worth telling about them.
+    """The vectors of a partition's rows, with counts for its summary.
 
     Args:
         matrix: float16 or float32 of shape (rows, dimension): unit vectors; a row without text is
@@ -47,7 +47,9 @@ class Embedded:
     foreign: dict[str, int]
 
 
-def embed(columns: dict[str, pl.Series], engine: Engine, tell: Tell) -> Embedded:
+def embed(
+    columns: dict[str, pl.Series], engine: Engine, advance: Advance = no_progress
+) -> Embedded:
     """Embed the texts of a partition.
 
     Args:
@@ -55,14 +57,14 @@ def embed(columns: dict[str, pl.Series], engine: Engine, tell: Tell) -> Embedded
             The vectors of several columns are put side by side, so weighted that the cosine of
             two rows that have all texts is the weighted mean of their columns' cosines.
         engine: How to embed.
-        tell: Told of texts and tokens as soon as they are found or computed.
+        advance: Called with texts and tokens as soon as they are found or computed.
 
     Raises:
         ArtifactError: The store cannot be read back.
     """
     every = pl.concat([texts.alias("text") for texts in columns.values()])
     distinct = every.filter(every.str.strip_chars() != "").unique(maintain_order=True)
-    found, computed = _stored(distinct.to_list(), engine, tell)
+    found, computed = _stored(distinct.to_list(), engine, advance)
     facts = engine.facts()
     blocks = {
         name: _rows(texts, distinct, found, facts.dimension) for name, texts in columns.items()
@@ -86,16 +88,16 @@ def columns_of(rows: pl.DataFrame, settings: EmbedSettings) -> dict[str, pl.Seri
     return {name.removeprefix(TEXT): rows[name] for name in names}
 
 
-def _stored(texts: list[str], engine: Engine, tell: Tell) -> tuple[Found, int]:
+def _stored(texts: list[str], engine: Engine, advance: Advance) -> tuple[StoredVectors, int]:
     """All texts from the store, after those that it did not have were computed."""
-    store = engine.store
+    store = engine.vectors
     store.refresh()
     keys = keys_of(texts)
     hits = int(store.has(keys).sum())
     computed = 0
     for _ in range(_ATTEMPTS):
-        computed += fill(texts, keys, engine, tell)
-        tell = _silent  # what is done again was told of already
+        computed += fill(texts, keys, engine, advance)
+        advance = no_progress  # what is done again has been counted already
         found = store.fetch(keys)
         if found.known.all():
             break
@@ -106,17 +108,16 @@ def _stored(texts: list[str], engine: Engine, tell: Tell) -> tuple[Found, int]:
             fix="look at the disk of the root, then run again",
         )
     if texts:
-        note_use(engine.place, engine.space, len(texts), hits)
+        add_use(store.store, store.space, len(texts), hits)
     if computed:
         store.compact()
     return found, computed
 
 
-def _silent(_texts: int, _tokens: int) -> None:
-    """Hear of progress and do nothing."""
-
-
-def _rows(texts: pl.Series, distinct: pl.Series, found: Found, dimension: int) -> np.ndarray:
+def _rows(
+    texts: pl.Series, distinct: pl.Series, found: StoredVectors, dimension: int
+) -> np.ndarray:
+    """The vectors of the distinct texts, row by row, of shape (rows, dimension)."""
     numbers = distinct.alias("text").to_frame().with_row_index("number")
     rows = texts.alias("text").to_frame().join(numbers, "text", "left", maintain_order="left")
     has_text = rows["number"].is_not_null().to_numpy()
@@ -127,11 +128,13 @@ def _rows(texts: pl.Series, distinct: pl.Series, found: Found, dimension: int) -
 
 
 def _side_by_side(blocks: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
-    if len(blocks) == 1:
-        return next(iter(blocks.values()))
+    """Unit vectors from those of several columns, of shape (rows, columns * dimension)."""
+    first, *others = blocks.values()
+    if not others:
+        return first
+    # The cosine of two rows is then the mean of their columns' cosines by these weights.
     scaled = [
         block.astype(np.float32) * np.sqrt(np.float32(weights.get(name, 1.0)))
         for name, block in blocks.items()
     ]
-    dtype = next(iter(blocks.values())).dtype
-    return unit(np.hstack(scaled)).astype(dtype)
+    return unit(np.hstack(scaled)).astype(first.dtype)

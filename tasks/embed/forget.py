@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.core.artifact import MAIN
-from fusemine.tasks.core.rewrite import Version
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.core.storage.writing import Rewritten
 from fusemine.tasks.embed.store import parts
 from fusemine.tasks.embed.store.space import STORE
 from fusemine.tasks.embed.store.store import text_hash
@@ -16,16 +16,16 @@ from fusemine.tasks.embed.store.store import text_hash
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from fusemine.tasks.core.rewrite import Stored
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
+    from fusemine.tasks.core.storage.writing import Stored
 
 
-def rewrite(stored: Stored) -> Version:
+def rewrite(stored: Stored) -> Rewritten:
     """The vectors without the row's."""
     table = stored.table()
     mask = [name != stored.row_id for name in table.column("row_id").to_pylist()]
     kept = table.filter(pa.array(mask, pa.bool_()))
-    return Version({MAIN: kept}, table.num_rows - kept.num_rows)
+    return Rewritten({MAIN: kept}, table.num_rows - kept.num_rows)
 
 
 def purge(store: Store, texts: Collection[str]) -> int:
@@ -36,11 +36,11 @@ def purge(store: Store, texts: Collection[str]) -> int:
     """
     hashes = set(map(text_hash, texts))
     spaces = [f"{STORE}/{name}" for name in store.folders(STORE)] if hashes else []
-    return sum(_shorten(store, s, part, hashes) for s in spaces for part in parts.names(store, s))
+    return sum(_remove(store, s, part, hashes) for s in spaces for part in parts.names(store, s))
 
 
-def _shorten(store: Store, space: str, part: str, hashes: Collection[bytes]) -> int:
-    """Write a part without some hashes; how many vectors that are."""
+def _remove(store: Store, space: str, part: str, hashes: Collection[bytes]) -> int:
+    """Write a part without some hashes; how many vectors it loses."""
     try:
         with pq.ParquetFile(store.location(part)) as file:
             table = file.read()

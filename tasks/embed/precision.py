@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.key import digest
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.encoders.load import load_encoder
+from fusemine.tasks.embed.encoders.models import load_encoder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from fusemine.tasks.core.store import Store
-    from fusemine.tasks.embed.encoders.files import ModelFiles
+    from fusemine.tasks.core.storage.store import Store
+    from fusemine.tasks.embed.encoders.models import ModelFiles
     from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 NAME = "store/precision.json"
-"""Where it is written down below the root."""
+"""Where it is recorded below the root."""
 COSINE = 0.999
-"""What `auto` asks of every probe text's vector, against float32."""
+"""The least cosine to float32 that `auto` accepts for a probe text's vector."""
 
 # Processors that compute bfloat16 at twice the speed of float32 or more.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -46,7 +46,7 @@ def precision_of(store: Store, settings: EmbedSettings, model: ModelFiles) -> Pr
 
     Args:
         store: Where the pipeline keeps things.
-        settings: They ask for one, or for `auto`.
+        settings: They name one, or `auto`.
         model: The encoder.
     """
     if settings.precision != "auto":
@@ -56,8 +56,8 @@ def precision_of(store: Store, settings: EmbedSettings, model: ModelFiles) -> Pr
     return record["precision"] if record else candidate(machine, model)
 
 
-def settle_precision(store: Store, settings: EmbedSettings, model: ModelFiles) -> None:
-    """Resolve `auto` once for this pipeline, model and type of machine, and write it down.
+def resolve_precision(store: Store, settings: EmbedSettings, model: ModelFiles) -> None:
+    """Resolve `auto` once for this pipeline, model and type of machine, and record it.
 
     Loads the model twice where there is a faster precision than float32, to compare them.
     """
@@ -75,13 +75,13 @@ def settle_precision(store: Store, settings: EmbedSettings, model: ModelFiles) -
 
 def fidelity(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> float:
     """The least cosine of the probe's vectors at a precision to those in float32."""
-    exact, quick = (_probed(settings, model, way) for way in ("float32", precision))
-    return float((exact * quick).sum(axis=1).min())
+    exact, lower = (_probe(settings, model, each) for each in ("float32", precision))
+    return float((exact * lower).sum(axis=1).min())
 
 
-def _probed(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> np.ndarray:
+def _probe(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> np.ndarray:
     encoder = load_encoder(model, settings, precision)
-    return unit(encoder.encode(encoder.prepare(PROBE), lambda _pieces, _tokens: None))
+    return unit(encoder.encode(encoder.prepare(PROBE)))
 
 
 def candidate(machine: str, model: ModelFiles) -> Precision:

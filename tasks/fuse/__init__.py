@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.fuse.contracts import FEATURES
 from fusemine.tasks.fuse.settings import FuseSettings
 

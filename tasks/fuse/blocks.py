@@ -1,4 +1,4 @@
-"""Recipes of blocks: which parts a row is made of, and how they are balanced.
+"""Blocks of features: which transformers make a row, and how their features are balanced.
 
 Every block is scaled so that its rows scatter around their mean with a mean squared distance of
 1, times the block's weight squared. So 384 text dimensions weigh as much as 4 numbers.
@@ -13,40 +13,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.fuse.categories import Categories
-from fusemine.tasks.fuse.dates import Dates
-from fusemine.tasks.fuse.levels import Levels
-from fusemine.tasks.fuse.numbers import Numbers
-from fusemine.tasks.fuse.target_encoding import Rates
-from fusemine.tasks.fuse.text_vectors import Vectors
-from fusemine.tasks.fuse.tfidf import Terms
+from fusemine.tasks.fuse.categories import CategoryEncoder, LevelNameEncoder
+from fusemine.tasks.fuse.dates import DateEncoder
+from fusemine.tasks.fuse.numbers import NumberScaler
+from fusemine.tasks.fuse.target_encoding import TargetEncoding
+from fusemine.tasks.fuse.text_vectors import TextVectors
+from fusemine.tasks.fuse.tfidf import Tfidf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fusemine.tasks.fuse.settings import FuseSettings
-    from fusemine.tasks.fuse.transformers import BlockName, Matrix, Part, Rows
+    from fusemine.tasks.fuse.transformers import BlockName, Matrix, Rows, Transformer
     from fusemine.tasks.stats.target import Target
+
+_TRANSFORMERS: dict[BlockName, Callable[[FuseSettings], Transformer]] = {
+    "text": TextVectors,
+    "terms": lambda settings: Tfidf(settings.max_terms),
+    "numbers": NumberScaler,
+    "categories": CategoryEncoder,
+    "dates": lambda _: DateEncoder(),
+    "levels": LevelNameEncoder,
+    "rates": lambda _: TargetEncoding(),
+}
 
 
 @storable
 @dataclass(frozen=True)
 class Block:
-    """A fitted part and the scale that balances it."""
+    """A fitted transformer and the scale that balances its features."""
 
     name: BlockName
-    part: Part
+    transformer: Transformer
     scale: float
-    """Divide a feature by it to get the part's own value back; never 0."""
+    """Divide a feature by it to get the transformer's own value back; never 0."""
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """`<block>.<feature>`, one per column of the matrix."""
-        return tuple(f"{self.name}.{feature}" for feature in self.part.get_feature_names_out())
+        """`<block>.<feature>`, one for each column of the matrix."""
+        names = self.transformer.get_feature_names_out()
+        return tuple(f"{self.name}.{feature}" for feature in names)
 
     def transform(self, rows: Rows) -> Matrix:
         """The balanced float32 features (n, d) of any rows with the same columns."""
-        return _scaled(self.part.transform(rows), self.scale)
+        return _scaled(self.transformer.transform(rows), self.scale)
 
 
 def fit_blocks(
@@ -64,18 +74,24 @@ def fit_blocks(
         rows: The n rows.
         weights: How much each block counts.
         settings: How rows become blocks.
-        target: The label of these rows, for the parts that learn from it.
+        target: The label of these rows, for the transformers that learn from it.
     """
-    fitted = [
-        _fit(rows, target, _part(name, settings), (name, weight))
-        for name, weight in weights.items()
-        if weight > 0
-    ]
+    fitted = []
+    for name, weight in weights.items():
+        if weight > 0:
+            transformer = _TRANSFORMERS[name](settings)
+            raw = transformer.fit_transform(rows, target)
+            block = Block(name, transformer, _scale(spread(raw), weight))
+            fitted.append((block, _scaled(raw, block.scale)))
     return [pair for pair in fitted if pair[0].features]
 
 
 def spread(matrix: Matrix) -> float:
-    """The mean squared distance of the rows of a dense or sparse matrix to their mean."""
+    """The mean squared distance of the rows of a dense or sparse matrix (n, d) to their mean.
+
+    >>> spread(np.array([[0.0, 3.0], [2.0, 3.0]]))
+    1.0
+    """
     if 0 in matrix.shape:
         return 0.0
     mean = np.asarray(matrix.mean(axis=0, dtype=np.float64)).ravel()
@@ -84,30 +100,8 @@ def spread(matrix: Matrix) -> float:
     return max(0.0, second_moment - float(mean @ mean))
 
 
-def _fit(
-    rows: Rows, target: Target | None, part: Part, weighed: tuple[BlockName, float]
-) -> tuple[Block, Matrix]:
-    name, weight = weighed
-    raw = part.fit_transform(rows, target)
-    scale = _scale(spread(raw), weight)
-    return Block(name, part, scale), _scaled(raw, scale)
-
-
-def _part(name: BlockName, settings: FuseSettings) -> Part:
-    makers: dict[BlockName, Callable[[], Part]] = {
-        "text": lambda: Vectors(settings),
-        "terms": lambda: Terms(settings.max_terms),
-        "numbers": lambda: Numbers(settings),
-        "categories": lambda: Categories(settings),
-        "dates": Dates,
-        "levels": lambda: Levels(settings),
-        "rates": Rates,
-    }
-    return makers[name]()
-
-
 def _scaled(matrix: Matrix, scale: float) -> Matrix:
-    """The matrix times the scale; a sparse one, which no one else has, where it lies."""
+    """The matrix times the scale; a sparse one, which nobody else holds, is changed in place."""
     if not hasattr(matrix, "toarray"):
         return matrix * np.float32(scale)
     matrix.data *= np.float32(scale)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
-from fusemine.tasks.fuse.features import fit_features
-from fusemine.tasks.fuse.stored import features_table
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.fuse.features import features_table, fit_features
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
@@ -18,13 +17,10 @@ def run(inputs: Inputs, settings: FuseSettings, _: Progress) -> Output:
     """Fit the blocks, without labels, and note the rows that the window leaves out."""
     window = inputs.window()
     clean = window.frame(["row_id", "category.*", "number.*"])
-    features = fit_features(clean, window.vectors(), settings)
+    blocks = fit_features(clean, window.vectors(), settings)
     rejected = window.rejected()
     return Output(
-        tables={
-            MAIN: features_table(clean["row_id"].to_list(), features),
-            "rejected": rejected,
-        },
+        tables={MAIN: features_table(clean["row_id"].to_list(), blocks), "rejected": rejected},
         rows_in=clean.height + rejected.height,
         rows_kept=clean.height,
     )

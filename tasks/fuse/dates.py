@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.fuse.transformers import Matrix, Part, Rows, as_columns
+from fusemine.tasks.fuse.transformers import Matrix, Rows, Transformer, as_columns
 
 if TYPE_CHECKING:
     from fusemine.tasks.stats.target import Target
@@ -18,20 +18,19 @@ CYCLES = {"month": 12, "weekday": 7, "hour": 24}
 
 
 @storable
-class Dates(Part):
+class DateEncoder(Transformer):
     """The place of `event_time` in each cycle, as the sine and cosine of its angle.
 
     So December lies beside January. Only cycles that vary in the rows that it was fitted on count:
     a table of days has no hours. A missing time has zeros, which is the middle of the circles, and
-    a further feature says that it was missing.
+    a further feature marks it as missing.
     """
 
     def fit_transform(self, rows: Rows, target: Target | None = None) -> Matrix:  # noqa: ARG002
-        """Look which cycles vary, and whether times are missing."""
+        """Find out which cycles vary, and whether times are missing."""
         turns = _turns(rows)
-        gaps = {name: turns[name].null_count() for name in turns.columns}
         self.cycles = [name for name in turns.columns if turns[name].drop_nulls().n_unique() > 1]
-        self.gaps = any(0 < count < len(rows) for count in gaps.values())
+        self.gaps = any(0 < turns[name].null_count() < len(rows) for name in turns.columns)
         return self.transform(rows)
 
     def transform(self, rows: Rows) -> Matrix:

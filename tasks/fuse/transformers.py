@@ -1,7 +1,7 @@
-"""What turns rows into features: one part per kind of column, in scikit-learn's manner.
+"""Transformers: what turns rows into features, one for each kind of column, as in scikit-learn.
 
-A part has `fit`, `transform`, `fit_transform` and `get_feature_names_out`. It reads `Rows` and
-keeps only what it saw while it was fitted, so that it can be fitted inside a fold.
+A transformer has `fit`, `transform`, `fit_transform` and `get_feature_names_out`. It reads `Rows`
+and keeps only what it saw while it was fitted, so that it can be fitted inside a fold.
 """
 
 from __future__ import annotations
@@ -29,12 +29,17 @@ Matrix: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Rows:
-    """What the parts read of n rows: the clean table and float32 text vectors (n, d)."""
+    """What the transformers read of n rows: the clean table and float32 text vectors (n, d)."""
 
     clean: pl.DataFrame
     vectors: NDArray[np.float32]
     timezone: str = "UTC"
-    """The zone whose clocks and calendar tell the hour and the day of an event."""
+    """The time zone of the hours, weekdays and months of events."""
+
+    @classmethod
+    def without_vectors(cls, clean: pl.DataFrame) -> Rows:
+        """Rows for transformers that do not read text vectors."""
+        return cls(clean, np.empty((clean.height, 0), np.float32))
 
     def __len__(self) -> int:
         return self.clean.height
@@ -60,14 +65,14 @@ class Rows:
         return [name for name in self.clean.columns if name.startswith(prefix)]
 
 
-class Part(ABC):
-    """What every part can do; features are named without their block."""
+class Transformer(ABC):
+    """What every transformer can do; its features are named without their block."""
 
     @abstractmethod
     def fit_transform(self, rows: Rows, target: Target | None = None) -> Matrix:
-        """Learn from these rows, and give their features.
+        """Learn from these rows, and give their features (rows, features).
 
-        Only a part that says so learns from the target; without one it learns nothing.
+        Few transformers learn from the target; those have no features without one.
         """
 
     @abstractmethod
@@ -76,7 +81,7 @@ class Part(ABC):
 
     @abstractmethod
     def get_feature_names_out(self) -> list[str]:
-        """One name per feature; none if the rows had nothing for this part."""
+        """One name for each feature; none if the rows had nothing for this transformer."""
 
     def fit(self, rows: Rows, target: Target | None = None) -> Self:
         """Learn from these rows."""
@@ -85,5 +90,11 @@ class Part(ABC):
 
 
 def as_columns(columns: Sequence[NDArray[Any]], rows: int) -> NDArray[Any]:
-    """Columns side by side (rows, columns), even if there are none of either."""
+    """Columns (rows,) side by side (rows, columns), even if there are none of either.
+
+    >>> as_columns([np.array([1, 2, 3]), np.array([4, 5, 6])], 3).tolist()
+    [[1, 4], [2, 5], [3, 6]]
+    >>> as_columns([], 3).shape
+    (3, 0)
+    """
     return np.array(columns).reshape(len(columns), rows).T

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.inventory.contracts import INVENTORY, UNASSIGNED
 
 STAGE = Stage(
@@ -12,7 +12,7 @@ STAGE = Stage(
     compute="fusemine.tasks.inventory.compute:run",
     tables={MAIN: INVENTORY, "unassigned": UNASSIGNED},
     uses=("source", "columns.id", "columns.time", "partition"),
-    resources={"source": "fusemine.tasks.inventory.state:provide"},
+    resources={"source": "fusemine.tasks.inventory.compute:provide"},
     libraries=("polars", "pyarrow"),
     unit="files read",
     forget=Forget(

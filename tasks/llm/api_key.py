@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from fusemine.tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
-    from fusemine.tasks.llm.section import Section
+    from fusemine.tasks.llm.errors import ServerHints
     from fusemine.tasks.llm.settings import ServerSettings
 
 
-def key_of(server: ServerSettings, section: Section) -> str | None:
+def read_api_key(server: ServerSettings, hints: ServerHints) -> str | None:
     """The key that a server's settings name; None where they name none.
 
     Args:
         server: The settings.
-        section: What they are called.
+        hints: What they are called.
 
     Raises:
         ModelError: There is none where the settings say, or it cannot be sent.
@@ -29,14 +29,14 @@ def key_of(server: ServerSettings, section: Section) -> str | None:
     if not key:
         kind = "environment variable" if server.api_key_env else "Prefect Secret block"
         raise ModelError(
-            got=f"no key in the {kind} {place!r} that {section.name} names",
+            got=f"no key in the {kind} {place!r} that {hints.name} names",
             expected="the key of the endpoint there",
             fix=f"set the {kind}, or name the place where the key is",
         )
-    return sendable(key, section)
+    return checked_api_key(key, hints)
 
 
-def sendable(key: str, section: Section) -> str:
+def checked_api_key(key: str, hints: ServerHints) -> str:
     """The key without space around it; an HTTP library would quote one that it cannot send.
 
     Raises:
@@ -47,7 +47,7 @@ def sendable(key: str, section: Section) -> str:
         raise ModelError(
             got="an API key that is empty or holds characters that no HTTP header may",
             expected="printable ASCII characters on one line",
-            fix=f"correct what {section.name}.api_key_env or api_key_block names",
+            fix=f"correct what {hints.name}.api_key_env or api_key_block names",
         )
     return key
 

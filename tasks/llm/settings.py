@@ -1,4 +1,4 @@
-"""What can be set of any server that is asked."""
+"""The settings of any server that is sent requests."""
 
 from __future__ import annotations
 

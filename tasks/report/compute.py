@@ -1,4 +1,4 @@
-"""Writing the report on a run, as a stage."""
+"""The stage that writes the report on a run and the table of results."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import MAIN, SUMMARY, has_file, read_json, read_manifest, to_json
 from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.key import code_of, digest
 from fusemine.tasks.core.request import Resource
 from fusemine.tasks.core.stage import Scope, load
-from fusemine.tasks.mine.classify.corrections.apply import correct_labels
+from fusemine.tasks.core.storage.artifact import (
+    MAIN,
+    SUMMARY,
+    has_file,
+    read_json,
+    read_manifest,
+    to_json,
+)
+from fusemine.tasks.corrections.apply import correct_labels
 from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.markdown import render_markdown
 from fusemine.tasks.report.model import ReportInputs, StageRow, Summary
@@ -20,15 +27,15 @@ from fusemine.tasks.report.render import render_html, template_folders, template
 from fusemine.tasks.report.results import results
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.core.request import Context, Reads
-    from fusemine.tasks.core.stage import Graph, RowColumns
+    from fusemine.tasks.core.stage import RowColumns
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.report.settings import ReportSettings
 
 HTML, MARKDOWN, LINES = "report.html", "report.md", "lines.json"
-SHOWN, SAYING = (Scope.PARTITION, Scope.WINDOW), (Scope.WINDOW, Scope.SERVING)
-"""Scopes of the stages whose rows the report accounts for, and of those that it takes tables of."""
+COUNTED, SHOWN = (Scope.PARTITION, Scope.WINDOW), (Scope.WINDOW, Scope.SERVING)
+"""Scopes of the stages whose rows the report counts, and of those whose tables it shows."""
 _COLUMNS = [
     "row_id", "partition", "event_time", "known_at", "text", "has_text", "label", "duplicate_of",
     "text.*", "category.*", "number.*", "group", "split",
@@ -56,7 +63,7 @@ def run(inputs: Inputs, settings: ReportSettings, _: Progress) -> Output:
 
 
 def provide_sections(context: Context, _: tuple[str, ...]) -> Resource:
-    """The code and the templates of the stages' parts, which shape the report as its own do."""
+    """The code and the templates of the stages' sections, which shape the report like its own."""
     graph = context.graph
     written = [f for stage in graph for f in (stage.section, stage.facts) if f]
     modules = sorted({function.partition(":")[0] for function in written})
@@ -66,24 +73,31 @@ def provide_sections(context: Context, _: tuple[str, ...]) -> Resource:
 def _report_inputs(inputs: Inputs, clean: pl.DataFrame) -> ReportInputs:
     graph, reads = inputs.graph, inputs.request.reads
     removed = [inputs.frame(s, "rejected") for s in reads if "rejected" in graph[s].tables]
-    tables, summaries = said(inputs)
+    unassigned = inputs.frame("inventory", "unassigned")
+    counted = {s.name: reads[s.name] for s in graph.of(*COUNTED) if reads.get(s.name)}
+    tables, summaries = stage_results(inputs)
     return ReportInputs(
         **inputs.parameters,
-        stages=stage_rows(graph, reads, unassigned := inputs.frame("inventory", "unassigned")),
+        stages=_stage_rows(counted, unassigned.height),
         rejected=pl.concat(removed),
         unassigned=unassigned,
         clean=correct_labels(clean, inputs.resource("corrections")).rows,
         tables=tables,
         summaries=summaries,
-        embeddings=embeddings(reads["embed"]),
-        versions=_versions(reads),
-        keys={name: stage_key(refs) for name, refs in _accounted(graph, reads).items()},
+        embeddings=_embeddings(reads["embed"]),
+        versions={
+            name: version
+            for refs in reads.values()
+            for ref in refs
+            for name, version in read_manifest(ref).recipe["versions"].items()
+        },
+        keys={name: stage_key(refs) for name, refs in counted.items()},
     )
 
 
-def said(inputs: Inputs) -> tuple[dict[str, dict[str, pl.DataFrame]], dict[str, Summary]]:
-    """The tables and the summary of each stage that says something of the whole window."""
-    reads, contracts = inputs.request.reads, {s.name: s.tables for s in inputs.graph.of(*SAYING)}
+def stage_results(inputs: Inputs) -> tuple[dict[str, dict[str, pl.DataFrame]], dict[str, Summary]]:
+    """The tables and the summary of each stage that has a summary of the whole window."""
+    reads, contracts = inputs.request.reads, {s.name: s.tables for s in inputs.graph.of(*SHOWN)}
     summaries = {name: found for name in contracts if (found := _summary(reads.get(name, ())))}
     tables = {
         name: {
@@ -95,7 +109,7 @@ def said(inputs: Inputs) -> tuple[dict[str, dict[str, pl.DataFrame]], dict[str, 
 
 
 def _summary(refs: tuple[ArtifactRef, ...]) -> Summary:
-    """What a stage says of its one artifact; nothing of several, or where it says nothing."""
+    """The summary of a stage's one artifact; empty for several artifacts, or without a summary."""
     return read_json(refs[0]) if len(refs) == 1 and has_file(refs[0], SUMMARY) else {}
 
 
@@ -109,17 +123,12 @@ def _row_columns(inputs: Inputs, stage: str, added: RowColumns) -> pl.DataFrame:
     return frame
 
 
-def _accounted(graph: Graph, reads: Reads) -> Reads:
-    """The artifacts of the stages whose rows are accounted for, in order."""
-    return {s.name: reads[s.name] for s in graph.of(*SHOWN) if reads.get(s.name)}
-
-
-def stage_rows(graph: Graph, reads: Reads, unassigned: pl.DataFrame) -> list[StageRow]:
+def _stage_rows(counted: Reads, unassigned: int) -> list[StageRow]:
     """The row equation of each stage over the window; unassigned rows belong to collecting."""
     rows = []
-    for place, (name, refs) in enumerate(_accounted(graph, reads).items()):
+    for place, (name, refs) in enumerate(counted.items()):
         counts = [read_manifest(ref).rows for ref in refs]
-        lost = unassigned.height if place == 0 else 0
+        lost = unassigned if place == 0 else 0
         rows_in = sum(count.rows_in for count in counts) + lost
         kept = sum(count.rows_kept for count in counts)
         note = str(_summary(refs).get("skipped") or "")
@@ -133,19 +142,11 @@ def stage_key(refs: tuple[ArtifactRef, ...]) -> str:
     return keys[0] if len(keys) == 1 else digest(keys)[: len(keys[0])]
 
 
-def embeddings(refs: tuple[ArtifactRef, ...]) -> dict[str, Any]:
+def _embeddings(refs: tuple[ArtifactRef, ...]) -> dict[str, Any]:
     """The partitions' summaries as one; texts are distinct within their partition."""
-    summaries = [read_json(ref) for ref in refs]
-    counts = ("distinct_texts", "tokens", "long_texts")
-    sums = {name: sum(summary[name] for summary in summaries) for name in counts}
-    foreign = Counter[str]()
+    summaries, foreign = [read_json(ref) for ref in refs], Counter[str]()
     for summary in summaries:
         foreign.update(summary["foreign_texts"])
+    counts = ("distinct_texts", "tokens", "long_texts")
+    sums = {name: sum(summary[name] for summary in summaries) for name in counts}
     return {**summaries[0], **sums, "foreign_texts": dict(sorted(foreign.items()))}
-
-
-def _versions(reads: Reads) -> dict[str, str]:
-    versions: dict[str, str] = {}
-    for ref in (ref for refs in reads.values() for ref in refs):
-        versions |= read_manifest(ref).recipe["versions"]
-    return versions

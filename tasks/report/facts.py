@@ -1,4 +1,4 @@
-"""What the stages know of each row, in one frame, and why a stage has no results."""
+"""The stages' facts on each row in one frame, and the reasons why a stage has no results."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 def facts(inputs: ReportInputs, graph: Graph) -> pl.DataFrame:
     """The clean rows in their order, with the facts of all stages; null where a row has none."""
-    rows = inputs.clean.select(
-        "row_id", "partition", "text", "has_text", "label", "duplicate_of"
-    ).with_row_index("order")
+    columns = ("row_id", "partition", "text", "has_text", "label", "duplicate_of")
+    rows = inputs.clean.select(columns).with_row_index("order")
     for stage in graph:
         if stage.facts:
             found = load(stage.facts)(inputs)
@@ -41,8 +40,8 @@ def quoted(rows: pl.DataFrame, ids: Iterable[str], limit: int) -> dict[str, str]
     return {row_id: cut(text, limit) for row_id, text in found.iter_rows() if text}
 
 
-def why_not(inputs: ReportInputs, stage: str, name: str) -> str:
-    """The sentence that says why a stage has no results, or nothing.
+def why_missing(inputs: ReportInputs, stage: str, name: str) -> str:
+    """The sentence that gives the reason why a stage has no results, or nothing.
 
     Args:
         inputs: The run.
@@ -57,12 +56,12 @@ def why_not(inputs: ReportInputs, stage: str, name: str) -> str:
     return "" if rows.height else f"{name} had no rows to work on."
 
 
-def why_none(summary: Summary | None) -> str:
+def short_reason(summary: Summary | None) -> str:
     """The same for a line of the report in short."""
     reason = "it was not part of this run" if summary is None else "there were no rows to work on"
     return sentence(cut((summary or {}).get("skipped") or reason, 160))
 
 
 def method(summary: Summary) -> str:
-    """How a stage worked, in its own words."""
+    """How a stage worked, as its summary describes it."""
     return sentence(cut(summary["method"], 300)) if summary.get("method") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.table.escaping import escape
+from fusemine.tasks.table.escaping import escape_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ def render_markdown(model: ReportModel) -> str:
     """The summary for the run's page in the Prefect UI: text from the data is never markup."""
     figures = [(figure.name, figure.value, figure.detail) for figure in model.figures]
     blocks = [
-        f"# {escape(model.title)}",
-        f"{escape(model.partition)}, mined over {escape(model.window)}",
+        f"# {escape_markdown(model.title)}",
+        f"{escape_markdown(model.partition)}, mined over {escape_markdown(model.window)}",
         bullets(model.findings),
         table(("figure", "value", "detail"), figures, words=3),
         *model.summaries,
@@ -32,11 +32,11 @@ def chapter(title: str, *blocks: str) -> str:
 
 def bullets(lines: Iterable[str]) -> str:
     """A list with every line escaped."""
-    return "\n".join(f"- {escape(line)}" for line in lines)
+    return "\n".join(f"- {escape_markdown(line)}" for line in lines)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
-    """A table with every cell escaped; the columns after the first `words` set to the right."""
+    """A table with every cell escaped; the columns after the first `words` are right-aligned."""
     marks = ["---" if place < words else "---:" for place in range(len(header))]
-    lines = [header, marks, *([escape(cell) for cell in row] for row in rows)]
+    lines = [header, marks, *([escape_markdown(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

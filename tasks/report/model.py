@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import MAIN
+from fusemine.tasks.core.storage.artifact import MAIN
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 Summary = Mapping[str, Any]
-"""A miner's JSON-ready summary; `skipped` in it holds a reason, or null."""
+"""A stage's JSON-ready summary; `skipped` in it holds a reason, or null."""
 
 
 @dataclass(frozen=True)
 class StageRow:
-    """How many rows a stage took, kept, rejected and could not assign to a partition."""
+    """The rows that a stage read, kept, rejected and could not assign to a partition."""
 
     stage: str
     rows_in: int
@@ -39,7 +39,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What one run over its window has made: tables by the contracts, and JSON-ready summaries."""
+    """The results of one run over its window: tables by the contracts, JSON-ready summaries."""
 
     name: str
     title: str
@@ -56,22 +56,22 @@ class ReportInputs:
     notes: str | None = None
     label_note: str | None = None
     label_name: str | None = None
-    """What the label states in the user's words, such as "effect = present"."""
+    """What the label means in the user's words, such as "effect = present"."""
     tables: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
     """The tables of each stage that ran, by their names; the main one is `MAIN`."""
     summaries: Mapping[str, Summary] = field(default_factory=dict)
-    """What each stage that ran says of the whole."""
+    """The summary of each stage that ran."""
     embeddings: Summary | None = None
     settings: Summary = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self, stage: str) -> Summary | None:
-        """What a stage says of the whole; None if it did not run."""
+        """The summary of a stage; None if it did not run."""
         return self.summaries.get(stage)
 
     def table(self, stage: str, table: str = MAIN) -> pl.DataFrame | None:
-        """A table of a stage; None if it did not run, or was skipped and so has nothing to say."""
+        """A table of a stage; None if it did not run or was skipped."""
         summary = self.summaries.get(stage)
         if summary is None or summary.get("skipped"):
             return None
@@ -80,7 +80,7 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Figure:
-    """A headline figure: its name, its value, and a few words on it."""
+    """A headline figure: its name, its value, and a short remark."""
 
     name: str
     value: str
@@ -89,14 +89,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page, led by the sentence that says what it found."""
+    """A part of the page; its lead is a sentence with the main finding."""
 
     lead: str
 
 
 @dataclass(frozen=True)
 class Skipped(Section):
-    """A section that could not be made; its lead says why."""
+    """A section that could not be made; its lead gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Quote:
 
 @dataclass(frozen=True)
 class Series:
-    """A value per stretch of time, with bounds where it is uncertain; None where no rows are.
+    """A value per period, with bounds where it is uncertain; None where there are no rows.
 
-    `bursts` are the places of the stretches that hold a burst.
+    `bursts` are the places of the periods that hold a burst.
     """
 
     name: str
@@ -133,7 +133,7 @@ class View:
         anchor: Its id on the page.
         title: Its name in the navigation.
         template: File of its template, in a folder `templates` beside the code that makes it.
-        content: What the template is given as `section`.
+        content: What the template reads as `section`, besides the whole report as `model`.
         charts: The module whose functions the template draws with, as `charts`.
         data: What the page's scripts are given, JSON-ready, by the id of its element.
         scripts: Files beside the template that the page runs, if there are `data`.
@@ -156,11 +156,11 @@ class Part:
         views: Its sections of the page, in order.
         figures: Its headline figures.
         finding: Its line of the report in short; empty for none.
-        continues: Whether that line goes on with the one before.
+        continues: Whether that line is joined to the one before.
         notable: What stands out in the run's own partition, as the end of a sentence; or nothing.
         summary: Its chapter of the Markdown summary, by `markdown.chapter`; empty for none.
-        counts: Rows of some kind per stretch of `FINE`; their names follow the word "rows".
-        shares: Shares of the rows per stretch of `COARSE`, by the heading above them.
+        counts: Rows of some kind per period of `FINE`; their names follow the word "rows".
+        shares: Shares of the rows per period of `COARSE`, by the heading above them.
     """
 
     views: Sequence[View] = ()

@@ -1,4 +1,4 @@
-"""The label in any rows: its classes, the rate that the report follows, the mean of numbers."""
+"""The label of any rows: its classes, the rate that the report follows, the mean of a number."""
 
 from __future__ import annotations
 
@@ -14,36 +14,31 @@ from fusemine.tasks.report.words import amount, cut, finite, percent
 from fusemine.tasks.stats.intervals import wilson
 
 if TYPE_CHECKING:
-    from fusemine.tasks.report.model import ReportInputs, Summary
+    from fusemine.tasks.report.model import ReportInputs
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A label's rate among some rows: a share or None, what to say of it, and its interval."""
+    """A label's rate among some rows: a share or None, its text, and its interval."""
 
     share: float | None = None
     words: str = ""
     bounds: str = ""
 
 
-def _learnt(inputs: ReportInputs) -> Summary:
-    return inputs.summary("classify") or {}
-
-
 def is_number(inputs: ReportInputs) -> bool:
-    """Whether the label is a number to be predicted, by what was learnt or by the settings."""
-    kind = _learnt(inputs).get("kind")
-    if kind is not None:
-        return bool(kind == "number")
-    found: object = inputs.settings
-    for name in ("columns", "label", "kind"):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found == "number"
+    """Whether the label is a number, as the classifier's summary or the settings state."""
+    kind: object = (inputs.summary("classify") or {}).get("kind")
+    if kind is None:
+        kind = inputs.settings
+        for name in ("columns", "label", "kind"):
+            kind = kind.get(name) if isinstance(kind, Mapping) else None
+    return kind == "number"
 
 
 def positive(inputs: ReportInputs) -> str | None:
-    """The class whose rate the report follows: the positive one, or None of many or of numbers."""
-    named = _learnt(inputs).get("positive")
+    """The class whose rate the report follows; None of several classes or of numbers."""
+    named = (inputs.summary("classify") or {}).get("positive")
     if named:
         return str(named)
     found = set(inputs.clean["label"].drop_nulls().unique())
@@ -56,19 +51,15 @@ def rate_name(inputs: ReportInputs) -> str:
         return f"mean of {cut(inputs.label_name or 'the label', 50)}"
     followed = positive(inputs)
     if followed is None:
-        return "commonest label"
+        return "most frequent label"
     return cut(inputs.label_name or f"labelled {followed}", 60)
 
 
 def classes(labels: pl.Series) -> list[tuple[str, int]]:
     """The label's classes and their rows, most frequent first."""
-    counts = (
-        labels.drop_nulls()
-        .rename("label")
-        .value_counts()
-        .sort(["count", "label"], descending=[True, False])
-    )
-    return [(str(name), int(rows)) for name, rows in counts.iter_rows()]
+    counts = labels.drop_nulls().rename("label").value_counts()
+    order = counts.sort(["count", "label"], descending=[True, False])
+    return [(str(name), int(rows)) for name, rows in order.iter_rows()]
 
 
 def numbers(labels: pl.Series) -> pl.Series:
@@ -82,12 +73,6 @@ def mean(labels: pl.Series) -> float | None:
     return finite(numbers(labels).mean())
 
 
-def share_bounds(hits: int, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson."""
-    low, high = wilson(np.array([hits]), np.array([rows]))
-    return float(low[0]), float(high[0])
-
-
 def rate(rows: pl.DataFrame, followed: str | None) -> float | None:
     """The share of the labelled rows that have the followed class."""
     labelled = rows.height - rows["label"].null_count()
@@ -96,22 +81,21 @@ def rate(rows: pl.DataFrame, followed: str | None) -> float | None:
     return int((rows["label"] == followed).sum()) / labelled
 
 
-def rated(rows: pl.DataFrame, followed: str | None) -> Rate:
-    """The rate of the followed class, or the commonest class where none is followed."""
+def label_rate(rows: pl.DataFrame, followed: str | None) -> Rate:
+    """The rate of the followed class, or of the most frequent class where none is followed."""
     found = classes(rows["label"])
-    total = sum(n for _, n in found)
     if not found:
         return Rate()
+    total = sum(n for _, n in found)
     name, hits = (followed, dict(found).get(followed, 0)) if followed is not None else found[0]
-    low, high = share_bounds(hits, total)
-    bounds = f"{percent(low)} to {percent(high)}"
-    said = percent(hits / total)
+    (low,), (high,) = wilson(np.array([hits]), np.array([total]))
+    text, bounds = percent(hits / total), f"{percent(float(low))} to {percent(float(high))}"
     if followed is not None:
-        return Rate(hits / total, said, bounds)
-    return Rate(None, f"{cut(name, 40)} {said}", bounds)
+        return Rate(hits / total, text, bounds)
+    return Rate(None, f"{cut(name, 40)} {text}", bounds)
 
 
-def mean_rated(rows: pl.DataFrame) -> Rate:
+def label_mean(rows: pl.DataFrame) -> Rate:
     """The mean of a label that is a number, with 1.96 standard errors on either side."""
     values = numbers(rows["label"])
     mean, spread = finite(values.mean()), finite(values.std())

@@ -93,12 +93,8 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         undefined=StrictUndefined,
     )
     environment.tests["skipped"] = lambda section: isinstance(section, Skipped)
-    filters = words.count, words.cut, words.percent, words.plural, words.whole, capital, script_json
-    environment.filters.update({function.__name__: function for function in filters})
+    filters = ("capital", "count", "cut", "percent", "plural", "whole")
+    environment.filters.update({name: getattr(words, name) for name in filters})
+    environment.filters["script_json"] = script_json
     environment.globals.update({name: getattr(series, name) for name in series.__all__})
     return environment
-
-
-def capital(text: str) -> str:
-    """The text with a capital letter at its start."""
-    return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""The table of results: the source's own columns beside what was mined of each row."""
+"""The table of results: what the stages found for each row, then the source's own columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.collect.assign import own_name
+from fusemine.tasks.collect.assign import stored_name
 from fusemine.tasks.core.contract import Contract
 from fusemine.tasks.report.contracts import RESULTS
 
@@ -24,17 +24,17 @@ def results(
 ) -> pl.DataFrame:
     """One row per cleaned row, in their order, by the contract `results`.
 
-    A source's own column that has the name of one of ours gets an underscore behind it.
+    A source's own column whose name is also that of a result gets an underscore behind it.
 
     Args:
         raw: The source's own columns, by the contract `raw`.
         clean: The cleaned rows.
-        parts: What each miner adds: `row_id`, and some of `columns`.
-        columns: What all miners add, in order.
+        parts: What each stage adds: `row_id`, and some of `columns`.
+        columns: What all stages add, in order.
     """
     own, names = raw.drop("source"), [*RESULTS.columns, *columns]
     ours = frozenset(names) - {"row_id", "partition"}
-    own = own.rename({name: own_name(name, ours) for name in own.columns})
+    own = own.rename({name: stored_name(name, ours) for name in own.columns})
     table = clean.select("row_id", "partition", "label")
     for part in parts:
         table = table.join(part, on="row_id", how="left", maintain_order="left")

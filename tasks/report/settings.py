@@ -1,4 +1,4 @@
-"""What can be set of the report."""
+"""The settings of the report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from fusemine.tasks.core.settings import Settings
 
 
 class ReportSettings(Settings):
-    """How much the report shows; whatever is left out is counted and said."""
+    """How much the report shows; it gives the count of whatever it leaves out."""
 
     map_points: int = Field(default=25_000, ge=100, le=25_000)
-    """Most points on the map of the texts; of more rows an even sample is drawn."""
+    """Most points on the map of the texts; of more rows an even sample is shown."""
     topics: int = Field(default=12, ge=1, le=60)
-    """Topics described at once; 48 more can be unfolded."""
+    """Topics shown at first; 48 more can be expanded."""
     anomalies: int = Field(default=10, ge=1, le=60)
-    """Unusual rows shown at once, besides up to five new ones; 30 more can be unfolded."""
+    """Unusual rows shown at first, besides up to five new ones; 30 more can be expanded."""
     examples: int = Field(default=3, ge=0, le=10)
-    """Example rows of each rejection rule, and texts of each topic: half of them those with most of
-    its words, half those nearest to its middle."""
+    """Example rows of each rejection rule, and texts of each topic: half of them have most of its
+    words, half are nearest to its centre."""

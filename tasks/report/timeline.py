@@ -1,9 +1,10 @@
-"""Stretches of time: the window's partitions, put together where there are many."""
+"""Periods of time: the window's partitions, put together where there are many."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,57 +18,61 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.model import ReportInputs
 
 FINE, COARSE = 120, 24
-"""Most stretches of counts, and of shares, which need more rows."""
+"""Most periods of counts, and of shares, which need more rows."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Consecutive partitions in stretches of equal number; the last may be shorter."""
+    """Consecutive partitions in periods of equal length; the last may be shorter.
+
+    >>> Timeline(["2024-01", "2024-02", "2024-03"], 2).labels
+    ['2024-01 to 2024-02', '2024-03']
+    """
 
     partitions: list[str]
     each: int
-    """Partitions in a stretch."""
+    """Partitions in a period."""
+
+    @cached_property
+    def _parts(self) -> list[list[str]]:
+        return [self.partitions[i : i + self.each] for i in range(0, len(self), self.each)]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, part in enumerate(self._parts) for name in part}
 
     @property
     def labels(self) -> list[str]:
-        """A stretch's first and last partition."""
-        parts = [self.partitions[i : i + self.each] for i in range(0, len(self), self.each)]
-        return [p[0] if len(p) == 1 else f"{p[0]} to {p[-1]}" for p in parts]
+        """A period's first and last partition."""
+        return [p[0] if len(p) == 1 else f"{p[0]} to {p[-1]}" for p in self._parts]
 
     @property
-    def stretches(self) -> int:
-        """How many stretches there are."""
-        return math.ceil(len(self) / self.each)
-
-    @property
-    def _places(self) -> dict[str, int]:
-        return {partition: i // self.each for i, partition in enumerate(self.partitions)}
+    def periods(self) -> int:
+        """How many periods there are."""
+        return len(self._parts)
 
     def __len__(self) -> int:
         return len(self.partitions)
 
     def counts(self, rows: pl.DataFrame) -> NDArray[np.int64]:
-        """Rows per stretch."""
-        place = self._places
-        totals = np.zeros(self.stretches, dtype=np.int64)
+        """Rows in each period, (periods,)."""
+        totals = np.zeros(self.periods, dtype=np.int64)
         for partition, n in rows.group_by("partition").len().iter_rows():
-            if partition in place:
-                totals[place[partition]] += n
+            if partition in self._places:
+                totals[self._places[partition]] += n
         return totals
 
     def marks(self, partitions: Iterable[str]) -> list[int]:
-        """The places of the stretches that hold any of some partitions, in order."""
-        place = self._places
-        return sorted({place[partition] for partition in partitions if partition in place})
+        """The places of the periods that hold any of some partitions, in order."""
+        return sorted({self._places[name] for name in partitions if name in self._places})
 
     def split(self, rows: pl.DataFrame) -> list[pl.DataFrame]:
-        """The rows of each stretch."""
-        parts = [self.partitions[i : i + self.each] for i in range(0, len(self), self.each)]
-        return [rows.filter(rows["partition"].is_in(part)) for part in parts]
+        """The rows of each period."""
+        return [rows.filter(rows["partition"].is_in(part)) for part in self._parts]
 
 
 def timeline(inputs: ReportInputs, most: int) -> Timeline:
-    """The window's partitions and gaps, in order, in at most `most` stretches.
+    """The window's partitions and gaps, in order, in at most `most` periods.
 
     Keys of one kind (days, ISO weeks, months, years) sort as text.
     """

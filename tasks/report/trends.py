@@ -1,4 +1,4 @@
-"""How the window went: rows and label over time, and what the parts counted."""
+"""The window over time: rows and label, and what the stages counted."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from fusemine.tasks.report.model import Section, Series, Skipped, View
-from fusemine.tasks.report.rates import (
-    classes,
-    is_number,
-    numbers,
-    positive,
-    rate_name,
-    share_bounds,
-)
+from fusemine.tasks.report.rates import classes, is_number, numbers, positive, rate_name
 from fusemine.tasks.report.timeline import COARSE, FINE, Timeline, timeline
 from fusemine.tasks.report.words import cut, finite, plural
+from fusemine.tasks.stats.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +25,7 @@ CLASSES = 3
 
 @dataclass(frozen=True)
 class Trends(Section):
-    """How the window went, stretch by stretch."""
+    """The window, period by period."""
 
     remark: str
     labels: list[str]
@@ -41,7 +36,7 @@ class Trends(Section):
     mean: Series | None
     """The mean of a label that is a number."""
     shares: dict[str, Sequence[Series]]
-    """What the parts have shares of, by the heading above them."""
+    """The shares that the parts contribute, by the heading above them."""
 
 
 def trends(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> View:
@@ -52,16 +47,13 @@ def trends(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> V
 def share(
     name: str, part: pl.DataFrame, whole: pl.DataFrame, line: Timeline, colour: int = 0
 ) -> Series:
-    """The share that some rows have of others, stretch by stretch."""
-    pairs = list(zip(line.counts(part).tolist(), line.counts(whole).tolist(), strict=True))
-    bounds = [share_bounds(hits, n) if n else (None, None) for hits, n in pairs]
-    return Series(
-        name,
-        [hits / n if n else None for hits, n in pairs],
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
-        colour=colour,
+    """The share of some rows in others, period by period, with its 95 % interval."""
+    hits, rows = line.counts(part), line.counts(whole)
+    values, low, high = (
+        [value if n else None for value, n in zip(found.tolist(), rows, strict=True)]
+        for found in (hits / np.maximum(rows, 1), *wilson(hits, rows))
     )
+    return Series(name, values, low, high, colour)
 
 
 def _trends(inputs: ReportInputs, rows: pl.DataFrame, parts: Sequence[Part]) -> Trends | Skipped:
@@ -89,15 +81,15 @@ def _rates(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> list[Ser
     found = [name for name, _ in classes(rows["label"])[:CLASSES]]
     names = {followed: rate_name(inputs)} if followed else {n: f"labelled {cut(n)}" for n in found}
     return [
-        share(said, labelled.filter(pl.col("label") == name), labelled, line)
-        for name, said in names.items()
+        share(text, labelled.filter(pl.col("label") == name), labelled, line)
+        for name, text in names.items()
     ]
 
 
 def _mean(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> Series | None:
-    """The mean of the label per stretch, with 1.96 standard errors on either side.
+    """The mean of the label per period, with 1.96 standard errors on either side.
 
-    They are of the spread of all rows, because a stretch may hold a single one.
+    The spread of all rows is used, because a period may hold a single row.
     """
     spread = finite(numbers(rows["label"]).std()) or 0.0
     parts = [numbers(part["label"]) for part in line.split(rows)]
@@ -106,17 +98,16 @@ def _mean(inputs: ReportInputs, rows: pl.DataFrame, line: Timeline) -> Series | 
         return None
     errors = [1.96 * spread / math.sqrt(part.len() or 1) for part in parts]
     pairs = list(zip(means, errors, strict=True))
-    return Series(
-        rate_name(inputs),
-        means,
-        low=[None if value is None else value - error for value, error in pairs],
-        high=[None if value is None else value + error for value, error in pairs],
+    low, high = (
+        [None if value is None else value + side * error for value, error in pairs]
+        for side in (-1, 1)
     )
+    return Series(rate_name(inputs), means, low, high)
 
 
 def _lead(line: Timeline, rows: pl.DataFrame) -> str:
-    counts: Sequence[int] = Timeline(line.partitions, 1).counts(rows).tolist()
-    top = max(range(len(counts)), key=lambda i: counts[i])
+    counts = Timeline(line.partitions, 1).counts(rows)
+    top = int(counts.argmax())
     return (
         f"{plural(len(line), 'partition')} from {line.partitions[0]} to {line.partitions[-1]}; "
         f"{line.partitions[top]} has the most rows ({counts[top]:,})."
@@ -124,12 +115,13 @@ def _lead(line: Timeline, rows: pl.DataFrame) -> str:
 
 
 def _remark(fine: Timeline, coarse: Timeline, bursts: bool) -> str:
-    said = [f"Counts are of {fine.each} partitions each."] if fine.each > 1 else []
+    remarks = [f"Each count covers {fine.each} partitions."] if fine.each > 1 else []
     if coarse.each > 1:
-        each = f"{coarse.each} partitions each"
-        said.append(f"Shares are of {each} with their 95 % interval as a band.")
+        remarks.append(
+            f"Each share covers {coarse.each} partitions; the band is its 95 % interval."
+        )
     else:
-        said.append("The band around a share is its 95 % interval.")
+        remarks.append("The band around a share is its 95 % interval.")
     if bursts:
-        said.append("A ring marks a burst: far more rows than the time before makes one expect.")
-    return " ".join(said)
+        remarks.append("A ring marks a burst: far more rows than earlier partitions suggest.")
+    return " ".join(remarks)

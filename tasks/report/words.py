@@ -9,13 +9,18 @@ from typing import Any, TypeGuard
 
 NONE = "–"
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-# Marks that reorder the characters after them could make a line say what it does not.
+# Marks that reorder the characters after them could make a line read as something else.
 _HIDDEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def cut(text: object, limit: int = 200) -> str:
-    """One line of at most `limit` characters, without control characters."""
-    # A value of many megabytes need not be cleaned whole; twice the limit leaves room for blanks.
+    """One line of at most `limit` characters, without control characters.
+
+    >>> cut("a long remark\\non a bird", 10)
+    'a long re…'
+    """
+    # A value of many megabytes need not be cleaned whole; a multiple of the limit leaves room for
+    # what is dropped.
     line = _BREAKS.sub(" ", _HIDDEN.sub("", str(text)[: limit * 4])).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
@@ -31,14 +36,18 @@ def plural(rows: int, one: str, many: str = "") -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 in per cent, which says 0 or 100 only where it is exactly that."""
+    """A share from 0 to 1 in per cent, which is 0 or 100 only where it is exactly that.
+
+    >>> percent(0.1022), percent(0.00001), percent(1), percent(None)
+    ('10.2 %', '< 0.1 %', '100 %', '–')
+    """
     if not known(share):
         return NONE
     if 0 < share < 0.0005:
         return "< 0.1 %"
     if 0.9995 <= share < 1:
         return "> 99.9 %"
-    return f"{share:.0%}".replace("%", " %") if share in (0, 1) else f"{100 * share:.1f} %"
+    return f"{100 * share:.{0 if share in (0, 1) else 1}f} %"
 
 
 def whole(share: float) -> str:
@@ -57,11 +66,9 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def points(share: float | None) -> str:
-    """A difference of two shares, in percentage points, with its sign unless it is none."""
-    if not known(share):
-        return NONE
-    said = f"{100 * share:+.1f}".replace("-", "−")
-    return "0.0" if said in {"+0.0", "−0.0"} else said
+    """A difference of two shares, in percentage points, with its sign unless it is zero."""
+    text = signed(100 * share, 1) if known(share) else NONE
+    return "0.0" if text in {"+0.0", "−0.0"} else text
 
 
 def amount(value: float | None, digits: int = 4, fixed: bool = False) -> str:
@@ -71,6 +78,9 @@ def amount(value: float | None, digits: int = 4, fixed: bool = False) -> str:
         value: The number.
         digits: How many digits lead.
         fixed: Whether zeros at the end stay, so that figures can be compared: 25.00.
+
+    >>> amount(12345.678), amount(-0.00123456), amount(25.0, fixed=True)
+    ('12,346', '−0.001235', '25.00')
     """
     if not known(value):
         return NONE
@@ -81,30 +91,31 @@ def amount(value: float | None, digits: int = 4, fixed: bool = False) -> str:
 
 def signed_amount(value: float | None) -> str:
     """A difference of two amounts with its sign."""
-    if not known(value):
-        return NONE
-    return ("+" if value >= 0 else "") + amount(value, 3, fixed=True)
+    return ("+" if known(value) and value >= 0 else "") + amount(value, 3, fixed=True)
 
 
-def named(label: object, numbers: bool, limit: int = 60) -> str:
+def named(label: object, numbers: bool) -> str:
     """A class in quotation marks, or a number that stands as text."""
-    said = cut(label, limit)
+    text = cut(label, 60)
     try:
-        return amount(float(said), 6) if numbers else f"“{said}”"
+        return amount(float(text), 6) if numbers else f"“{text}”"
     except ValueError:
-        return f"“{said}”"
+        return f"“{text}”"
 
 
-def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+def interval(low: float | None, high: float | None) -> str:
     """Both ends of an interval, or nothing."""
-    if not (known(low) and known(high)):
-        return ""
-    return f"{number(low, digits)} to {number(high, digits)}"
+    return f"{number(low)} to {number(high)}" if known(low) and known(high) else ""
 
 
 def sentence(text: str) -> str:
     """The text with a full stop, unless it ends with a mark of its own."""
     return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its start."""
+    return text[:1].upper() + text[1:]
 
 
 def known(value: object) -> TypeGuard[float]:
@@ -118,14 +129,22 @@ def finite(value: object) -> float | None:
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:
-    """Names in a row, the rest of a long list counted: a, b and 3 more."""
+    """Names in a row, the rest of a long list counted.
+
+    >>> listed(["a", "b", "c"]), listed(list("abcde"), limit=2)
+    ('a, b and c', 'a, b and 3 more')
+    """
     if len(names) > limit:
         return f"{', '.join(names[:limit])} and {count(len(names) - limit)} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as pairs of a dotted path and a value, each cut."""
+    """Nested settings as pairs of a dotted path and a value, each cut.
+
+    >>> list(flat({"a": {"b": 1, "c": [1, 2]}}))
+    [('a.b', '1'), ('a.c', '1, 2')]
+    """
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from flat(inner, f"{path}.{key}" if path else str(key))

@@ -1,18 +1,28 @@
-"""The models of a pipeline: which there are, which one is in use, and how that came about."""
+"""The registry of a pipeline's models: all models, the one in use, and the decisions on them.
+
+It is one file below the root, changed by compare and swap.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fusemine.tasks.core.errors import SettingsError, nearest
+from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fusemine.tasks.core.storage.store import Store
+
+NAME = "models/registry.json"
+"""Where it is below the root."""
 
 Action = Literal["first", "promoted", "kept", "chosen", "rolled back"]
-"""`first`, `promoted` and `kept` (the one before stayed) are decided by the rule, the others by
-hand."""
+"""The rule decides `first`, `promoted` and `kept` (the one before stays), a person the others."""
 PREVIOUS = "previous"
 """Stands for the model that was in use before."""
 
@@ -27,15 +37,15 @@ class Entry(_Record):
     Args:
         id: Its partition and the beginning of its key.
         partition: The partition that it was trained for.
-        artifact: Where it is below the root, `model/partition/key`.
+        artifact: Where it is below the root, `train/partition/key`.
         sha256: Hash over the content of its files.
         made_at: When.
-        label: Whether it foretells a label.
+        label: Whether it predicts a label.
         metric: The metric that models are compared by.
-        value: What it reached on its test rows, None without any.
+        value: Its value on the test rows, None without any.
         interval: Its 95 % interval.
-        train_rows: Labelled rows that it learnt from.
-        test_rows: Labelled rows that it was judged by.
+        train_rows: Labelled rows that it was trained on.
+        test_rows: Labelled rows that it was tested on.
     """
 
     id: str
@@ -57,7 +67,7 @@ class Event(_Record):
     Args:
         at: When.
         action: What was decided.
-        model: The model that it was about.
+        model: The model that it is about.
         before: The one in use until then.
         why: The reason, in a sentence.
         challenge: Where the comparison of the two is below the root.
@@ -77,12 +87,12 @@ class Event(_Record):
 
 
 class Turn(_Record):
-    """A partition's part: the model that scored it, and the comparison that its run made.
+    """A mined partition: the model that scored it, and the comparison that its run made.
 
     Args:
         champion: The model in use when the partition was first mined, trained before it.
         challenge: Where the comparison is below the root.
-        score: Where what the champion foretold is below the root; it outlives the champion.
+        score: Where the champion's predictions are below the root; they outlive the champion.
     """
 
     champion: str | None
@@ -91,7 +101,7 @@ class Turn(_Record):
 
 
 class Registry(_Record):
-    """All of it, JSON-ready; what changes it gives a new one.
+    """All models and decisions, JSON-ready; each change makes a new registry.
 
     Args:
         entries: The models, by their id, in the order in which they were made.
@@ -141,26 +151,26 @@ class Registry(_Record):
         return None
 
     def earlier(self) -> list[Entry]:
-        """The models in use before the current one, newest first; none that was left since."""
-        return [self.entries[name] for name in reversed(self.line()[:-1])]
+        """The models in use before the current one, newest first; none that was rolled back."""
+        return [self.entries[name] for name in reversed(self.succession()[:-1])]
 
-    def line(self) -> list[str]:
-        """The models in use, one after the other; rolling back ends the places of later ones."""
-        line: list[str] = []
+    def succession(self) -> list[str]:
+        """The models in use, one after the other; a rollback removes the later ones."""
+        names: list[str] = []
         for event in self.events:
             if event.action == "rolled back":
-                while line and line[-1] != event.model:
-                    line.pop()
-            elif event.current and event.current not in line[-1:]:
-                line.append(event.current)
-        return line
+                while names and names[-1] != event.model:
+                    names.pop()
+            elif event.current and event.current not in names[-1:]:
+                names.append(event.current)
+        return names
 
     def decided(self, model: str) -> bool:
-        """Whether something was decided on a model once."""
+        """Whether there was a decision on a model already."""
         return any(event.model == model for event in self.events)
 
     def with_entry(self, entry: Entry) -> Registry:
-        """One more model, or the same anew."""
+        """One more model, or a new entry for one of the same id."""
         return self.model_copy(update={"entries": {**self.entries, entry.id: entry}})
 
     def with_event(self, event: Event) -> Registry:
@@ -168,7 +178,7 @@ class Registry(_Record):
         return self.model_copy(update={"events": (*self.events, event)})
 
     def with_turn(self, partition: str, turn: Turn) -> Registry:
-        """A partition that was mined; the model that scores it stays the one that it first was."""
+        """A partition that was mined; the model that scored it first stays its model."""
         before = self.turns.get(partition)
         if before is not None:
             score = turn.score if before.champion == turn.champion else None
@@ -176,10 +186,9 @@ class Registry(_Record):
             turn = before.model_copy(update={name: one for name, one in more.items() if one})
         return self.model_copy(update={"turns": {**self.turns, partition: turn}})
 
-    def kept(self, newest: int) -> list[str]:
-        """The artifacts that must stay: of the model in use, of the last ones in use, the newest
-        ones, and the comparisons that are told of."""
-        ids = [*self.line()[-1 - newest :], *list(self.entries)[-newest:]]
+    def kept_artifacts(self, newest: int) -> list[str]:
+        """The artifacts of the model in use, of the `newest` before it, and of the newest ones."""
+        ids = [*self.succession()[-1 - newest :], *list(self.entries)[-newest:]]
         return [self.entries[name].artifact for name in dict.fromkeys(ids)]
 
 
@@ -197,7 +206,11 @@ class Difference:
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> Difference:
-    """What differs between the facts of two models, nested names joined by dots."""
+    """The facts that differ between two models, nested names joined by dots.
+
+    >>> differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})
+    Difference(first={'a.c': 2}, second={'a.c': 3})
+    """
     one, other = _flat(first), _flat(second)
     names = [n for n in dict.fromkeys([*one, *other]) if one.get(n) != other.get(n)]
     return Difference({n: one.get(n) for n in names}, {n: other.get(n) for n in names})
@@ -206,7 +219,47 @@ def differences(first: dict[str, Any], second: dict[str, Any]) -> Difference:
 def _flat(value: dict[str, Any], before: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, part in value.items():
-        found |= (
-            _flat(part, f"{before}{name}.") if isinstance(part, dict) else {before + name: part}
-        )
+        place = before + name
+        found |= _flat(part, f"{place}.") if isinstance(part, dict) else {place: part}
     return found
+
+
+def read_registry(store: Store) -> Registry:
+    """The models of a pipeline; none before the first.
+
+    Raises:
+        ArtifactError: The file cannot be read.
+    """
+    return _read(store)[1]
+
+
+def change_registry(store: Store, change: Callable[[Registry], Registry]) -> Registry:
+    """Change the registry as it is at that moment, and return the result.
+
+    Raises:
+        ArtifactError: The file cannot be read or written.
+    """
+    while True:
+        stored, before = _read(store)
+        after = change(before)
+        content = after.model_dump_json(indent=1).encode() + b"\n"
+        if after == before:
+            return after
+        if store.create(NAME, content) if stored is None else store.replace(NAME, content, stored):
+            return after
+
+
+def _read(store: Store) -> tuple[bytes | None, Registry]:
+    """The file, and the registry in it."""
+    try:
+        stored = store.read(NAME)
+        return stored, Registry.model_validate_json(stored)
+    except FileNotFoundError:
+        return None, Registry()
+    except (OSError, ValidationError) as error:
+        raise ArtifactError(
+            got=f"{NAME} below {store.root}, which cannot be read ({type(error).__name__})",
+            expected="the registry of the trained models",
+            fix="restore the file from a copy; without it the next run starts a new registry, and "
+            "its model will be the one in use",
+        ) from error

@@ -1,15 +1,16 @@
-"""A model: all that is needed to say of new rows what a run says of its own."""
+"""A model: everything that is needed to score new rows as a run scores its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from fusemine.tasks.fuse.features import dense
 from fusemine.tasks.fuse.transformers import Rows
+from fusemine.tasks.mine.anomalies.new_rows import score_rows
 from fusemine.tasks.mine.topic_chain.registry import NO_TEXT_NAME
 from fusemine.tasks.text.distinct import distinct_texts
 
@@ -18,26 +19,22 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.fuse.blocks import Block
     from fusemine.tasks.mine.anomalies.detectors import Detectors
-    from fusemine.tasks.mine.classify.classifier import Classifier
-    from fusemine.tasks.mine.topic_chain.reference_texts import Anchors
+    from fusemine.tasks.mine.classify.model import Classifier
+    from fusemine.tasks.mine.topic_chain.reference_texts import ReferenceTexts
 
 NEW = "new"
 """The split of rows that are neither training nor test rows."""
-_NOTHING: dict[str, Any] = {
-    "prediction": pl.String,
-    "probability": pl.Float64,
-}
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What a window taught.
+    """What was fitted on a window.
 
     Attributes:
-        classifier: Foretells the label; None if none was learnt.
+        classifier: Predicts the label; None if there is none.
         blocks: The table's blocks that the detectors read, as fitted on the window.
-        detectors: Judge how unusual rows are.
-        levels: The levels that each category had, where they are not too many.
+        detectors: Score how unusual rows are.
+        levels: The levels of each category in the window, where they are not too many.
         timezone: The zone of hours and weekdays.
     """
 
@@ -48,7 +45,7 @@ class Scorer:
     timezone: str = "UTC"
 
     def predictions(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
-        """What the label of new rows is foretold to be, by the contract `predictions`.
+        """The predicted labels of new rows, by the contract `predictions`.
 
         Args:
             clean: The clean table of n rows.
@@ -56,19 +53,24 @@ class Scorer:
         """
         own = clean.select("row_id", pl.lit(NEW).alias("split"), "label")
         if self.classifier is None:
-            return own.with_columns(_null("prediction"), _null("probability"))
-        foretold = self.classifier.foretell(Rows(clean, vectors, self.timezone))
-        return own.hstack(self.classifier.predictions(foretold))
+            nothing = {
+                "prediction": pl.lit(None, pl.String),
+                "probability": pl.lit(None, pl.Float64),
+            }
+            return own.with_columns(**nothing)
+        predicted = self.classifier.predict(Rows(clean, vectors, self.timezone))
+        return own.hstack(self.classifier.predictions(predicted))
 
     def anomalies(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
-        """How unusual new rows are: `row_id`, `score`, `flagged` and `reason`."""
+        """How unusual new rows are: `row_id`, `score`, `flagged` and `reason`.
+
+        Args:
+            clean: The clean table of n rows.
+            vectors: Their texts' unit vectors (n, d), zero where there is no text.
+        """
         table = table_of(self.blocks, Rows(clean, vectors))
-        found = self.detectors.score(clean, vectors, table)
+        found = score_rows(self.detectors, clean, vectors, table)
         return clean.select("row_id").hstack(found.select("score", "flagged", "reason"))
-
-
-def _null(name: str) -> pl.Expr:
-    return pl.lit(None, _NOTHING[name]).alias(name)
 
 
 def table_of(blocks: tuple[Block, ...], rows: Rows) -> NDArray[np.float32]:
@@ -82,20 +84,19 @@ class TopicNames:
     """The topics that texts can have.
 
     Attributes:
-        anchors: The texts that they were made from; None where there were none.
-        names: By the topics' numbers.
+        references: Texts of known topics; None where there were none.
+        names: The topics' names by their numbers.
     """
 
-    anchors: Anchors | None
+    references: ReferenceTexts | None
     names: dict[int, str]
 
     def of(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.Series:
-        """The name of the topic that each row's text has, as `topic`; null without any."""
+        """The name of each row's topic, (n,) as `topic`; null where there are no topics."""
         texts = distinct_texts(clean, vectors)
-        if self.anchors is None or not len(texts):
-            named: list[str | None] = [None] * len(texts)
-        else:
-            topics = self.anchors.place(texts.vectors).topics.tolist()
+        named: list[str | None] = [None] * len(texts)
+        if self.references is not None and len(texts):
+            topics = self.references.assign(texts.vectors).topics.tolist()
             named = [self.names[topic] for topic in topics]
         of_row = [NO_TEXT_NAME if place < 0 else named[place] for place in texts.of_row.tolist()]
         return pl.Series("topic", of_row, pl.String)

@@ -1,4 +1,4 @@
-"""A model in an artifact, in files that hold no code."""
+"""A model as an artifact, in files that hold no code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import (
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.pack.pack import pack, unpack
+from fusemine.tasks.core.storage.artifact import (
     ArtifactRef,
     has_file,
     manifest_of,
@@ -21,15 +23,13 @@ from fusemine.tasks.core.artifact import (
     ref_of,
     to_json,
 )
-from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
 from fusemine.tasks.mine.topic_chain.reference_texts import from_table, to_table
-from fusemine.tasks.mine.topic_chain.stored import ANCHORED
-from fusemine.tasks.serving.challenge.compare import unseen
+from fusemine.tasks.mine.topic_chain.registry import ANCHORED
+from fusemine.tasks.serving.compare import unseen
+from fusemine.tasks.serving.contracts import TRAINED
 from fusemine.tasks.serving.registry import Entry
 from fusemine.tasks.serving.scorer import Scorer, TopicNames
-from fusemine.tasks.serving.train.contracts import TRAINED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.topic_chain.registry import State
 
 FORM = 2
-"""Version of the files' form; of another one they cannot be read."""
+"""Version of the files; models of another version cannot be read."""
 ABOUT, TOPICS = "about.json", "topics.json"
 PARTS = ("classifier", "blocks", "detectors", "levels")
 KINDS = ("json", "safetensors", "skops")
-SAME = ("scikit-learn", "fusemine")
-"""What fitted objects are read by in the version alone that fitted them, patches aside."""
+PINNED = ("scikit-learn", "fusemine")
+"""Only the minor version that fitted an object can read it."""
 TRAIN, TEST = "train", "test"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredModel:
     """A model that was read back.
 
     Attributes:
-        scorer: What scores rows.
-        topics: The topics that there were.
-        about: What was written of it: settings, versions, metrics.
-        trained: `row_id` of the rows that it has learnt the label from.
+        scorer: Scores rows.
+        topics: Its topics.
+        about: Its description: settings, versions, metrics.
+        trained: `row_id` of the rows that its classifier was trained on.
     """
 
     scorer: Scorer
@@ -65,9 +65,9 @@ class Stored:
     trained: pl.DataFrame
 
     def predictions(self, clean: pl.DataFrame, vectors: NDArray[np.float32]) -> pl.DataFrame:
-        """What the label of rows is foretold to be, by the contract `predictions`.
+        """The predicted labels of rows, by the contract `predictions`.
 
-        A row that the model has learnt from, or a copy of one, is told by its split, `train`.
+        The split of a row that the model was trained on, or of a copy of one, is `train`.
 
         Args:
             clean: The clean table of n rows.
@@ -79,25 +79,25 @@ class Stored:
 
 
 def model_files(scorer: Scorer, topics: State, about: dict[str, Any]) -> dict[str, bytes]:
-    """The files of a model: its parts, the names of the topics, and what there is to say of it."""
+    """The files of a model: its parts, the names of the topics, and its description."""
     files = {
         f"{part}.{kind}": content
         for part in PARTS
         for kind, content in pack(getattr(scorer, part)).items()
     }
     names = {str(topic.topic): topic.name for topic in topics.alive}
-    versions = {name: version(name) for name in (*SAME, "numpy", "polars")}
+    versions = {name: version(name) for name in (*PINNED, "numpy", "polars")}
     form = {"form": FORM, "timezone": scorer.timezone, "versions": versions}
     return {**files, TOPICS: to_json(names), ABOUT: to_json({**form, **about})}
 
 
 def model_tables(topics: State) -> dict[str, pa.Table]:
     """The tables of a model besides the main one: its own copy of the topics' texts."""
-    return {} if topics.anchors is None else {ANCHORED: to_table(topics.anchors)}
+    return {} if topics.references is None else {ANCHORED: to_table(topics.references)}
 
 
 def read_about(ref: ArtifactRef) -> dict[str, Any]:
-    """What was written of a model.
+    """The description of a model.
 
     Raises:
         ModelError: It is of another form.
@@ -107,13 +107,13 @@ def read_about(ref: ArtifactRef) -> dict[str, Any]:
         raise ModelError(
             got=f"a model of form {str(about.get('form'))[:20]}: {ref.name}",
             expected=f"form {FORM}, which this version of fusemine reads",
-            fix="train it anew: fusemine run PIPELINE --retrain",
+            fix="retrain it: fusemine run PIPELINE --retrain",
         )
     return about
 
 
-def find_stored(root: str, entry: Entry) -> ArtifactRef:
-    """The artifact of a model, whose files are as they were written.
+def find_model(root: str, entry: Entry) -> ArtifactRef:
+    """The artifact of a model whose files are as they were written.
 
     Raises:
         ModelError: It is gone, cut off or changed.
@@ -131,35 +131,35 @@ def find_stored(root: str, entry: Entry) -> ArtifactRef:
 
 
 @lru_cache(maxsize=2)
-def load(ref: ArtifactRef) -> Stored:
+def load_model(ref: ArtifactRef) -> StoredModel:
     """Read a model; the last two stay loaded.
 
     Raises:
-        ModelError: It is of another version, or holds something that may not be built.
+        ModelError: It is of another version, or has an object of a class that is not allowed.
     """
     about = read_about(ref)
     _check_version(ref, about)
     parts = {part: read_packed(ref, part) for part in PARTS}
     scorer = Scorer(**parts, timezone=about["timezone"])
-    return Stored(scorer, _topics(ref), about, read_frame(ref, TRAINED))
+    return StoredModel(scorer, _topics(ref), about, read_frame(ref, TRAINED))
 
 
 def _check_version(ref: ArtifactRef, about: dict[str, Any]) -> None:
-    for name in SAME:
+    for name in PINNED:
         trained, here = about["versions"][name], version(name)
         if trained.split(".")[:2] != here.split(".")[:2]:
             raise ModelError(
                 got=f"a model, {ref.name}, that was trained with {name} {trained}",
                 expected=f"{name} {here}, which is installed here",
-                fix=f"install {name} {trained}, or train it anew: fusemine run PIPELINE --retrain",
+                fix=f"install {name} {trained}, or retrain it: fusemine run PIPELINE --retrain",
             )
 
 
 def read_packed(ref: ArtifactRef, name: str) -> Any:
-    """What was packed into an artifact under a name.
+    """The object that was packed into an artifact under a name.
 
     Raises:
-        ModelError: It holds something that may not be built.
+        ModelError: It has an object of a class that is not allowed.
     """
     there = [kind for kind in KINDS if has_file(ref, f"{name}.{kind}")]
     return unpack({kind: read_bytes(ref, f"{name}.{kind}") for kind in there})
@@ -168,8 +168,8 @@ def read_packed(ref: ArtifactRef, name: str) -> Any:
 def _topics(ref: ArtifactRef) -> TopicNames:
     names = {int(number): name for number, name in read_json(ref, TOPICS).items()}
     there = has_file(ref, f"{ANCHORED}.parquet")
-    anchors = from_table(read_table(ref, ANCHORS, ANCHORED)) if there else None
-    return TopicNames(anchors, names)
+    references = from_table(read_table(ref, ANCHORS, ANCHORED)) if there else None
+    return TopicNames(references, names)
 
 
 def entry_of(ref: ArtifactRef, about: dict[str, Any]) -> Entry:

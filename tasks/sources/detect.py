@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import SourceError
-from fusemine.tasks.sources.files import format_of, read_file
-from fusemine.tasks.sources.files_settings import FilesSettings, Format
-from fusemine.tasks.sources.source import Batch
+from fusemine.tasks.sources.files import FilesSettings, Format, format_of, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SEPARATORS = (None, ";", "\t", "|")
+    from fusemine.tasks.sources.source import Batch
+
 _ENCODINGS = ("utf-8", "utf-16", "cp1252")
+_SEPARATORS = (None, ";", "\t", "|")
 
 
 def find_source(table: Path, pattern: str) -> tuple[FilesSettings, Batch]:
@@ -21,7 +22,7 @@ def find_source(table: Path, pattern: str) -> tuple[FilesSettings, Batch]:
 
     Args:
         table: The file.
-        pattern: What `source.path` will say.
+        pattern: The value of `source.path`.
 
     Raises:
         SourceError: No settings read it.
@@ -32,25 +33,22 @@ def find_source(table: Path, pattern: str) -> tuple[FilesSettings, Batch]:
             expected="a table: CSV, TSV, JSON lines or Parquet",
             fix="name a file that exists",
         )
-    plain = format_of(table) in {Format.JSONL, Format.PARQUET}
-    first: SourceError | None = None
+    ways = list(product(_ENCODINGS, _SEPARATORS))
+    if format_of(table) in {Format.JSONL, Format.PARQUET}:
+        ways = ways[:1]
+    errors: list[SourceError] = []
     read: list[tuple[FilesSettings, Batch]] = []
-    for encoding in _ENCODINGS[:1] if plain else _ENCODINGS:
-        for separator in _SEPARATORS[:1] if plain else _SEPARATORS:
-            settings = FilesSettings(path=pattern, separator=separator, encoding=encoding)
-            try:
-                rows = read_file(table, settings, table.parent)
-            except SourceError as error:
-                first = first or error
-                continue
-            if _reads_well(rows):
-                return settings, rows
-            read.append((settings, rows))
+    for encoding, separator in ways:
+        settings = FilesSettings(path=pattern, separator=separator, encoding=encoding)
+        try:
+            rows = read_file(table, settings, table.parent)
+        except SourceError as error:
+            errors.append(error)
+            continue
+        bad = len(rows.malformed)
+        if bad <= 0.05 * (rows.frame.height + bad):  # nearly all records are rows
+            return settings, rows
+        read.append((settings, rows))
     if not read:
-        raise first or ValueError("no way to read was tried")
+        raise errors[0]
     return min(read, key=lambda found: len(found[1].malformed))
-
-
-def _reads_well(rows: Batch) -> bool:
-    """Whether nearly all records are rows."""
-    return len(rows.malformed) <= 0.05 * (rows.frame.height + len(rows.malformed))

@@ -1,4 +1,4 @@
-"""Reading a source's files: every record becomes a row or a malformed record with its reason.
+"""Files as a source: every record becomes a row or a malformed record with its reason.
 
 CSV, TSV and JSON lines are read as text, because a guess at types made here could not be undone;
 cleaning types them. Parquet keeps its types. A file is read in batches, whatever its size.
@@ -7,37 +7,77 @@ cleaning types them. Parquet keeps its types. A file is read in batches, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
+from pydantic import Field, field_validator
 
 from fusemine.tasks.core.errors import SourceError, nearest
 from fusemine.tasks.core.key import file_digest
-from fusemine.tasks.sources.delimited import csv_batches
-from fusemine.tasks.sources.files_settings import Format
-from fusemine.tasks.sources.json_lines import json_batches, json_names
-from fusemine.tasks.sources.parquet import parquet_batches
-from fusemine.tasks.sources.records import Malformed, Records
-from fusemine.tasks.sources.source import CHUNK, Batch, Piece
-from fusemine.tasks.sources.streams import byte_lines, read_on, text_blocks, text_lines
+from fusemine.tasks.sources.formats.delimited import csv_batches
+from fusemine.tasks.sources.formats.json_lines import json_batches
+from fusemine.tasks.sources.formats.parquet import parquet_batches
+from fusemine.tasks.sources.source import CHUNK, Batch, Piece, SourceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from fusemine.tasks.sources.files_settings import FilesSettings
+    from fusemine.tasks.sources.formats.records import Records
+
+
+class Format(StrEnum):
+    """The format of a source's files."""
+
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
 
 COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4")
 _SUFFIXES = {
-    ".csv": Format.CSV,
-    ".txt": Format.CSV,
-    ".tsv": Format.TSV,
-    ".tab": Format.TSV,
-    ".jsonl": Format.JSONL,
-    ".ndjson": Format.JSONL,
-    ".parquet": Format.PARQUET,
-    ".pq": Format.PARQUET,
+    Format.CSV: (".csv", ".txt"),
+    Format.TSV: (".tsv", ".tab"),
+    Format.JSONL: (".jsonl", ".ndjson"),
+    Format.PARQUET: (".parquet", ".pq"),
 }
+
+
+class FilesSettings(SourceSettings):
+    """Files on a disk."""
+
+    not_in_keys = frozenset({"kind", "path"})
+
+    kind: Literal["files"] = "files"
+    """Kind of the source; it may be left out for files."""
+    path: str
+    """A file or a glob pattern, relative to the pipeline.yaml. Compressed files (.gz, .bz2,
+    .zst, .lz4) are read as they are."""
+    format: Format | None = None
+    """Format of the files; by default their names show it."""
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    """Character between the fields of a CSV file; by default a comma, in TSV a tab."""
+    encoding: str = "utf-8"
+    """Character encoding of CSV and TSV files."""
+
+    @field_validator("separator")
+    @classmethod
+    def _separates(cls, mark: str | None) -> str | None:
+        if mark is not None and mark in '"\r\n\x02\x03':
+            raise ValueError(f"{mark!r} cannot be a separator; name a character such as ';'")
+        return mark
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except LookupError as error:
+            raise ValueError(f"{name!r} is not a text encoding such as utf-8 or cp1252") from error
+        return name
 
 
 @dataclass(frozen=True)
@@ -51,6 +91,7 @@ class Files:
 
     settings: FilesSettings
     base: Path
+    unit: ClassVar[str] = "file"
 
     def pieces(self) -> list[Piece]:
         """The files, sorted by path, with the hashes of their content.
@@ -64,7 +105,7 @@ class Files:
         """The records of a file.
 
         Raises:
-            SourceError: The file is not what its name or the settings say.
+            SourceError: The file is not in the format of its name or the settings.
         """
         return read_batches(self.base / piece.name, self.settings, self.base)
 
@@ -82,21 +123,20 @@ def _piece(path: Path, base: Path) -> Piece:
     return Piece(name, fingerprint, path.name if name.startswith("/") else name)
 
 
-def find_files(settings: FilesSettings, base: Path) -> list[Path]:
-    """The source's files, sorted by path.
+def find_files(settings: SourceSettings, base: Path) -> list[Path]:
+    """The source's files, sorted by path; a source of another kind has none.
 
     Raises:
         SourceError: There is none.
     """
-    path = Path(settings.path)
-    anchor, pattern = (
-        (Path(path.anchor), str(path.relative_to(path.anchor)))
-        if (path.is_absolute())
-        else (base, settings.path)
-    )
+    if not isinstance(settings, FilesSettings):
+        return []
+    path, anchor, pattern = Path(settings.path), base, settings.path
+    if path.is_absolute():
+        anchor, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
     try:
         files = sorted(file for file in anchor.glob(pattern) if file.is_file())
-    except (ValueError, IndexError):  # what pathlib says of a pattern that can be none
+    except (ValueError, IndexError):  # raised by pathlib for an impossible pattern
         files = []
     if not files:
         raise _no_file(settings.path, base)
@@ -107,15 +147,11 @@ def read_file(path: Path, settings: FilesSettings, base: Path) -> Batch:
     """All records of one file, as one batch.
 
     Raises:
-        SourceError: The file is not what its name or the settings say.
+        SourceError: The file is not in the format of its name or the settings.
     """
-    frames: list[pl.DataFrame] = []
-    malformed: list[Malformed] = []
-    for frame, others in _batches(path, settings, CHUNK):
-        frames.append(frame)
-        malformed += others
-    # Later lines of JSON may bring new columns.
-    return Batch(source_name(path, base), pl.concat(frames, how="diagonal"), malformed)
+    batches = list(read_batches(path, settings, base))
+    malformed = [record for batch in batches for record in batch.malformed]
+    return Batch(batches[0].source, pl.concat([b.frame for b in batches]), malformed)
 
 
 def read_batches(
@@ -129,74 +165,57 @@ def read_batches(
     Args:
         path: The file.
         settings: How it is to be read.
-        base: The folder from which the file's name is told.
+        base: The folder that the file's name is relative to.
         rows: Records of a batch at most, malformed ones included.
 
     Raises:
-        SourceError: The file is not what its name or the settings say. This may turn out only
-            after the last batch (a quote that is never closed, a file that was cut off): until
-            the end, nothing that was read is certain.
+        SourceError: The file is not in the format of its name or the settings. This may turn out
+            only after the last batch (a quote that is never closed, a file that was cut off):
+            until the end, nothing that was read is certain.
     """
     if rows < 1:
         raise ValueError(f"batches of {rows} records")
-    names: Sequence[str] = ()
-    if _form(path, settings) is Format.JSONL:
-        names = json_names(byte_lines(text_blocks(path)))
     name = source_name(path, base)
     first = first_malformed = 0
-    for frame, malformed in _batches(path, settings, rows, names):
+    for frame, malformed in _records(path, settings, rows):
         yield Batch(name, frame, malformed, first, first_malformed)
         first, first_malformed = first + frame.height, first_malformed + len(malformed)
 
 
-def _batches(
-    path: Path, settings: FilesSettings, rows: int, names: Sequence[str] = ()
-) -> Iterator[Records]:
-    """The batches of a file; `names` are columns that all batches of JSON lines have."""
-    form = _form(path, settings)
+def _records(path: Path, settings: FilesSettings, rows: int) -> Iterator[Records]:
+    form = settings.format or format_of(path)
     if form is Format.PARQUET:
-        return ((frame, []) for frame in parquet_batches(path, rows))
-    blocks = text_blocks(path)
+        return parquet_batches(path, rows)
     if form is Format.JSONL:
-        return json_batches(byte_lines(blocks), path, rows, names)
+        return json_batches(path, rows)
     separator = settings.separator or ("\t" if form is Format.TSV else ",")
-    lines = text_lines(blocks, path, settings.encoding)
-    return _to_the_end(csv_batches(lines, path, separator, rows), lines)
-
-
-def _to_the_end(batches: Iterator[Records], lines: Iterator[str]) -> Iterator[Records]:
-    """The batches; a fault of the text itself, wherever it lies, comes before one of a record."""
-    try:
-        yield from batches
-    except SourceError:
-        read_on(lines)
-        raise
-    read_on(lines)
-
-
-def _form(path: Path, settings: FilesSettings) -> Format:
-    return settings.format or format_of(path)
+    return csv_batches(path, rows, separator, settings.encoding)
 
 
 def source_name(path: Path, base: Path) -> str:
-    """What a file is called in tables and manifests: its path from `base`, where it is below."""
+    """What a file is called in tables and manifests: its path from `base`, where it is below.
+
+    >>> source_name(Path("/data/in/a.csv"), Path("/data"))
+    'in/a.csv'
+    """
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 
 def format_of(path: Path) -> Format:
-    """The form that a file's name tells.
+    """The format that a file's name shows.
 
     Raises:
-        SourceError: The name tells none.
+        SourceError: The name shows none.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
-    if suffixes and suffixes[-1] in _SUFFIXES:
-        return _SUFFIXES[suffixes[-1]]
+    for form, names in _SUFFIXES.items():
+        if suffixes and suffixes[-1] in names:
+            return form
     raise SourceError(
-        got=f"file {path.name!r}, whose name tells no form",
-        expected=f"a name that ends in {', '.join(_SUFFIXES)}, plain or with "
+        got=f"file {path.name!r}, whose name shows no format",
+        expected=f"a name that ends in {', '.join(chain(*_SUFFIXES.values()))}, plain or with "
         f"{', '.join(COMPRESSIONS)}",
         fix="rename the file, or set source.format in the pipeline.yaml",
     )

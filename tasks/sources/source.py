@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from fusemine.tasks.core.settings import Settings
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import polars as pl
-
-    from fusemine.tasks.sources.records import Malformed
 
 CHUNK = 50_000
 """Records of a batch, at most."""
@@ -45,6 +43,15 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Malformed:
+    """A record that is not a row: what it was, which rule it broke and how."""
+
+    rule: str
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some records of a piece, next to each other.
 
@@ -64,7 +71,10 @@ class Batch:
 
 
 class Source(Protocol):
-    """Rows from somewhere."""
+    """Rows from somewhere. A kind of source is a class like this one and a line in `KINDS`."""
+
+    unit: ClassVar[str]
+    """What messages call a piece, such as `file`."""
 
     def pieces(self) -> list[Piece]:
         """All that there is now, in order.

@@ -4,7 +4,7 @@ BLAS sums in another order for another size of matrix, and for some sizes in ano
 last rows than for the first. That changes last bits only, but where a tree splits or a calibrated
 probability steps, these can decide. So rows that are scored are computed in batches of a fixed
 size. No library promises that a row's place in such a batch makes no difference, so each fitted
-model looks whether that holds on this processor, and takes smaller batches where it does not.
+model tests whether that holds on this processor, and takes smaller batches where it does not.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZES = (256, 64, 16, 1)
-"""Rows of a batch, from the quickest to the surest: a row alone has one place."""
+"""Rows of a batch, from the fastest to the safest: a row alone has one place."""
 _SHIFTS = (1, 7, 100, 255)
-"""By so many places rows are moved to see whether their place matters."""
+"""By so many places rows are moved to test whether their place matters."""
 
 
-def batch_size(
+def stable_batch_size(
     compute: Callable[[dict[str, NDArray[Any]]], NDArray[Any]],
     widths: Mapping[str, int],
     dtype: Any = np.float32,
 ) -> int:
-    """The largest size at which every row of a batch is computed alike, wherever it stands.
+    """The largest batch in which each row gets the same bits wherever it stands.
 
     Args:
         compute: Computes the rows of matrices, each (n, its width): an array (n, …).
@@ -61,7 +61,7 @@ def in_batches(
         yield {name: _rows_from(matrix, start, size) for name, matrix in matrices.items()}
 
 
-def computed(
+def compute_in_batches(
     compute: Callable[[NDArray[Any]], NDArray[Any]], matrix: NDArray[Any], size: int
 ) -> NDArray[Any]:
     """What `compute` makes of each row of a matrix (n, d), given `size` rows at a time: (n, …)."""

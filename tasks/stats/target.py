@@ -1,4 +1,4 @@
-"""What a supervised part or learner is told of the rows: their classes, or their numbers."""
+"""The label of rows for what learns from it: their classes, or their numbers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def is_number(self) -> bool:
-        """Whether numbers are learnt (regression) and not classes."""
+        """Whether the label is a number (regression) and no class."""
         return self.classes == 0
 
     def take(self, index: NDArray[Any]) -> Target:
@@ -45,21 +45,39 @@ class Target:
         return Target(self.values[index], self.classes)
 
     def columns(self) -> Floats:
-        """What a perfect prediction is, float64 (n, outputs): 0 or 1 per class, or the numbers."""
+        """A perfect prediction, float64 (n, outputs): 0 or 1 per class, or the numbers.
+
+        >>> Target(np.array([1, 0]), classes=2).columns().tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
+        """
         if self.is_number:
             return self.values.astype(np.float64).reshape(-1, 1)
         return np.asarray(np.eye(self.classes)[self.values])
 
     def prior(self) -> Floats:
-        """What is foretold of a row of which nothing is known (outputs,): shares, or the mean."""
+        """The prediction for a row of which nothing is known (outputs,): shares, or the mean."""
         if len(self):
             return np.asarray(self.columns().mean(axis=0))
         return np.full(self.outputs, 1 / self.classes if self.classes else 0.0)
 
 
+def target_matrix(target: Target) -> Floats:
+    """The label as columns of order 1, float64 (n, columns), for what learns from numbers only.
+
+    Of two classes the second one, 0 or 1; otherwise 0 or 1 for every class; or the numbers in
+    standard deviations from their mean.
+    """
+    columns = target.columns()
+    if not target.is_number:
+        return columns[:, 1:] if target.classes == 2 else columns
+    centred: Floats = columns - columns.mean()
+    deviation = float(centred.std())
+    return centred / deviation if deviation > 0 else centred
+
+
 @storable
 @dataclass(frozen=True)
-class Unit:
+class TargetScaler:
     """Mean and standard deviation of numbers, so that learners see numbers of order 1.
 
     Regularisation and tolerances would otherwise depend on the unit of the label.
@@ -68,28 +86,28 @@ class Unit:
     mean: float = 0.0
     deviation: float = 1.0
 
-    def scaled(self, target: Target) -> Target:
+    @classmethod
+    def fit(cls, target: Target) -> TargetScaler:
+        """The scaler of these numbers; of classes and of a single number nothing is changed."""
+        if not target.is_number or not len(target):
+            return cls()
+        largest = float(np.abs(target.values).max())
+        if not largest:
+            return cls()
+        # In fractions of the largest one, so that no square overflows.
+        fractions = target.values / largest
+        deviation = float(fractions.std()) * largest
+        mean = float(fractions.mean()) * largest
+        return cls(mean, deviation if deviation > 0 else 1.0)
+
+    def transform(self, target: Target) -> Target:
         """The numbers in standard deviations from the mean; classes as they are."""
         if not target.is_number:
             return target
         return Target((target.values - self.mean) / self.deviation, 0)
 
-    def back(self, foretold: Floats) -> Floats:
-        """Predictions in the label's own unit."""
-        if self == Unit():
-            return foretold
-        return np.asarray(foretold * self.deviation + self.mean)
-
-
-def unit_of(target: Target) -> Unit:
-    """The unit of these numbers; of classes and of a single number nothing is changed."""
-    if not target.is_number or not len(target):
-        return Unit()
-    largest = float(np.abs(target.values).max())
-    if not largest:
-        return Unit()
-    # In parts of the largest one, so that no square is beyond what can be told.
-    parts = target.values / largest
-    deviation = float(parts.std()) * largest
-    mean = float(parts.mean()) * largest
-    return Unit(mean, deviation if deviation > 0 else 1.0)
+    def inverse_transform(self, predictions: Floats) -> Floats:
+        """Predictions (n, outputs) in the label's own unit."""
+        if self == TargetScaler():
+            return predictions
+        return np.asarray(predictions * self.deviation + self.mean)

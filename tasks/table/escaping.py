@@ -1,4 +1,10 @@
-"""Text from users' data within Markdown, which the Prefect UI renders: shown, never obeyed."""
+"""Text from users' data where something would read it as more than text: it is shown, not obeyed.
+
+The Prefect UI renders Markdown. A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@`
+for a formula, and runs it; an id such as 007, 1e5 or 1996-05 it takes for a number or a date, and
+saves as another one. An apostrophe in front keeps both from happening, and stays there when the
+file is saved. Reading takes it off again.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +14,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import polars as pl
+
 # What could be markup anywhere, a link by itself (http:, www., an address), or at a line's start
 # a list, a heading or a rule.
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>|&~@$]|:(?=\S)|(?<=[wW]{3})\.|^[-+=#]")
 _NUMBERED = re.compile(r"^(\d+)(?=[.)](?:\s|$))")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
+MARK = "'"
+"""What stands before a cell that a spreadsheet must leave as it is."""
+# With white space before them and in full width they begin a formula in some spreadsheets.
+_FORMULA = r"^\s*[=+\-@＝＋－＠]"
+_NEGATIVE = r"^-\d+([.,]\d+)?$"
+# Of what begins with a digit only whole numbers of up to 15 digits stay as they are. What begins
+# as money, a decimal, a truth or a month is rewritten too. An id that begins with the mark gets
+# another one, so that reading gives it back.
+_REWRITTEN = (
+    r"(?si)^(\s*[=+\-@＝＋－＠']|0.|\d{16}|\d.*\D|[$€£(.,]|\s"
+    r"|(true|false)$|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\s\-/.]*\d)"
+)
 
-def escape(text: object) -> str:
-    """Text as one line of Markdown that shows it and nothing else.
+
+def escape_markdown(text: object) -> str:
+    r"""Text as one line of Markdown that shows it and nothing else.
 
     By backslashes, because the Prefect UI shows numeric character references as they are.
+
+    >>> print(escape_markdown("# 1 *star*"))
+    \# 1 \*star\*
     """
     line = _BLANKS.sub(" ", str(text)).strip()
     return _NUMBERED.sub(r"\1\\", _ACTIVE.sub(r"\\\g<0>", line))
@@ -27,6 +51,28 @@ def escape(text: object) -> str:
 def escape_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a table artifact, whose every text the Prefect UI renders as Markdown."""
     return [
-        {name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        {
+            name: escape_markdown(cell) if isinstance(cell, str) else cell
+            for name, cell in row.items()
+        }
         for row in rows
     ]
+
+
+def escape_cells(cells: pl.Series) -> pl.Series:
+    """Text that no spreadsheet takes for a formula; a negative number is none, and stays."""
+    return _marked(cells, cells.str.contains(_FORMULA) & ~cells.str.contains(_NEGATIVE))
+
+
+def escape_ids(ids: pl.Series) -> pl.Series:
+    """Row ids that a spreadsheet saves as they were; `unescape` gives them back."""
+    return _marked(ids, ids.str.contains(_REWRITTEN))
+
+
+def unescape(cell: str) -> str:
+    """A spreadsheet's cell without the apostrophe in front that keeps it as it is."""
+    return cell.removeprefix(MARK)
+
+
+def _marked(cells: pl.Series, mask: pl.Series) -> pl.Series:
+    return (MARK + cells).zip_with(mask.fill_null(value=False), cells).alias(cells.name)

@@ -8,8 +8,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from fusemine.tasks.clean.numbers import parse_numbers
-from fusemine.tasks.table.cells import as_text
+from fusemine.tasks.table.cells import as_text, parse_numbers
 from fusemine.tasks.table.roles import TimeColumn
 from fusemine.tasks.table.times import parse_times
 
@@ -22,26 +21,12 @@ _LABEL = re.compile(
     re.I,
 )
 _UNNAMED = re.compile(r"column_\d+")  # what collecting calls a column without a name
-# Tried in order; where days and months cannot be told apart, the first that reads most wins.
+# Tried in order; where either could be the day or the month, the first that reads most wins.
 _FORMATS = (
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%B %d, %Y",
-    "%b %d, %Y",
-    "%d %B %Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
-    "%Y/%m/%d",
-    "%Y%m%d",
-    "%m/%d/%y",
-)
+    "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y",
+    "%d/%m/%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%B %d, %Y", "%b %d, %Y",
+    "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%Y/%m/%d", "%Y%m%d", "%m/%d/%y",
+)  # fmt: skip
 READABLE = 0.95
 _LONGEST_ID, _LEVELS, _CLASSES = 64, 1000, 20
 

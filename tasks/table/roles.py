@@ -26,6 +26,9 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
 class TimeColumn(Settings):
     """The time of an event: a column and the formats that its values may have."""
 
@@ -44,17 +47,15 @@ class LabelRule(Settings):
     column: str
     """Name of the column."""
     kind: LabelKind = "class"
-    """Whether the label names classes, or is a number that is to be foretold (regression). A number
-    is read as `clean.decimal` says; what cannot be read is no label."""
-    positive: Literal["present"] | Annotated[tuple[str, ...], BeforeValidator(_as_list)] | None = (
-        Field(default=None, union_mode="left_to_right")
-    )
+    """Whether the label names classes, or is a number to predict (regression). A number is read
+    with the decimal mark `clean.decimal`; what cannot be read is no label."""
+    positive: Literal["present"] | Names | None = Field(default=None, union_mode="left_to_right")
     """Without it, each value is a class and an empty cell is unlabelled. `present`: any value is
     positive and an empty cell negative. A list: those values are positive, others negative."""
     corrections: str | None = None
     """A CSV or Parquet file, relative to the pipeline.yaml, with corrected labels in its columns
     `row_id` and `corrected`, as `fusemine export --labels` writes it; where `corrected` is empty
-    the label stays. It counts when the label is learnt and reported, in runs for past dates too."""
+    the label stays. It counts in training and in the report, in runs for past dates too."""
     note: str | None = None
     """A sentence for the readers of the report, shown beside the label's metrics."""
 
@@ -65,9 +66,6 @@ class LabelRule(Settings):
                 "positive names classes, and a label of kind number has none; remove one of the two"
             )
         return self
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
 class Columns(Settings):
@@ -90,30 +88,32 @@ class Columns(Settings):
     """What the classifier learns."""
     group: str | None = None
     """Rows that belong together, such as those of one customer, have the same value here: with
-    `classify.split: group` whole groups judge, and no fold parts one. A row without a value is a
-    group of its own. The column may have another role as well."""
+    `classify.split: group` whole groups are tested on, and no fold divides one. A row without a
+    value is a group of its own. The column may have another role as well."""
     split: str | None = None
-    """Says which rows judge, with `classify.split: column`: rows that say train, training or learn
-    teach, and those that say test, holdout or validation judge, in upper or lower case. A row
-    that says anything else or nothing does neither. The column may have another role as well."""
+    """Names the test rows, with `classify.split: column`: rows with train, training or learn here
+    are trained on, and those with test, holdout or validation are tested on, in upper or lower
+    case. A row with anything else or nothing is in neither. The column may have another role as
+    well."""
 
     @model_validator(mode="after")
     def _usable(self) -> Columns:
-        if not (self.text or self.category or self.number):
+        if not self.mined:
             raise ValueError("name at least one text, category or number column to mine")
-        mined = [*self.text, *self.category, *self.number]
-        mined += [self.label.column] if self.label else []
-        twice = sorted({name for name in mined if mined.count(name) > 1})
+        label = self.label and self.label.column
+        used = [*self.mined, *([label] if label else [])]
+        twice = sorted({name for name in used if used.count(name) > 1})
         if twice:
             raise ValueError(f"a column has one role, but {', '.join(map(repr, twice))} has two")
+        for role in ("group", "split"):
+            if label and getattr(self, role) == label:
+                raise ValueError(f"{role} is the label {label!r}; name another column")
         return self
 
-    @model_validator(mode="after")
-    def _label_stands_alone(self) -> Columns:
-        for role in ("group", "split"):
-            if self.label is not None and getattr(self, role) == self.label.column:
-                raise ValueError(f"{role} is the label {self.label.column!r}; name another column")
-        return self
+    @property
+    def mined(self) -> list[str]:
+        """The columns that are mined: texts, categories and numbers."""
+        return [*self.text, *self.category, *self.number]
 
     @property
     def label_kind(self) -> LabelKind:
@@ -122,37 +122,27 @@ class Columns(Settings):
 
     def places(self) -> dict[str, str]:
         """Each column that is used, by the place in the YAML that names it."""
-        single = {
-            "id": self.id,
-            "time": self.time and self.time.column,
-            "known_at": self.known_at and self.known_at.column,
-            "label": self.label and self.label.column,
-            "group": self.group,
-            "split": self.split,
-        }
-        places = {f"columns.{place}": name for place, name in single.items() if name}
+        places = {}
+        for role in ("id", "time", "known_at", "label", "group", "split"):
+            if value := getattr(self, role):
+                places[f"columns.{role}"] = value if isinstance(value, str) else value.column
         for role in ("text", "category", "number"):
             for index, name in enumerate(getattr(self, role)):
                 places[f"columns.{role}[{index}]"] = name
         return places
 
 
-def check_columns(columns: Columns, header: Iterable[str], where: str) -> None:
-    """Compare the roles with a table's header.
+def check_places(places: dict[str, str], header: Iterable[str], where: str) -> None:
+    """Compare the columns that a pipeline.yaml names with a table's header.
 
     Args:
-        columns: The roles.
+        places: The named columns, by their place in the YAML; see `Columns.places`.
         header: The table's column names.
         where: What the header belongs to, for the message.
 
     Raises:
-        SettingsError: A role names a column that the table has not.
+        SettingsError: A place names a column that the table has not.
     """
-    check_places(columns.places(), header, where)
-
-
-def check_places(places: dict[str, str], header: Iterable[str], where: str) -> None:
-    """The same for the columns that some places in the YAML name."""
     names = list(header)
     for place, name in places.items():
         if name not in names:

@@ -1,4 +1,4 @@
-"""Reading times as users write them."""
+"""Times as users write them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ def parse_times(values: pl.Series, column: TimeColumn, timezone: str) -> pl.Seri
     """Times in UTC; a value that no format reads becomes null.
 
     Args:
-        values: The column as it came: text, dates or datetimes.
+        values: The column as the source has it: text, dates or datetimes.
         column: The formats to try, in order.
         timezone: Zone of the times that state none.
+
+    >>> from fusemine.tasks.table.roles import TimeColumn
+    >>> values = pl.Series(["5/31/1996", "31.5.1996"])
+    >>> parse_times(values, TimeColumn(column="day", formats=("%m/%d/%Y",)), "UTC").to_list()
+    [datetime.datetime(1996, 5, 31, 0, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), None]
     """
-    if values.dtype == pl.Date:
-        return _in_utc(values.cast(pl.Datetime("us")), timezone)
-    if isinstance(values.dtype, pl.Datetime):
+    if values.dtype in (pl.Date, pl.Datetime):
         return _in_utc(values, timezone)
     texts = values.cast(pl.String).str.strip_chars()
     result = pl.Series(values.name, [None] * len(texts), dtype=UTC_TIME)
@@ -58,23 +61,22 @@ def _strptime(texts: pl.Series, pattern: str, timezone: str) -> pl.Series:
         zoned = texts.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False)
         return zoned.cast(UTC_TIME)
     if not any(code in pattern for code in _HOURS):
-        days = texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
-        return _in_utc(days, timezone)
+        return _in_utc(texts.str.to_date(pattern, strict=False), timezone)
     return _in_utc(texts.str.to_datetime(pattern, time_unit="us", strict=False), timezone)
 
 
-def _placed(times: pl.Series, timezone: str) -> pl.Series:
-    return times.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-
-
 def _in_utc(times: pl.Series, timezone: str) -> pl.Series:
+    if times.dtype == pl.Date:
+        times = times.cast(pl.Datetime("us"))
     if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
         # The hour that a clock repeats in autumn is taken as its first pass; the hour that it
         # skips in spring does not exist, so such a time cannot be read.
         # A day whose midnight it skips begins an hour later.
-        midnight = times.dt.time() == time(0)
-        shifted = times.dt.offset_by("1h").zip_with(midnight, times)
-        times = _placed(times, timezone).zip_with(
-            _placed(times, timezone).is_not_null(), _placed(shifted, timezone)
-        )
+        later = times.dt.offset_by("1h").zip_with(times.dt.time() == time(0), times)
+        local, after = _localized(times, timezone), _localized(later, timezone)
+        times = local.zip_with(local.is_not_null(), after)
     return times.dt.convert_time_zone("UTC").cast(UTC_TIME)
+
+
+def _localized(times: pl.Series, timezone: str) -> pl.Series:
+    return times.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
 DIGITS = 4
-"""Digits by which two vectors are told apart: fewer than an encoder's noise between batches."""
+"""Decimals that two vectors are compared to: coarser than an encoder's noise between batches."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +39,32 @@ class Texts:
 
 
 def distinct_texts(clean: pl.DataFrame, vectors: NDArray[np.float32]) -> Texts:
-    """Group the rows of a clean table by their text; `vectors` is (n, d) in the table's order."""
+    """Group the rows of a clean table by their text.
+
+    Args:
+        clean: n rows by the contract `clean`.
+        vectors: (n, d) the vectors of their texts.
+    """
     rows = clean.select("text", "has_text").with_row_index("row").filter("has_text")
-    groups = rows.group_by("text", maintain_order=True).agg(
-        pl.col("row").first().alias("first"), pl.len().alias("rows"), pl.col("row")
-    )
+    groups = rows.group_by("text", maintain_order=True).agg("row")
+    members = groups["row"]
+    counts = members.list.len().to_numpy().astype(np.int64)
+    first = members.list.first().to_numpy().astype(np.int64)
     of_row = np.full(clean.height, -1, np.int64)
-    members = groups.select("row").with_row_index("place").explode("row")
-    of_row[members["row"].to_numpy()] = members["place"].to_numpy()
-    first = groups["first"].to_numpy().astype(np.int64)
-    return Texts(
-        texts=groups["text"].to_list(),
-        first=first,
-        rows=groups["rows"].to_numpy().astype(np.int64),
-        of_row=of_row,
-        vectors=chosen(vectors, first),
-    )
+    of_row[members.explode().to_numpy()] = np.repeat(np.arange(len(counts)), counts)
+    return Texts(groups["text"].to_list(), first, counts, of_row, take_rows(vectors, first))
 
 
-def chosen(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The chosen rows, without a copy of a large array where they are all."""
+def take_rows(vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some rows of (n, d) vectors, without a copy of a large array where they are all."""
     return vectors if len(rows) == len(vectors) else vectors[rows]
 
 
-def same_vectors(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows that differ, and the place of every row among them.
+def distinct_vectors(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct rows of (m, d) vectors, and the place of every row among them.
 
-    Texts that an encoder cannot tell apart, as `No damage` and `NO DAMAGE`, have one vector.
+    Texts that differ only in what an encoder ignores, as `No damage` and `NO DAMAGE`, have one
+    vector.
 
     Returns:
         (p,) the first row of each distinct vector, and (m,) numbers from 0 to p - 1.

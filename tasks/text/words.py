@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_TEXT = 2_000
-"""Characters of a text that are read for words, so that a huge one cannot hold up the run."""
+"""Characters of a text that are searched for words, so that a huge one cannot hold up a run."""
 LONGEST_WORD = 40
 
 # Vowel signs and other marks are no word characters to Python, but they stand inside words.
@@ -40,7 +40,7 @@ very via was we were what when where whether which while who whom whose why will
 would yes yet you your yours w/o
 """
 STOP_WORDS = frozenset(_ENGLISH.split())
-"""English words that say nothing of the subject. Common lists also hold fire, system and top."""
+"""English words without a subject. Common lists also hold fire, system and top."""
 
 
 def words(text: str) -> list[str]:
@@ -53,6 +53,9 @@ def terms(text: str) -> list[str]:
 
     A pair does not reach over punctuation; after a negation it is a triple, `no known damage`. A
     run of a script without blanks gives its pairs and triples of characters instead.
+
+    >>> terms("The engine failed. No damage")
+    ['engine', 'failed', 'engine failed', 'damage', 'no damage']
     """
     found: list[str] = []
     before: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ def terms(text: str) -> list[str]:
     lower = text[:LONGEST_TEXT].lower().replace("’", "'")
     for match in _WORD.finditer(lower):
         if match["run"]:
-            found.extend(_grams(match[0]))
+            found.extend(_character_ngrams(match[0]))
             before = ()
             continue
         adjacent = before if lower[end : match.start()].isspace() else ()
@@ -70,28 +73,32 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def _grams(run: str) -> Iterator[str]:
+def _character_ngrams(run: str) -> Iterator[str]:
     for size in (2, 3):
         yield from (run[i : i + size] for i in range(len(run) - size + 1))
 
 
 def _word_terms(before: tuple[str, ...], word: str) -> Iterator[str]:
-    if word in NEGATIONS or not _telling(word):
+    if word in NEGATIONS or not _has_meaning(word):
         return
     yield word
-    if before and before[-1] != word and _telling(before[-1]):
+    if before and before[-1] != word and _has_meaning(before[-1]):
         yield f"{before[-1]} {word}"
         if len(before) > 1 and before[0] in NEGATIONS:
             yield f"{before[0]} {before[1]} {word}"
 
 
-def _telling(word: str) -> bool:
+def _has_meaning(word: str) -> bool:
     known = word in STOP_WORDS or word.endswith("n't")
     return not known and 2 <= len(word) <= LONGEST_WORD
 
 
-def akin(word: str, other: str) -> bool:
-    """Whether two words say nearly the same, as far as their spelling shows: gull, gulls."""
+def same_stem(word: str, other: str) -> bool:
+    """Whether two words mean nearly the same, as far as their spelling shows.
+
+    >>> same_stem("gull", "gulls"), same_stem("gull", "bull")
+    (True, False)
+    """
     if _RUN.fullmatch(word):
         return bool(set(word) & set(other))
     short, long = sorted((word, other), key=len)
@@ -101,6 +108,10 @@ def akin(word: str, other: str) -> bool:
     return same >= 5 or (same >= 3 and same == len(short)) or (same == 4 and len(long) <= 7)
 
 
-def essence(text: str) -> str:
-    """What is left of a text without case, digits and punctuation: near-copies share it."""
+def without_noise(text: str) -> str:
+    """A text without case, digits and punctuation, which near-copies have in common.
+
+    >>> without_noise("Order 17: LATE!")
+    'order late'
+    """
     return _NOISE.sub(" ", text.lower()).strip() or text.strip()

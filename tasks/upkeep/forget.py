@@ -1,8 +1,8 @@
 """Removing a person's row from everything below a root, and keeping it from coming back.
 
-The caller holds the root alone (`core.locks.exclusive`). A kill at any moment and a second call
-end as one call does: the row's text is needed to find its vector, so what holds the text is
-rewritten last.
+The caller holds the root alone (`fusemine.tasks.core.storage.locks.exclusive`). A kill at any
+moment and a second call end as one call does: the row's text is needed to find its vector, so what
+holds the text is rewritten last.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fusemine.tasks.collect.forgotten import add_forgotten, id_hash, read_forgotten
-from fusemine.tasks.core.artifact import is_intact, manifest_of
 from fusemine.tasks.core.errors import ArtifactError, ContractError, SettingsError
-from fusemine.tasks.core.rewrite import Stored, replace
 from fusemine.tasks.core.stage import DISCARD, Forget, Scope, load
+from fusemine.tasks.core.storage.artifact import is_intact, manifest_of, read_unchecked
+from fusemine.tasks.core.storage.writing import Stored, store_rewritten
 from fusemine.tasks.table.roles import TEXT
 from fusemine.tasks.upkeep.contents import Contents
 from fusemine.tasks.upkeep.latest import NEWEST, Latest
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.artifact import Manifest
+    from collections.abc import Iterable
+
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ class Forgotten:
     leftovers: int
 
     def lines(self) -> list[str]:
-        """What people read."""
+        """The result for people."""
         if not any(vars(self).values()):
             return ["nothing of it was left"]
-        told = {
+        shown = {
             "rewritten": _counts(self.rewritten),
             "removed": _counts(self.removed),
             "vectors removed": f"{self.vectors:,}" if self.vectors else "",
             "leftovers removed": f"{self.leftovers:,}" if self.leftovers else "",
             "reports to be made anew": ", ".join(self.partitions),
         }
-        return [f"{what}: {words}" for what, words in told.items() if words]
+        return [f"{what}: {text}" for what, text in shown.items() if text]
 
     def as_json(self) -> dict[str, Any]:
-        """The same, JSON-ready."""
+        """The result, JSON-ready."""
         return asdict(self)
 
 
@@ -101,7 +101,7 @@ def forget(store: Store, row_id: str, graph: Graph) -> Forgotten:
 
 
 class _Forgetting:
-    """One row on its way out.
+    """One row that is being removed.
 
     Attributes:
         names: What the row goes by: its id, and ids of records that belong to no partition.
@@ -126,27 +126,28 @@ class _Forgetting:
         self.holds = frozenset(n for n, made in self._whole.items() if self._is_in(made))
 
     def run(self, records: dict[str, str]) -> Forgotten:
-        """Take it out everywhere."""
-        contents = self._contents
-        for name in contents.leftovers:
-            self._store.delete(name)
+        """Remove it everywhere."""
+        leftovers = self._contents.leftovers
+        self._delete(leftovers)
         gone = [*self._damaged, *reversed(self._results())]  # a report before what it was made of
         vectors = self._purge(self._texts(frozenset(gone)))
-        for name in gone:
-            self._store.delete(name)
-        partitions = self._drop_records(records)
+        self._delete(gone)
+        partitions = self._remove_records(records)
         rewritten, unusable = self._rewrite()
         return Forgotten(
-            contents.counted(rewritten),
-            contents.counted([*gone, *unusable]),
+            self._count(rewritten),
+            self._count([*gone, *unusable]),
             partitions,
             vectors,
-            len(contents.leftovers),
+            len(leftovers),
         )
 
     def _rule(self, made: Manifest) -> Forget:
         """What a row costs the stage of an artifact; results of other versions go."""
         return self._graph[made.stage].forget if made.stage in self._graph else DISCARD
+
+    def _is_source(self, made: Manifest) -> bool:
+        return made.stage in self._graph and self._graph[made.stage].scope is Scope.SOURCE
 
     def _stored(self, made: Manifest) -> Stored:
         return Stored(self._store.root, made, self._row_id, self._hashes)
@@ -158,33 +159,30 @@ class _Forgetting:
     def _is_in(self, made: Manifest) -> bool:
         """Whether an artifact holds the row; one that cannot be read may do so."""
         rule = self._rule(made)
-        if rule.rewrite and self._graph[made.stage].scope is Scope.SOURCE:
+        if rule.rewrite and self._is_source(made):
             return load(rule.rewrite)(self._stored(made)) is not None
-        tables = [name for name in made.files if name.endswith(".parquet")]
         try:
-            return any(self._row_id in self._row_ids(made, name) for name in tables)
-        except (OSError, pa.ArrowException):
+            return any(self._row_id in self._row_ids(made, table) for table in made.tables)
+        except ArtifactError:
             return True
 
-    def _row_ids(self, made: Manifest, file: str) -> pl.Series:
-        with pq.ParquetFile(self._store.location(made.place(file))) as opened:
-            if "row_id" not in opened.schema_arrow.names:
-                return pl.Series([], dtype=pl.String)
-            return pl.Series(opened.read(columns=["row_id"]).column(0), dtype=pl.String)
+    def _row_ids(self, made: Manifest, table: str) -> list[str]:
+        ids = read_unchecked(self._store.root, made, table, ["row_id"])
+        return ids.column(0).to_pylist() if ids.num_columns else []
 
     def _results(self) -> list[str]:
         """Results that the row is in, or that were made of what held it or cannot be read."""
         free = set(self._whole) - self.holds
         mined = [name for name, made in self._whole.items() if self._rule(made).rewrite is None]
         while True:  # stages of other versions are in no order
-            made_of = {name for name in mined if name in free and not self._is_of(name, free)}
+            made_of = {
+                name
+                for name in mined
+                if name in free and not free.issuperset(self._whole[name].input_names)
+            }
             if not made_of:
                 return [name for name in mined if name not in free]
             free -= made_of
-
-    def _is_of(self, name: str, free: set[str]) -> bool:
-        """Whether all that an artifact was made of is among some."""
-        return free.issuperset("/".join(n.split("/")[-3:]) for n in self._whole[name].inputs)
 
     def _texts(self, gone: frozenset[str]) -> set[str]:
         """The texts that only the row has.
@@ -205,7 +203,7 @@ class _Forgetting:
         return own - others
 
     def _purge(self, texts: set[str]) -> int:
-        """Take texts out of what stages keep besides artifacts; how many vectors that were."""
+        """Remove texts from what stages keep besides artifacts; how many vectors that were."""
         counts = {
             stage.window: load(stage.forget.purge)(self._store, texts)
             for stage in self._graph
@@ -213,15 +211,14 @@ class _Forgetting:
         }
         return int(counts.get("vectors", 0))
 
-    def _drop_records(self, records: dict[str, str]) -> tuple[str, ...]:
+    def _remove_records(self, records: dict[str, str]) -> tuple[str, ...]:
         """Remove the newest report, if it is a copy of none that stays, and records of none."""
         latest = Latest(self._store)
-        there = {p: manifest_of(self._store.root, name) for p, name in records.items()}
-        if latest.shown() is None:
+        gone = [p for p, name in records.items() if manifest_of(self._store.root, name) is None]
+        if latest.newest_report() is None:
             self._store.delete(NEWEST)
-        gone = [partition for partition, made in there.items() if made is None]
         for partition in gone:
-            latest.drop(partition)
+            latest.remove(partition)
         return tuple(gone)
 
     def _rewrite(self) -> tuple[list[str], list[str]]:
@@ -229,21 +226,26 @@ class _Forgetting:
         rewritten, unusable = [], []
         for name, made in reversed(self._whole.items()):
             rule = self._rule(made)
-            if rule.rewrite is None:
-                continue
-            source = self._graph[made.stage].scope is Scope.SOURCE
-            if name not in self.holds and not source:
+            # An inventory counts what the raw rows hold, so it may change without holding the row.
+            if rule.rewrite is None or not (name in self.holds or self._is_source(made)):
                 continue
             stored = self._stored(made)
             try:
                 version = load(rule.rewrite)(stored)
                 if version is not None:
-                    replace(stored, version, self._graph[made.stage].tables)
+                    store_rewritten(stored, version, self._graph[made.stage].tables)
                     rewritten.append(name)
             except ContractError:  # of another version
-                self._store.delete(name)
+                self._delete([name])
                 unusable.append(name)
         return rewritten, unusable
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._store.delete(name)
+
+    def _count(self, names: Iterable[str]) -> dict[str, int]:
+        return {stage: total.number for stage, total in self._contents.totals(names).items()}
 
 
 def _texts_in(frame: pl.DataFrame) -> set[str]:

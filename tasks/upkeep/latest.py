@@ -1,4 +1,4 @@
-"""The last complete run of each partition: the one owner of that reference."""
+"""The last complete run of each partition, as records below the root name it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import locate, manifest_of, read_manifest
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import is_partition
+from fusemine.tasks.core.storage.artifact import locate, manifest_of, read_manifest
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.artifact import ArtifactRef
     from fusemine.tasks.core.partition import PartitionSettings
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
+    from fusemine.tasks.core.storage.store import Store
 
 RECORDS = "latest"
 NEWEST = "report/latest.html"
@@ -33,8 +33,7 @@ class Latest:
 
     def partitions(self) -> list[str]:
         """The partitions that have one, in the order of their keys."""
-        found = (file.name.split("/") for file in self.store.files(RECORDS))
-        names = [parts[-1] for parts in found if len(parts) == 2]
+        names = [file.base for file in self.store.files(RECORDS) if file.folder == RECORDS]
         return [n.removesuffix(".json") for n in names if n.endswith(".json") and n[0] != "."]
 
     def newest(self, settings: PartitionSettings | None) -> str | None:
@@ -83,17 +82,17 @@ class Latest:
         A backfill of an old partition does not take the place of the newest one's report.
         """
         manifest, partition = read_manifest(report), report.partition
-        content = json.dumps({**record, "report": manifest.place(HTML)}, indent=1)
+        content = json.dumps({**record, "report": manifest.path(HTML)}, indent=1)
         self.store.replace(f"{RECORDS}/{partition}.json", content.encode() + b"\n")
         if self.newest(settings) == partition:
-            self.store.replace(NEWEST, self.store.read(manifest.place(HTML)))
+            self.store.replace(NEWEST, self.store.read(manifest.path(HTML)))
 
-    def drop(self, partition: str) -> None:
-        """Forget that a partition had a complete run."""
+    def remove(self, partition: str) -> None:
+        """Remove the record of a partition."""
         self.store.delete(f"{RECORDS}/{partition}.json")
 
-    def shown(self) -> str | None:
-        """The name of the report that the newest report is a copy of; None if it is gone."""
+    def newest_report(self) -> str | None:
+        """The name of the report that `NEWEST` is a copy of; None if it is gone."""
         try:
             sha256 = self.store.sha256(NEWEST)
         except OSError:
@@ -114,5 +113,5 @@ class Latest:
 
 
 def html_of(report: ArtifactRef) -> str:
-    """Where the page of a report is."""
+    """The file of a report's page."""
     return locate(report, HTML)

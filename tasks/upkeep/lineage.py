@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import is_intact, manifest_of
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.key import file_digest
-from fusemine.tasks.core.store import store_at
+from fusemine.tasks.core.storage.artifact import is_intact, manifest_of
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.upkeep.latest import NEWEST, Latest
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Node:
     """One artifact.
 
     Args:
-        name: Its place below the root, `stage/partition/key`.
+        name: Its name below the root, `stage/partition/key`.
         stage: The stage that made it.
         partition: The partition that it is for.
         key: Its key.
@@ -60,7 +61,7 @@ class Node:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of the source as it was read; its state is None where nobody looked."""
+    """A file of the source as it was read; its state is None where it was not compared."""
 
     name: str
     sha256: str
@@ -82,10 +83,11 @@ class Lineage:
     sources: tuple[SourceFile, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The same, JSON-ready."""
-        nodes = {name: _plain(node) for name, node in self.nodes.items()}
-        files = [asdict(file) for file in self.sources]
-        return {"start": self.start, "artifacts": nodes, "sources": files}
+        """The lineage, JSON-ready."""
+        plain = asdict(self)
+        for node in plain["nodes"].values():
+            node["created_at"] = node["created_at"] and node["created_at"].isoformat()
+        return {"start": self.start, "artifacts": plain["nodes"], "sources": [*plain["sources"]]}
 
 
 def trace(path: Path, graph: Graph, base: Path | None = None) -> Lineage:
@@ -106,26 +108,27 @@ def trace(path: Path, graph: Graph, base: Path | None = None) -> Lineage:
 
 def trace_from(root: str, start: str, graph: Graph, base: Path | None = None) -> Lineage:
     """The same from an artifact's name below a root."""
-    nodes: dict[str, Node] = {}
+    found: dict[str, Node] = {}
     todo = [start]
     while todo:
         name = todo.pop()
-        if name not in nodes:
-            nodes[name] = _node(root, name)
-            todo += nodes[name].inputs
-    ordered = sorted(nodes.items(), key=lambda item: (graph.place(item[1].stage), item[0]))
-    return Lineage(start, dict(ordered), _sources(dict(ordered), base))
+        if name not in found:
+            found[name] = _node(root, name)
+            todo += found[name].inputs
+    nodes = dict(sorted(found.items(), key=lambda item: (graph.place(item[1].stage), item[0])))
+    return Lineage(start, nodes, _sources(nodes, base))
 
 
 def lines(lineage: Lineage) -> list[str]:
     """A tree for people: each stage is one line, below what was made of it."""
-    stages = _depths(lineage)
-    order = {node.stage: place for place, node in enumerate(lineage.nodes.values())}
+    stages: dict[str, list[Node]] = defaultdict(list)
+    for node in lineage.nodes.values():
+        stages[node.stage].append(node)
+    depths = _depths(lineage)
     shown = [
-        "  " * depth + _stage_line([n for n in lineage.nodes.values() if n.stage == stage])
-        for stage, depth in sorted(stages.items(), key=lambda s: (s[1], order[s[0]]))
+        "  " * depths[s] + _stage_line(stages[s]) for s in sorted(stages, key=depths.__getitem__)
     ]
-    indent = "  " * (max(stages.values()) + 1)
+    indent = "  " * (max(depths.values()) + 1)
     return [*shown, indent + _source_line(lineage.sources)]
 
 
@@ -133,9 +136,9 @@ def _artifact(path: Path) -> tuple[str, str]:
     """The root and the name of the artifact that a path means."""
     if "/".join(path.parts[-2:]) == NEWEST and path.is_file():
         root = str(path.parents[1])
-        shown = Latest(store_at(root)).shown()
-        if shown is not None:
-            return root, shown
+        newest = Latest(store_at(root)).newest_report()
+        if newest is not None:
+            return root, newest
     folder = path if path.is_dir() else path.parent
     if path.exists() and len(folder.parents) > 2:
         root, name = str(folder.parents[2]), "/".join(folder.parts[-3:])
@@ -162,7 +165,7 @@ def _node(root: str, name: str) -> Node:
         State.INTACT if is_intact(root, manifest) else State.CHANGED,
         manifest.main_rows,
         manifest.created_at,
-        tuple("/".join(made_of.split("/")[-3:]) for made_of in manifest.inputs),
+        tuple(manifest.input_names),
         manifest.sources,
     )
 
@@ -186,11 +189,10 @@ def _state(base: Path | None, name: str, sha256: str) -> State | None:
 def _depths(lineage: Lineage) -> dict[str, int]:
     """How far each stage is from the start, by the longest way."""
     depths = {lineage.nodes[lineage.start].stage: 0}
-    # Stages are in order, so each has its depth before what it was made of is looked at.
+    # Stages are in order, so each has its depth before those that it was made of get theirs.
     for node in reversed(lineage.nodes.values()):
-        for name in node.inputs:
-            stage, below = lineage.nodes[name].stage, depths.get(node.stage, 0) + 1
-            depths[stage] = max(depths.get(stage, 0), below)
+        for stage in {lineage.nodes[name].stage for name in node.inputs} - {node.stage}:
+            depths[stage] = max(depths.get(stage, 0), depths.get(node.stage, 0) + 1)
     return depths
 
 
@@ -201,27 +203,22 @@ def _stage_line(nodes: list[Node]) -> str:
     of = partitions[0] if len(partitions) == 1 else span
     made = nodes[0].created_at
     when = f", made {made:%Y-%m-%d %H:%M} UTC" if made and len(nodes) == 1 else ""
-    return f"{nodes[0].stage}: {of}, {rows:,} rows{when}{_wrong(nodes)}"
+    return f"{nodes[0].stage}: {of}, {rows:,} rows{when}{_changes(nodes)}"
 
 
-def _wrong(things: Sequence[Node | SourceFile]) -> str:
+def _changes(things: Sequence[Node | SourceFile]) -> str:
     """Those that are not what they were."""
-    names = {
-        state: [thing.name for thing in things if thing.state is state]
-        for state in (State.CHANGED, State.GONE)
-    }
-    return "".join(f"; {state}: {_first(found)}" for state, found in names.items() if found)
+    shown = ""
+    for state in (State.CHANGED, State.GONE):
+        if names := [thing.name for thing in things if thing.state is state]:
+            shown += f"; {state}: {_first(names)}"
+    return shown
 
 
 def _source_line(files: tuple[SourceFile, ...]) -> str:
     hashes = [f"{file.name} sha256 {file.sha256[:SHOWN]}…" for file in files]
-    return f"source: {_first(hashes) if hashes else 'not in the manifests'}{_wrong(files)}"
+    return f"source: {_first(hashes) if hashes else 'not in the manifests'}{_changes(files)}"
 
 
 def _first(names: list[str]) -> str:
     return names[0] + (f" and {len(names) - 1:,} more" if len(names) > 1 else "")
-
-
-def _plain(node: Node) -> dict[str, Any]:
-    made = node.created_at.isoformat() if node.created_at else None
-    return {**asdict(node), "created_at": made}

@@ -1,6 +1,6 @@
 """Removing artifacts that no latest report is made of, and what killed runs left.
 
-The caller holds the root alone (`fusemine.tasks.core.locks.exclusive`).
+The caller holds the root alone (`fusemine.tasks.core.storage.locks.exclusive`).
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.artifact import read_frame, ref_of
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.stage import Scope
-from fusemine.tasks.core.store import DAMAGED, store_at
+from fusemine.tasks.core.storage.artifact import read_frame, ref_of
+from fusemine.tasks.core.storage.store import DAMAGED, store_at
 from fusemine.tasks.inventory.compute import COLLECT
 from fusemine.tasks.inventory.contracts import INVENTORY
-from fusemine.tasks.upkeep.contents import Contents, megabytes
+from fusemine.tasks.upkeep.contents import Contents, Total
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from fusemine.tasks.core.artifact import Manifest
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.store import Store
 
 LEFTOVERS = "leftovers"
 LEFT_AFTER = timedelta(hours=1)
@@ -33,8 +33,8 @@ LEFT_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Gone:
-    """One thing that goes: its path below the root, its size in bytes, and why."""
+class Removal:
+    """One thing to remove: its path below the root, its size in bytes, and why it goes."""
 
     name: str
     bytes: int
@@ -42,42 +42,45 @@ class Gone:
 
 
 @dataclass(frozen=True)
-class Total:
-    """How many artifacts, or leftovers, and their bytes."""
+class Removals:
+    """What is to be removed.
 
-    number: int
-    bytes: int
+    Args:
+        root: Where the pipeline keeps its artifacts.
+        goes: What goes, in the order in which it does.
+    """
+
+    root: str
+    goes: tuple[Removal, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan, JSON-ready."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
-class Prune:
+class PrunePlan(Removals):
     """What a prune removes and keeps.
 
     Args:
-        root: Folder of the pipeline's artifacts.
+        root: Where the pipeline keeps its artifacts.
         goes: What goes, in the order in which it does.
         kept: What stays, by stage.
         removed: What goes, by stage; leftovers are one more.
     """
 
-    root: str
-    goes: tuple[Gone, ...]
     kept: dict[str, Total]
     removed: dict[str, Total]
 
     def lines(self) -> list[str]:
-        """What people read."""
-        stages = [f"  {name}: {_words(total)}" for name, total in self.removed.items()]
-        return [f"goes: {_all(self.removed)}", *stages, f"stays: {_all(self.kept)}"]
-
-    def as_json(self) -> dict[str, Any]:
-        """The same, JSON-ready."""
-        return asdict(self)
+        """The plan for people."""
+        stages = [f"  {name}: {total}" for name, total in self.removed.items()]
+        return [f"goes: {_sum(self.removed)}", *stages, f"stays: {_sum(self.kept)}"]
 
 
 def plan_prune(
     store: Store, graph: Graph, keep: timedelta, now: datetime, models: Collection[str] = ()
-) -> Prune:
+) -> PrunePlan:
     """Find what can go; nothing is changed.
 
     What a latest report is made of stays, and the newest inventory with the raw rows that it
@@ -101,23 +104,24 @@ def plan_prune(
     first = {*_reports(store, whole), *_newest_inventory(store, graph, whole), *recent, *models}
     stays = _needed(first, whole, graph)
     old = [name for name in reversed(whole) if name not in stays]  # results before their inputs
-    left = [(name, "no readable manifest") for name in contents.unreadable]
-    left += [(name, "left by a process that was killed") for name in contents.leftovers]
-    artifacts = [Gone(name, contents.size(name), _why(whole[name])) for name in old]
-    rest = [Gone(n, contents.size(n), why) for n, why in left if _is_old(contents, n, now)]
-    kept = [Gone(name, contents.size(name), "") for name in whole if name in stays]
-    removed = _by_stage(artifacts, graph) | ({LEFTOVERS: _sum(rest)} if rest else {})
-    return Prune(store.root, (*artifacts, *rest), _by_stage(kept, graph), removed)
+    left = dict.fromkeys(contents.unreadable, "no readable manifest")
+    left |= dict.fromkeys(contents.leftovers, "left by a process that was killed")
+    artifacts = [Removal(name, contents.size(name), _why(whole[name])) for name in old]
+    rest = [Removal(n, contents.size(n), w) for n, w in left.items() if _is_old(contents, n, now)]
+    leftovers = {LEFTOVERS: Total.of(removal.bytes for removal in rest)} if rest else {}
+    return PrunePlan(
+        store.root, (*artifacts, *rest), contents.totals(stays), contents.totals(old) | leftovers
+    )
 
 
-def prune(plan: Prune) -> None:
+def prune(plan: Removals) -> None:
     """Remove what a plan names; what is gone already is no error.
 
     Raises:
         ArtifactError: Something cannot be removed.
     """
-    for gone in plan.goes:
-        store_at(plan.root).delete(gone.name)
+    for removal in plan.goes:
+        store_at(plan.root).delete(removal.name)
 
 
 def _reports(store: Store, whole: dict[str, Manifest]) -> list[str]:
@@ -164,24 +168,19 @@ def _needed(start: Iterable[str], whole: dict[str, Manifest], graph: Graph) -> s
         if name in whole and name not in needed:
             needed.add(name)
             made = whole[name]
-            todo += [n for n in _inputs(made) if not _is_model(n, graph)]
+            todo += [n for n in made.input_names if not _is_model(n, graph)]
             todo += twins[made.stage, made.partition, made.sha256]
     return needed
 
 
-def _inputs(made: Manifest) -> list[str]:
-    return ["/".join(name.split("/")[-3:]) for name in made.inputs]
-
-
 def _is_model(name: str, graph: Graph) -> bool:
-    """Whether an artifact serves: what a model once scored needs it no more, and those that stay
-    are among the first."""
+    """Whether an artifact is a model; what it once scored does not need it any more."""
     stage = name.split("/")[0]
     return stage in graph and graph[stage].kept_by_name
 
 
 def _is_old(contents: Contents, name: str, now: datetime) -> bool:
-    """Whether nothing was written to it lately; what was set aside is."""
+    """Whether nothing was written to it lately; what was set aside counts as old."""
     aside = name.rpartition("/")[2].startswith(DAMAGED)
     return aside or now.timestamp() - contents.modified(name) > LEFT_AFTER.total_seconds()
 
@@ -190,23 +189,6 @@ def _why(made: Manifest) -> str:
     return f"in no latest report, made {made.created_at:%Y-%m-%d}"
 
 
-def _by_stage(things: list[Gone], graph: Graph) -> dict[str, Total]:
-    stages = sorted({gone.name.split("/")[0] for gone in things}, key=lambda s: (graph.place(s), s))
-    return {
-        stage: _sum(gone for gone in things if gone.name.startswith(f"{stage}/"))
-        for stage in stages
-    }
-
-
-def _sum(things: Iterable[Gone]) -> Total:
-    sizes = [thing.bytes for thing in things]
-    return Total(len(sizes), sum(sizes))
-
-
-def _all(totals: dict[str, Total]) -> str:
-    number = sum(total.number for total in totals.values())
-    return _words(Total(number, sum(total.bytes for total in totals.values())))
-
-
-def _words(total: Total) -> str:
-    return f"{total.number:,}, {megabytes(total.bytes)}"
+def _sum(totals: dict[str, Total]) -> Total:
+    found = totals.values()
+    return Total(sum(total.number for total in found), sum(total.bytes for total in found))

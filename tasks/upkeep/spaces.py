@@ -1,6 +1,6 @@
 """The spaces of the embedding store: what they hold, how they were used, and which can go.
 
-No artifact needs the store: a vector that is removed from it is only computed anew if its text
+No artifact needs the store: a vector that is removed from it is only computed again if its text
 comes again.
 """
 
@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.core.store import DAMAGED, DRAFT, store_at
+from fusemine.tasks.core.storage.store import DAMAGED, DRAFT
 from fusemine.tasks.embed.store.parts import PART
 from fusemine.tasks.embed.store.space import FACTS, STORE, USE, Facts, read_facts, read_use
-from fusemine.tasks.upkeep.contents import megabytes
-from fusemine.tasks.upkeep.prune import Gone, Total
+from fusemine.tasks.upkeep.contents import Total, megabytes
+from fusemine.tasks.upkeep.prune import Removal, Removals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from fusemine.tasks.core.store import Store, Stored
+    from fusemine.tasks.core.storage.store import FileInfo, Store
 
-_OURS = (FACTS, USE, "uses.jsonl")
+_FILES = (FACTS, USE, "uses.jsonl")
 """Files of a space besides its parts; the last one is of earlier versions."""
 
 
@@ -42,9 +41,9 @@ class Space:
         bytes: Size of all its files.
         parts: Its part files.
         damaged: Parts that were set aside.
-        looked_up: Texts that were looked for in it.
+        looked_up: Texts that were looked up in it.
         hits: Those of them that were there.
-        last_used: When one was last looked for; None where no use was noted.
+        last_used: When one was last looked up; None where no use was recorded.
         written: When one of its files was last written.
         in_use: Whether a run with today's settings would use it.
     """
@@ -63,16 +62,16 @@ class Space:
 
     @property
     def hit_rate(self) -> float | None:
-        """The share of the texts looked for that were there; None where none was looked for."""
+        """The share of the texts looked up that were there; None where none was looked up."""
         return self.hits / self.looked_up if self.looked_up else None
 
     @property
     def idle_since(self) -> datetime:
-        """The last use; where none was noted, the last change."""
+        """The last use; where none was recorded, the last change."""
         return self.last_used or self.written
 
     def as_json(self) -> dict[str, Any]:
-        """The same, JSON-ready."""
+        """The space, JSON-ready."""
         return {
             **asdict(self),
             "facts": self.facts.model_dump(mode="json") if self.facts else None,
@@ -83,7 +82,7 @@ class Space:
 
 
 @dataclass(frozen=True)
-class StorePrune:
+class StorePrunePlan(Removals):
     """What goes from the store, and what stays.
 
     Args:
@@ -92,26 +91,19 @@ class StorePrune:
         kept: The spaces that stay.
     """
 
-    root: str
-    goes: tuple[Gone, ...]
     kept: Total
 
     def lines(self) -> list[str]:
-        """What people read."""
+        """The plan for people."""
         if not self.goes and not self.kept.number:
-            return [nothing(self.root)]
-        size = sum(gone.bytes for gone in self.goes)
+            return [empty_message(self.root)]
         shown = [f"  {gone.name}: {megabytes(gone.bytes)}, {gone.why}" for gone in self.goes]
         stays = f"stays: {self.kept.number:,} in the store, {megabytes(self.kept.bytes)}"
-        return [f"goes: {len(self.goes):,}, {megabytes(size)}", *shown, stays]
-
-    def as_json(self) -> dict[str, Any]:
-        """The same, JSON-ready."""
-        return asdict(self)
+        return [f"goes: {Total.of(gone.bytes for gone in self.goes)}", *shown, stays]
 
 
-def nothing(root: str) -> str:
-    """What people read where there is no store, or nothing in it."""
+def empty_message(root: str) -> str:
+    """The message where there is no store, or nothing in it."""
     return f"nothing in the embedding store below {root}: the next run fills it"
 
 
@@ -127,14 +119,14 @@ def read_spaces(store: Store, used: str) -> list[Space]:
     found = []
     for name in store.folders(STORE):
         files = list(store.files(f"{STORE}/{name}"))
-        if any(_is_ours(file) for file in files):
+        if any(_is_known(file) for file in files):
             found.append(_space(store, name, files, f"{STORE}/{name}" == used))
     return sorted(found, key=lambda space: (space.in_use, space.idle_since), reverse=True)
 
 
 def plan_removal(
     store: Store, spaces: Sequence[Space], unused_for: timedelta, now: datetime
-) -> StorePrune:
+) -> StorePrunePlan:
     """Find what can go; nothing is changed.
 
     Spaces go that today's settings do not use and that nobody used lately, and all that was set
@@ -147,60 +139,36 @@ def plan_removal(
         now: The present moment, with its zone.
     """
     stays = [s for s in spaces if s.in_use or now - s.idle_since < unused_for]
-    gone = [Gone(f"{STORE}/{s.name}", s.bytes, _why(s)) for s in spaces if s not in stays]
-    whole = {thing.name for thing in gone}
+    gone = [Removal(f"{STORE}/{s.name}", s.bytes, _why(s)) for s in spaces if s not in stays]
+    whole = {removal.name for removal in gone}
+    reasons = {DAMAGED: "damaged", DRAFT: "left by a process that was killed"}
     left = [
-        Gone(file.name, file.size, _left(file))
+        Removal(file.name, file.size, why)
         for file in store.files(STORE)
-        if _is_left(file) and file.name.rpartition("/")[0] not in whole
+        for prefix, why in reasons.items()
+        if file.base.startswith(prefix) and file.folder not in whole
     ]
     kept = {f"{STORE}/{space.name}" for space in stays}
-    inside = sum(thing.bytes for thing in left if thing.name.rpartition("/")[0] in kept)
+    inside = sum(removal.bytes for removal in left if removal.name.rpartition("/")[0] in kept)
     total = Total(len(stays), sum(space.bytes for space in stays) - inside)
-    return StorePrune(store.root, (*gone, *left), total)
+    return StorePrunePlan(store.root, (*gone, *left), total)
 
 
-def remove(plan: StorePrune) -> None:
-    """Remove what a plan names; what is gone already is no error.
-
-    The caller holds the root alone (`core.locks.exclusive`).
-
-    Raises:
-        ArtifactError: Something cannot be removed.
-    """
-    for gone in plan.goes:
-        store_at(plan.root).delete(gone.name)
+def _is_known(file: FileInfo) -> bool:
+    """Whether a file is one of a space; a folder without any is the user's own, and stays."""
+    return file.base in _FILES or file.base.removeprefix(DAMAGED).startswith(PART)
 
 
-def _last(file: Stored) -> str:
-    return PurePosixPath(file.name).name
-
-
-def _is_ours(file: Stored) -> bool:
-    """Whether a file is ours; a folder without any that a user keeps here is not ours to remove."""
-    name = _last(file)
-    return name in _OURS or name.removeprefix(DAMAGED).startswith(PART)
-
-
-def _is_left(file: Stored) -> bool:
-    return _last(file).startswith((DAMAGED, DRAFT))
-
-
-def _left(file: Stored) -> str:
-    damaged = _last(file).startswith(DAMAGED)
-    return "damaged" if damaged else "left by a process that was killed"
-
-
-def _space(store: Store, name: str, files: list[Stored], in_use: bool) -> Space:
+def _space(store: Store, name: str, files: list[FileInfo], in_use: bool) -> Space:
     place = f"{STORE}/{name}"
-    use, parts = read_use(store, place), [f for f in files if _last(f).startswith(PART)]
+    use, parts = read_use(store, place), [f for f in files if f.base.startswith(PART)]
     return Space(
         name=name,
         facts=read_facts(store, place),
         texts=_texts(store, parts),
         bytes=sum(file.size for file in files),
         parts=len(parts),
-        damaged=sum(_last(file).startswith(DAMAGED) for file in files),
+        damaged=sum(file.base.startswith(DAMAGED) for file in files),
         looked_up=use.texts,
         hits=use.hits,
         last_used=use.at,
@@ -209,7 +177,7 @@ def _space(store: Store, name: str, files: list[Stored], in_use: bool) -> Space:
     )
 
 
-def _texts(store: Store, parts: list[Stored]) -> int | None:
+def _texts(store: Store, parts: list[FileInfo]) -> int | None:
     total = 0
     for part in parts:
         try:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modelled import LEARNING, MODELS, MONTHS
-from served import prefect_home
-from support import Table, tickets, write_csv
+from support.modelled import LEARNING, MODELS, MONTHS
+from support.served import prefect_home
+from support.tickets import Table, tickets, write_csv
 
 from fusemine.flows.server.temporary import set_defaults
 

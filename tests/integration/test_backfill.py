@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Table, tickets, write_csv
+from support.tickets import Table, tickets, write_csv
 
-from fusemine.flows.backfills.state import Standing, load_backfill
-from fusemine.flows.engine.config import load_pipeline
-from fusemine.flows.engine.coverage import STAGES, Covered, State, coverage_of
+from fusemine.flows.backfills.state import RowState, load_backfill
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.coverage.coverage import STAGES, Covered, State, coverage_of
 from fusemine.flows.engine.failures import read_failures
 from fusemine.tasks.core.errors import RunError, SettingsError
 
@@ -47,7 +47,7 @@ def states(table: Table) -> dict[str, str]:
 def record(table: Table) -> Any:
     """The record of the newest backfill."""
     newest = max(table.root.glob("backfills/*.json"), key=lambda path: path.stat().st_mtime)
-    return load_backfill(table.root, newest.stem)
+    return load_backfill(table.store, newest.stem)
 
 
 def seen(plan: Any) -> dict[str, str]:
@@ -89,11 +89,11 @@ def test_a_changed_setting_makes_its_miner_and_the_report_stale_and_no_more(
     year: Table, backfill: Flow
 ) -> None:
     backfill(year.pipeline, start="2024-02-01", end="2024-02-29")
-    year.set(window=2, cluster={"topics": 2})
+    year.set(window=2, topics={"topics": 2})
     found = covered(year)["2024-02"]
     assert found.state is State.STALE
     stale = {stage for stage in STAGES if found.stages[stage] is State.STALE}
-    assert stale == {"topics", "cluster", "report"}
+    assert stale == {"topic_chain", "topics", "report"}
     classified = sorted(year.root.glob("classify/*/*"))
     backfill(year.pipeline, start="2024-02-01", end="2024-02-29")
     assert states(year)["2024-02"] == "complete"
@@ -139,16 +139,16 @@ def test_a_partition_that_fails_stops_no_other_and_can_be_resumed(
     assert plan.resume_command() in raised.value.fix
     found = covered(year)["2024-03"]
     assert found.state is State.FAILED
-    assert "min_rows" in read_failures(year.root)["2024-03"].error
+    assert "min_rows" in read_failures(year.store)["2024-03"].error
     assert not (year.root / "latest" / "2024-03.json").exists()
-    assert list(year.root.glob("report/2024-03/*/report.html"))  # kept for inspection
+    assert list(year.root.glob("report/2024-03/*/report.*.html"))  # kept for inspection
 
     year.set(window=2, quality={"min_rows": 2})
     resumed = backfill(year.pipeline, resume=plan.id)
     assert set(seen(resumed).values()) == {"complete"}
     assert [row.attempt for row in resumed.rows] == [1, 1, 2, 1, 1]
     assert states(year)["2024-03"] == "complete"
-    assert read_failures(year.root) == {}
+    assert read_failures(year.store) == {}
 
 
 def test_no_partition_is_begun_after_the_last_failure_that_is_allowed(
@@ -239,8 +239,8 @@ def test_a_wrong_range_or_id_is_refused(
 def test_a_run_that_was_cut_off_is_taken_up_again(year: Table, backfill: Flow) -> None:
     plan = backfill(year.pipeline, end="2024-03-10")
     # As a kill in the middle leaves it: one partition running, one not begun.
-    plan.rows[1].state, plan.rows[2].state = Standing.RUNNING, Standing.WAITING
-    plan.save(year.root)
+    plan.rows[1].state, plan.rows[2].state = RowState.RUNNING, RowState.WAITING
+    plan.save(year.store)
     resumed = backfill(year.pipeline, resume=plan.id)
     assert set(seen(resumed).values()) == {"complete"}
     assert [row.attempt for row in resumed.rows] == [1, 2, 2]

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import Table, tickets, write_csv
+from support.tickets import Table, file_in, tickets, write_csv
 
 from fusemine.tasks.core.errors import SettingsError, SourceError
 
@@ -134,14 +134,14 @@ def test_a_label_with_one_class_skips_the_section(table: Table, mine: Mine) -> N
     assert "both" not in outcome.metrics["classify"]
     assert outcome.stages["classify"].rows_rejected == 90
     assert "class" in outcome.lines[1]
-    assert outcome.stages["cluster"].rows_kept == 90
+    assert outcome.stages["topics"].rows_kept == 90
     assert "Label: not learnt" in html
 
 
 def test_all_texts_empty(table: Table, mine: Mine) -> None:
     write_csv(table.folder / "tickets.csv", [{**row, "body": " "} for row in tickets(90)])
     outcome, _ = report_of(table, mine)
-    results = pl.read_parquet(outcome.report.parent / "part-00000.parquet")
+    results = pl.read_parquet(file_in(outcome.report.parent))
     assert set(results["topic"]) == {"no text"}
     assert "skipped" in outcome.metrics["classify"]["text"]
     assert outcome.metrics["classify"]["table"]["average_precision"] is not None
@@ -164,7 +164,7 @@ def test_no_label_column(table: Table, mine: Mine) -> None:
     table.roles(label=None)
     outcome, _ = report_of(table, mine)
     assert outcome.stages["classify"].rows_kept == 0
-    assert outcome.stages["anomaly"].rows_kept == 90
+    assert outcome.stages["anomalies"].rows_kept == 90
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import clean_environment, prefect_home, processes_with
-from support import Table
+from support.served import clean_environment, prefect_home, processes_with
+from support.tickets import Table
 
 Mine = Callable[..., Any]
 

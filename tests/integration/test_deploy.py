@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from served import ENDED, PATIENCE, REPOSITORY, Served, prefect_home, receiver
-from support import Table, tickets, write_csv
+from support.served import ENDED, PATIENCE, REPOSITORY, Served, prefect_home, receiver
+from support.tickets import Table, tickets, write_csv
 
 Alerts = list[dict[str, Any]]
 
@@ -143,7 +143,7 @@ def test_two_late_runs_at_once_do_no_harm_and_keep_the_date_that_they_were_sched
     runs = [served.trigger("mine/mine-cpu", parameters, state=planned) for _ in range(2)]
     assert [served.finished(run)["state_type"] for run in runs] == ["COMPLETED"] * 2
     assert [path.stem for path in (table.root / "latest").glob("*.json")] == ["2024-02"]
-    for stage in ("embed", "classify", "cluster", "report"):
+    for stage in ("embed", "classify", "topics", "report"):
         assert len(list(table.root.glob(f"{stage}/2024-02/*"))) == 1
     assert not list(table.root.rglob(".draft-*"))
 
@@ -163,7 +163,7 @@ def test_models_are_trained_scored_with_and_chosen_from_the_ui(
     ended = [served.finished(served.trigger(name, asked)) for name, asked in runs]
     assert [run["state_type"] for run in ended] == ["COMPLETED", "COMPLETED", "FAILED"]
     assert "no model that was in use before" in ended[2]["state"]["message"]
-    (scored,) = table.root.glob("predict/new-csv/*/part-00000.parquet")
+    (scored,) = table.root.glob("predict/new-csv/*/part-00000.*.parquet")
     assert pl.read_parquet(scored)["row_id"].to_list() == [f"T{i:04d}" for i in range(12)]
     shown = served.post("artifacts/filter", artifacts={"key": {"any_": ["scored-tickets"]}})
     assert "12 rows of new.csv scored by 2024-02-" in shown[0]["data"].replace("\\", "")
@@ -174,7 +174,7 @@ def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
 ) -> None:
     table.set(window=1)
     code = (
-        "import sys, fusemine.flows.backfills.work_pool as fleet; fleet.SAID_AFTER = 3; "
+        "import sys, fusemine.flows.backfills.work_pool as fleet; fleet.IDLE_SECONDS = 3; "
         "from fusemine.flows.cli.main import main; main(sys.argv[1:])"
     )
     process = subprocess.Popen(

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from embedding_server import EmbeddingServer, embedding_server, vector_of
-from support import Table
+from support.embedding_server import EmbeddingServer, embedding_server, vector_of
+from support.tickets import Table, file_in
 
-from fusemine.tasks.core.artifact import read_manifest
 from fusemine.tasks.core.errors import ModelError, SettingsError
-from fusemine.tasks.core.vectors import read_units, unit
+from fusemine.tasks.core.vectors import read_embeddings, unit
 
 Flow = Callable[..., Any]
 KEY = "a-secret-that-nobody-may-see"
@@ -46,15 +45,16 @@ def test_texts_go_to_the_endpoint_once_and_its_vectors_are_mined(
     assert not outcome.stages["embed"].reused
     assert {headers["Authorization"] for headers in served.headers} == {f"Bearer {KEY}"}
     assert KEY.encode() not in written(table)
-    answered = set(served.asked())
+    answered = set(served.texts())
     [artifact, *_] = sorted(table.root.glob("embed/*/*"))
-    assert read_manifest(artifact).recipe["settings"]["path"] == "endpoint"
-    matrix = read_units(pq.read_table(artifact / "part-00000.parquet"))
+    recipe = json.loads((artifact / "manifest.json").read_text())["recipe"]
+    assert recipe["resources"]["encoder"]["kind"] == "endpoint"
+    matrix = read_embeddings(pq.read_table(file_in(artifact)))
     expected = unit([vector_of(text, 16) for text in answered])
     assert (matrix @ expected.T).max(axis=1) == pytest.approx(1, abs=1e-5)
 
     asked = len(served.bodies)
-    table.set(embed=at(served, api_key_env="EMBEDDING_KEY"), cluster={"topics": 3})
+    table.set(embed=at(served, api_key_env="EMBEDDING_KEY"), topics={"topics": 3})
     mine(table.pipeline)
     assert len(served.bodies) == asked
 
@@ -73,7 +73,7 @@ def test_a_key_can_be_in_a_block_and_a_missing_one_is_told(
     assert {headers["Authorization"] for headers in served.headers} == {f"Bearer {KEY}"}
     assert "FUSEMINE_NO_SUCH_KEY" not in os.environ
     other = at(served, api_key_env="FUSEMINE_NO_SUCH_KEY", dimensions=4)
-    table.set(embed=other, cluster={"registry": "other-encoder"})
+    table.set(embed=other, topics={"registry": "other-encoder"})
     with pytest.raises(ModelError, match="no key in the environment variable"):
         mine(table.pipeline)
 
@@ -88,5 +88,5 @@ def test_another_encoder_is_refused_before_anything_is_embedded_unless_topics_be
     with pytest.raises(SettingsError, match="another encoder"):
         mine(table.pipeline)
     assert len(served.headers) == asked
-    table.set(embed=at(served, dimensions=4), cluster={"registry": "other-encoder"})
+    table.set(embed=at(served, dimensions=4), topics={"registry": "other-encoder"})
     assert mine(table.pipeline).report

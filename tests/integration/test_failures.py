@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import clean_environment, prefect_home, processes_with, temporary_server
-from support import Table, tickets, write_csv
+from support.served import clean_environment, prefect_home, processes_with, temporary_server
+from support.tickets import Table, tickets, write_csv
 
-from fusemine.tasks.core.artifact import ArtifactRef
 from fusemine.tasks.core.errors import SourceError, StageError
+from fusemine.tasks.core.key import Recipe
+from fusemine.tasks.core.request import Request
+from fusemine.tasks.core.storage.artifact import ArtifactRef, Job, ref_of
+from fusemine.tasks.graph import GRAPH
 
 FUSEMINE = Path(sys.executable).with_name("fusemine")
 Flow = Callable[..., Any]
@@ -134,50 +137,66 @@ def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("fusemine.tasks.mine.anomalies.task.anomaly", fails)
+    monkeypatch.setattr("fusemine.tasks.mine.anomalies.compute.run", fails)
     with pytest.raises(StageError) as caught:
         mine(table.pipeline, "2024-02")
-    assert caught.value.got.startswith("anomaly of 2024-02 failed on the rows of clean/2024-01/")
+    assert caught.value.got.startswith("anomalies of 2024-02 failed on the rows of clean/2024-01/")
     assert "ZeroDivisionError: division by zero" in caught.value.got
     failure = json.loads((table.root / "failed" / "2024-02.json").read_text())
-    assert (failure["stage"], failure["attempts"]) == ("anomaly", 1)
+    assert (failure["stage"], failure["attempts"]) == ("anomalies", 1)
+
+
+def _quiet(*_: object) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture
+def collecting(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[..., ArtifactRef]], ArtifactRef]:
+    """A function that lets another one compute the inventory in its task, within a flow."""
+    from prefect import flow
+
+    from fusemine.tasks.core import task
+
+    monkeypatch.setattr(task, "RETRY_DELAYS", (0.1, 0.1))
+    request = Request(Job(str(tmp_path), "inventory", "all", Recipe()), {})
+
+    def collect(compute: Callable[..., ArtifactRef]) -> ArtifactRef:
+        made: Any = flow(lambda: task.run_task(request, GRAPH, _quiet, compute=compute))()
+        return made
+
+    return collect
 
 
 @pytest.mark.parametrize(("number", "attempts"), [(errno.EIO, 3), (errno.ENOENT, 1)])
 def test_a_source_that_may_come_back_is_asked_again(
-    server: str, number: int, attempts: int
+    collecting: Any, number: int, attempts: int
 ) -> None:
-    from prefect import flow
-
-    from fusemine.tasks.core.task import stage_task
-
     asked = []
 
-    @stage_task("ask", retry_delays=(0.1, 0.1))
-    def ask() -> ArtifactRef:
+    def compute(*_: object) -> ArtifactRef:
         asked.append(1)
         raise SourceError("it is away", "an answer", "wait") from OSError(number, "away")
 
     with pytest.raises(SourceError):
-        flow(ask)()
+        collecting(compute)
     assert len(asked) == attempts
 
 
-def test_what_came_back_is_used(server: str) -> None:
-    from prefect import flow
-
-    from fusemine.tasks.core.task import stage_task
-
+def test_what_came_back_is_used(collecting: Any, table: Table, mine: Flow) -> None:
+    mine(table.pipeline)
+    [path] = table.root.glob("inventory/all/*")
+    there = ref_of(table.root, f"inventory/all/{path.name}")
     asked = []
 
-    @stage_task("ask", retry_delays=(0.1,))
-    def ask() -> ArtifactRef:
+    def compute(*_: object) -> ArtifactRef | None:
         asked.append(1)
         if len(asked) == 1:
             raise OSError(errno.ESTALE, "away")
-        return ArtifactRef("there", "", 1, "")
+        return there
 
-    assert flow(ask)().path == "there"
+    assert collecting(compute) == there
 
 
 def test_missed_partitions_are_caught_up_and_older_ones_left_to_a_backfill(

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from modelled import (
+from support.modelled import (
     LEARNING,
     MODELS,
     MONTHS,
@@ -20,15 +20,14 @@ from modelled import (
     registry,
     scored_frame,
 )
-from support import SETTINGS, Table, tickets, write_csv
+from support.tickets import SETTINGS, Table, file_in, tickets, write_csv
 
-from fusemine.flows.engine.config import load_pipeline
-from fusemine.flows.engine.coverage import State, coverage_of
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.coverage.coverage import State, coverage_of
 from fusemine.flows.promote import promote
 from fusemine.flows.prune import prune_root
-from fusemine.tasks.core.artifact import read_json, ref_of
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.core.windowed import SUMMARY
+from fusemine.tasks.core.storage.artifact import read_json, ref_of
 
 Mine = Callable[..., Any]
 
@@ -39,9 +38,9 @@ def test_the_first_model_is_used_and_later_ones_take_its_place_if_not_worse(mine
     assert [event.model[:7] for event in found.events] == list(MONTHS)
     for event in found.events[1:]:
         assert event.challenge is not None
-        ref = ref_of(mined.root / event.challenge)
+        ref = ref_of(mined.root, event.challenge)
         assert ref is not None
-        test = read_json(ref, SUMMARY)
+        test = read_json(ref)
         assert event.action == ("promoted" if test["not_worse"] else "kept")
         assert (test["champion"], test["challenger"]) == (event.before, event.model)
         assert test["rows"] >= 30
@@ -60,9 +59,9 @@ def test_each_partition_is_scored_by_a_model_that_was_trained_before_it(mined: T
 def test_no_row_that_judges_two_models_was_learnt_from_by_either(mined: Table) -> None:
     found = registry(mined)
     for event in found.events[1:]:
-        rows = pl.read_parquet(mined.root / str(event.challenge) / "part-00000.parquet")
+        rows = pl.read_parquet(file_in(mined.root / str(event.challenge)))
         for model in (event.model, str(event.before)):
-            trained = mined.root / found.entries[model].artifact / "part-00000.parquet"
+            trained = file_in(mined.root / found.entries[model].artifact)
             assert not set(rows["row_id"]) & set(pl.read_parquet(trained)["row_id"])
 
 
@@ -185,7 +184,7 @@ def test_a_forgotten_row_takes_the_models_with_it_and_the_next_run_makes_a_new_o
 ) -> None:
     current = registry(used).current
     assert current is not None
-    learnt = pl.read_parquet(current_folder(used) / "part-00000.parquet")["row_id"][0]
+    learnt = pl.read_parquet(file_in(current_folder(used)))["row_id"][0]
     assert command("forget", used.pipeline, learnt).exit_code == 0
     done = command("predict", used.pipeline, new_file(used, tickets(5)))
     assert (done.exit_code, f"model {current.id} is gone" in done.stderr) == (2, True)
@@ -223,7 +222,7 @@ def test_a_model_that_cannot_be_read_here_stops_no_run_and_a_new_one_is_used(
     current = registry(used).current
     assert current is not None
     write_csv(used.folder / "tickets.csv", tickets(600, months=6))
-    stored.load.cache_clear()
+    stored.load_model.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(stored, "version", lambda name: "9.9.0" if "scikit" in name else "1.0")
         outcome = training(used.pipeline, "2024-06")
@@ -241,13 +240,13 @@ def test_rows_that_a_model_has_learnt_from_have_no_part_in_its_honest_figures(
     training(used.pipeline, "2024-06", "never")
     champion = registry(used).in_use_for("2024-06")
     assert champion is not None
-    learnt = pl.read_parquet(used.root / champion.artifact / "part-00000.parquet")["row_id"]
-    (scored,) = used.root.glob("score/2024-06/*/part-00000.parquet")
+    learnt = pl.read_parquet(file_in(used.root / champion.artifact))["row_id"]
+    (scored,) = used.root.glob("score/2024-06/*/part-00000.*.parquet")
     rows = pl.read_parquet(scored)
     seen = set(rows.filter(pl.col("split") == "train")["row_id"])
     assert len(seen) > 20
     assert seen == set(rows["row_id"]) & set(learnt)
-    (watched,) = used.root.glob("watch/2024-06/*/part-00000.parquet")
+    (watched,) = used.root.glob("monitor/2024-06/*/part-00000.*.parquet")
     last = pl.read_parquet(watched).filter(pl.col("partition") == "2024-06")
     assert last["rows"].item() == rows.height - len(seen)
 
@@ -261,15 +260,14 @@ def test_what_a_model_foretold_counts_on_when_its_files_are_gone_and_rows_change
     rows = [row for row in tickets(500, months=5) if row["ticket"] != "T0310"]
     write_csv(used.folder / "tickets.csv", rows)
     training(used.pipeline, "2024-05", "never")
-    newest = max(used.root.glob("watch/2024-05/*"), key=lambda path: path.stat().st_mtime)
-    watched = pl.read_parquet(newest / "part-00000.parquet")
+    newest = max(used.root.glob("monitor/2024-05/*"), key=lambda path: path.stat().st_mtime)
+    watched = pl.read_parquet(file_in(newest))
     assert watched["partition"].to_list() == ["2024-04", "2024-05"]
     assert registry(used).turns["2024-04"].score == turn.score
 
 
 def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None:
     from fusemine.flows.serving.in_use import Use
-    from fusemine.tasks.report.task import InUse
     from fusemine.tasks.serving.registry import Event
 
     before = registry(used)
@@ -279,7 +277,7 @@ def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None
         at=made.made_at, action="promoted", model=made.id, before=before.line()[-1], why="test"
     )
     promote(used.pipeline, ids[0], "by hand, meanwhile")
-    registry_after = Use(InUse(), entry=made, event=event)._noted(registry(used))
+    registry_after = Use({}, entry=made, event=event).applied_to(registry(used))
     assert registry_after.current is not None
     assert registry_after.current.id == ids[0]
     assert registry_after.decided(made.id)
@@ -301,7 +299,7 @@ def test_without_new_labels_nothing_new_is_due(used: Table, training: Mine) -> N
 
 def test_models_of_a_table_with_markup_for_names_are_compared(used: Table) -> None:
     ids = list(registry(used).entries)
-    path = used.root / registry(used).entries[ids[0]].artifact / "about.json"
+    path = file_in(used.root / registry(used).entries[ids[0]].artifact, "about.json")
     about = json.loads(path.read_text(encoding="utf-8"))
     about["label"]["classes"] = ["[/third]", "[red]"]
     forge(used, path, json.dumps(about).encode())

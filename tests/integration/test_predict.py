@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from modelled import (
+from support.modelled import (
     LEARNING,
     MODELS,
     command,
@@ -24,9 +24,10 @@ from modelled import (
     registry,
     scored_frame,
 )
-from support import Table, tickets, write_csv
+from support.tickets import Table, file_in, tickets, write_csv
 
 from fusemine.flows.score import score
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.contracts import RESULTS
 
 Mine = Callable[..., Any]
@@ -39,7 +40,7 @@ def test_predictions_for_a_runs_test_rows_are_those_of_the_run(used: Table) -> N
     current = registry(used).current
     assert current is not None
     record = json.loads((used.root / "latest" / f"{current.partition}.json").read_text())
-    known = pl.read_parquet((used.root / record["report"]).parent / "part-00000.parquet")
+    known = pl.read_parquet(file_in((used.root / record["report"]).parent))
     tested = known.filter(pl.col("split") == "test")
     columns = ("ticket", "opened", "body", "product", "minutes")
     path = used.folder / "test.csv"
@@ -66,7 +67,7 @@ def test_a_row_has_the_same_scores_alone_and_among_others(used: Table) -> None:
 
 
 def test_rows_that_the_model_has_learnt_from_are_told(used: Table) -> None:
-    learnt = set(pl.read_parquet(current_folder(used) / "part-00000.parquet")["row_id"])
+    learnt = set(pl.read_parquet(file_in(current_folder(used)))["row_id"])
     file = new_file(used, tickets(500, months=5)[:40])
     found = scored_frame(used, file)
     seen = set(found.filter(pl.col("split") == "train")["row_id"])
@@ -97,7 +98,7 @@ def test_the_results_can_be_written_as_a_table(used: Table) -> None:
     output = used.folder / "out.csv"
     done = command("predict", used.pipeline, new_file(used, tickets(5)), "-o", output)
     assert done.exit_code == 0
-    assert pl.read_csv(output).columns[:10] == list(RESULTS.columns)
+    assert pl.read_csv(output).columns[:10] == [*RESULTS.columns, *GRAPH.row_columns]
     whole = used.folder / "out.parquet"
     assert command("predict", used.pipeline, used.folder / "new.csv", "-o", whole).exit_code == 0
     assert pl.read_parquet(whole).equals(scored_frame(used, used.folder / "new.csv"))
@@ -137,9 +138,9 @@ def vectors(used: Table) -> set[bytes]:
 
 def test_the_flow_scores_as_the_command_does(used: Table) -> None:
     file = new_file(used, tickets(10))
-    folder = Path(score(used.pipeline, file))
-    by_flow = pl.read_parquet(folder / "part-00000.parquet")
-    shutil.rmtree(folder)  # or the command would find it
+    path = Path(score(used.pipeline, file))
+    by_flow = pl.read_parquet(path)
+    shutil.rmtree(path.parent)  # or the command would find it
     assert scored_frame(used, file).equals(by_flow)
 
 
@@ -194,7 +195,7 @@ def test_a_model_whose_files_are_not_as_they_were_written_is_refused(
 
 
 def test_a_model_file_with_a_type_that_is_not_trusted_is_refused_and_not_run(used: Table) -> None:
-    path, trace = current_folder(used) / "classifier.skops", used.folder / "was-run"
+    path, trace = file_in(current_folder(used), "classifier.skops"), used.folder / "was-run"
     forge(used, path, with_type(path.read_bytes(), "os", "system", f"touch {trace}"))
     done = command("predict", used.pipeline, new_file(used, tickets(5)))
     assert done.exit_code == 2
@@ -231,7 +232,7 @@ def nodes(value: Any) -> Any:
 
 @pytest.mark.parametrize("version", ["form", "scikit-learn", "fusemine"])
 def test_a_model_of_another_version_is_refused(used: Table, version: str) -> None:
-    path = current_folder(used) / "about.json"
+    path = file_in(current_folder(used), "about.json")
     about = json.loads(path.read_text(encoding="utf-8"))
     if version == "form":
         about["form"] = 99

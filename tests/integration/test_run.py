@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from served import PATIENCE
-from support import Table, tickets, write_csv
+import pytest
+from support.served import PATIENCE
+from support.tickets import Table, file_in, tickets, write_csv
+
+from fusemine.flows.engine.parallel import VARIABLE
 
 Mine = Callable[..., Any]
-STAGES = ["collect", "clean", "embed", "fuse", "classify", "cluster", "anomaly", "report"]
+STAGES = [
+    "collect", "clean", "embed", "topic_chain", "fuse", "classify", "topics", "anomalies", "report",
+]  # fmt: skip
 
 
 def made_anew(outcome: Any) -> list[str]:
@@ -34,7 +39,10 @@ def test_every_stage_accounts_for_its_rows_and_hands_on_what_it_kept(
     assert list(outcome.stages) == STAGES
     assert outcome.partition == "2024-03"
     kept = 90
-    for stage in outcome.stages.values():
+    for name, stage in outcome.stages.items():
+        if name == "topic_chain":  # it advances by the rows that are new
+            assert (stage.rows_in, stage.rows_kept) == (30, 30)
+            continue
         assert stage.rows_in == kept
         assert stage.rows_in == stage.rows_kept + stage.rows_rejected
         kept = stage.rows_kept
@@ -47,7 +55,7 @@ def test_every_stage_accounts_for_its_rows_and_hands_on_what_it_kept(
 
 def test_results_hold_the_own_columns_beside_what_was_mined(table: Table, mine: Mine) -> None:
     outcome = mine(table.pipeline)
-    results = pl.read_parquet(outcome.report.parent / "part-00000.parquet")
+    results = pl.read_parquet(file_in(outcome.report.parent))
     assert results.height == 90
     assert results["ticket"].to_list() == results["row_id"].to_list()
     assert set(results["prediction"]) <= {"positive", "negative"}
@@ -65,11 +73,14 @@ def test_a_second_run_reuses_every_stage(table: Table, mine: Mine) -> None:
     }
 
 
-def test_two_fresh_roots_hold_the_same_bytes(table: Table, mine: Mine) -> None:
+def test_two_fresh_roots_hold_the_same_bytes_with_one_miner_at_a_time_and_with_several(
+    table: Table, mine: Mine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table.set(classify={"test_from": "2024-03"})  # all that is done by default
     report = mine(table.pipeline).report.read_bytes()
     first = parquet_hashes(table.root)
     shutil.rmtree(table.root)
+    monkeypatch.setenv(VARIABLE, "3")
     assert mine(table.pipeline).report.read_bytes() == report
     assert parquet_hashes(table.root) == first
     assert len(first) > 10
@@ -80,7 +91,7 @@ def test_rows_are_explained_by_embedding_what_is_left_of_their_text(
 ) -> None:
     table.set(classify={"test_from": "2024-03", "strategy": "early", "explain": 2})
     outcome = mine(table.pipeline)
-    [path] = table.root.glob("classify/2024-03/*/summary.json")
+    [path] = table.root.glob("classify/2024-03/*/summary.*.json")
     explained = json.loads(path.read_text())["explanations"]
     assert [row["vectors"] for row in explained] == ["recomputed"] * 2
     page = outcome.report.read_text(encoding="utf-8")
@@ -91,8 +102,8 @@ def test_rows_are_explained_by_embedding_what_is_left_of_their_text(
 
 def test_a_setting_of_one_miner_leaves_the_others_alone(table: Table, mine: Mine) -> None:
     mine(table.pipeline)
-    table.set(cluster={"topics": 2})
-    assert made_anew(mine(table.pipeline)) == ["cluster", "report"]
+    table.set(topics={"topics": 2})
+    assert made_anew(mine(table.pipeline)) == ["topic_chain", "topics", "report"]
 
 
 def test_new_rows_leave_old_partitions_as_they_are(table: Table, mine: Mine) -> None:
@@ -129,10 +140,10 @@ def test_a_row_that_became_known_later_is_left_out(table: Table, mine: Mine) -> 
 
 def test_a_changed_artifact_is_made_again(table: Table, mine: Mine) -> None:
     mine(table.pipeline)
-    embeddings = next(table.root.glob("embed/2024-02/*/part-00000.parquet"))
+    embeddings = next(table.root.glob("embed/2024-02/*/part-00000.*.parquet"))
     good = embeddings.read_bytes()
     embeddings.write_bytes(good[:-1] + b"?")
-    raw = next(table.root.glob("collect/2024-01/*/part-00000.parquet"))
+    raw = next(table.root.glob("collect/2024-01/*/part-00000.*.parquet"))
     raw.unlink()
     outcome = mine(table.pipeline)
     assert embeddings.read_bytes() == good

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from support import Table
+from support.tickets import Table
 
 from fusemine.flows.cli.main import main
-from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.storage.locks import shared
 
 Mine = Callable[..., Any]
 
@@ -57,7 +57,7 @@ def test_the_help_says_that_no_result_can_be_lost(table: Table) -> None:
 def test_the_store_of_other_settings_goes_and_every_result_stays(table: Table, mine: Mine) -> None:
     mine(table.pipeline)
     [first] = told("store", table.pipeline)["spaces"]
-    distinct = json.loads(next(table.root.glob("embed/2024-03/*/summary.json")).read_text())
+    distinct = json.loads(next(table.root.glob("embed/2024-03/*/summary.*.json")).read_text())
     assert first["in_use"]
     assert first["facts"]["dimension"] == distinct["dimension"] == 384
     assert first["texts"] >= distinct["distinct_texts"]

@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from small_root import names, where
-from support import Table, tickets, write_csv
+from support.small_root import files_with, names
+from support.tickets import Table, file_in, tickets, write_csv
 
-from fusemine.tasks.core.artifact import read_manifest, ref_of
+from fusemine.tasks.core.storage.artifact import Manifest, StoredFile, manifest_of, ref_of
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.forget import Forgotten, forget
 from fusemine.tasks.upkeep.lineage import lines, trace
 from fusemine.tasks.upkeep.prune import plan_prune, prune
@@ -35,13 +36,23 @@ def made_anew(outcome: Any) -> list[str]:
     return [name for name, stage in outcome.stages.items() if not stage.reused]
 
 
+def manifest(root: Path, name: str) -> Manifest:
+    found = manifest_of(root, name)
+    assert found is not None
+    return found
+
+
+def files_of(artifact: Path) -> dict[str, StoredFile]:
+    return manifest(artifact.parents[2], "/".join(artifact.parts[-3:])).files
+
+
 def counts(root: Path) -> tuple[int, int, int, int]:
     """The row equation of the newest inventory, and how many of its rows were forgotten."""
-    made = {name: read_manifest(root / name) for name in names(root, "inventory")}
+    made = {name: manifest(root, name) for name in names(root, "inventory")}
     newest = max(made, key=lambda name: made[name].created_at)
-    listing = pl.read_parquet(root / newest / "part-00000.parquet")
+    listing = pl.read_parquet(file_in(root / newest))
     forgotten = sum(
-        (pl.read_parquet(root / f"collect/{p}/{k}/rejected.parquet")["rule"] == "forgotten").sum()
+        (pl.read_parquet(file_in(root / f"collect/{p}/{k}", "rejected.parquet"))["rule"] == "forgotten").sum()
         for p, k in listing.select("partition", "key").rows()
     )
     rows = made[newest].rows
@@ -51,12 +62,12 @@ def counts(root: Path) -> tuple[int, int, int, int]:
 
 def test_a_report_leads_back_to_the_table(table: Table, mine: Mine) -> None:
     report = mine(table.pipeline).report
-    found = trace(report, table.folder)
+    found = trace(report, GRAPH, table.folder)
     shown = lines(found)
-    assert trace(table.root / "report/latest.html", table.folder) == found
+    assert trace(table.root / "report/latest.html", GRAPH, table.folder) == found
     assert [line.strip().split(":")[0] for line in shown] == [
-        "report", "inventory", "classify", "cluster", "anomaly", "fuse", "topics", "embed", "clean",
-        "collect", "source",
+        "report", "inventory", "classify", "topics", "anomalies", "fuse", "topic_chain", "embed",
+        "clean", "collect", "source",
     ]  # fmt: skip
     assert "source: tickets.csv sha256" in shown[-1]
     assert {node.state for node in found.nodes.values()} == {"intact"}
@@ -66,10 +77,10 @@ def test_after_pruning_the_latest_run_is_reused_whole(table: Table, mine: Mine) 
     mine(table.pipeline)
     write(table, tickets(80))
     first = mine(table.pipeline)
-    told = plan_prune(table.root, timedelta(0), datetime.now(UTC) + timedelta(days=1))
+    told = plan_prune(table.store, GRAPH, timedelta(0), datetime.now(UTC) + timedelta(days=1))
     assert len(told.goes) > 5
     prune(told)
-    assert all(ref_of(table.root / name) for name in names(table.root))
+    assert all(ref_of(table.root, name) for name in names(table.root))
     assert made_anew(mine(table.pipeline)) == []
     assert first.report.is_file()
 
@@ -79,17 +90,17 @@ def test_a_forgotten_row_is_nowhere_and_stays_out(table: Table, mine: Mine) -> N
     for partition in ("2024-01", "2024-02", "2024-03"):
         mine(table.pipeline, partition)
     early = (table.root / "latest/2024-01.json").read_bytes()
-    assert len(where(table.root, "SECRET-1", SECRET)) > 10
-    told = forget(table.root, "SECRET-1")
-    assert where(table.root, "SECRET-1", SECRET) == []
+    assert len(files_with(table.root, "SECRET-1", SECRET)) > 10
+    told = forget(table.store, "SECRET-1", GRAPH)
+    assert files_with(table.root, "SECRET-1", SECRET) == []
     assert told.partitions == ("2024-02", "2024-03")
     assert told.vectors == 1
     assert (table.root / "latest/2024-01.json").read_bytes() == early
     outcome = mine(table.pipeline)
     assert (outcome.partition, outcome.stages["collect"].rows_rejected) == ("2024-03", 1)
-    assert where(table.root, "SECRET-1", SECRET) == []
+    assert files_with(table.root, "SECRET-1", SECRET) == []
     assert counts(table.root) == (90, 89, 1, 1)
-    assert forget(table.root, "SECRET-1") == Forgotten({}, {}, (), 0, 0)
+    assert forget(table.store, "SECRET-1", GRAPH) == Forgotten({}, {}, (), 0, 0)
     assert made_anew(mine(table.pipeline, "2024-01")) == []
 
 
@@ -98,12 +109,12 @@ def test_the_raw_rows_of_a_forgotten_row_are_those_that_a_run_makes(
 ) -> None:
     write(table, with_secret())
     mine(table.pipeline)
-    forget(table.root, "SECRET-1")
+    forget(table.store, "SECRET-1", GRAPH)
     [rewritten] = table.root.glob("collect/2024-02/*")
     mine(table.pipeline)
     [fresh] = set(table.root.glob("collect/2024-02/*")) - {rewritten}
-    assert read_manifest(rewritten).files == read_manifest(fresh).files
-    [old, new] = (read_manifest(path).files for path in table.root.glob("clean/2024-02/*"))
+    assert files_of(rewritten) == files_of(fresh)
+    [old, new] = map(files_of, table.root.glob("clean/2024-02/*"))
     for name in ("part-00000.parquet", "rejected.parquet"):
         assert old[name] == new[name]
 
@@ -115,21 +126,21 @@ def test_a_partition_whose_only_row_was_forgotten_does_not_stop_a_run(
     table.set(window=window)
     write(table, [*tickets(90), *with_secret(0, opened="2024-04-02")[:1]])
     mine(table.pipeline)
-    told = forget(table.root, "SECRET-1")
+    told = forget(table.store, "SECRET-1", GRAPH)
     assert told.partitions == ("2024-04",)
     outcome = mine(table.pipeline)
     assert (outcome.partition, outcome.report.is_file()) == ("2024-04", True)
     mine(table.pipeline, "2024-03")
-    assert where(table.root, "SECRET-1", SECRET) == []
+    assert files_with(table.root, "SECRET-1", SECRET) == []
     assert counts(table.root) == (91, 90, 1, 1)
 
 
 def test_a_forgotten_record_without_a_time_stays_out(table: Table, mine: Mine) -> None:
     write(table, with_secret(opened="some day"))
     mine(table.pipeline)
-    assert len(where(table.root, "SECRET-1", SECRET)) >= 2
-    told = forget(table.root, "SECRET-1")
-    assert where(table.root, "SECRET-1", SECRET) == []
+    assert len(files_with(table.root, "SECRET-1", SECRET)) >= 2
+    told = forget(table.store, "SECRET-1", GRAPH)
+    assert files_with(table.root, "SECRET-1", SECRET) == []
     assert told.partitions == ("2024-03",)
     mine(table.pipeline)
-    assert where(table.root, "SECRET-1", SECRET) == []
+    assert files_with(table.root, "SECRET-1", SECRET) == []

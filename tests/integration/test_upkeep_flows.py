@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support import Table, tickets, write_csv
+from support.tickets import Table, tickets, write_csv
 
 from fusemine.flows.cli.main import main
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.locks import shared
+from fusemine.tasks.core.storage.locks import shared
 
 Mine = Callable[..., Any]
 

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from served import clean_environment, prefect_home
+from support.served import clean_environment, prefect_home
 
 REPOSITORY = Path(__file__).parents[2]
 

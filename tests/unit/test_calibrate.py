@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.mine.classify.evaluation.class_metrics import (
     Task,
     described,
@@ -23,7 +24,6 @@ from fusemine.tasks.mine.classify.selection.calibrate import (
     choose_kind,
     fit_calibrator,
 )
-from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.stats.target import Target
 
 Floats = NDArray[np.float64]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from incidents import incidents
+from support.incidents import incidents
 
 from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.classifier import Classifier
@@ -18,7 +19,6 @@ from fusemine.tasks.mine.classify.classify import Classification, classify
 from fusemine.tasks.mine.classify.contracts import PREDICTIONS
 from fusemine.tasks.mine.classify.refit import refit
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.core.pack.pack import pack, unpack
 
 Table = tuple[pl.DataFrame, Any]
 CASES: dict[str, dict[str, Any]] = {

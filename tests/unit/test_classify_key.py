@@ -9,11 +9,11 @@ import pytest
 
 from fusemine.tasks.core.window import WindowRules
 from fusemine.tasks.core.windowed import WindowRefs
+from fusemine.tasks.corrections.apply import Corrections
 from fusemine.tasks.embed.ad_hoc import Embedder
-from fusemine.tasks.embed.encoders.files import ModelFiles
+from fusemine.tasks.embed.encoders.models import ModelFiles
 from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.fuse.settings import FuseSettings
-from fusemine.tasks.mine.classify.corrections.apply import Corrections
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.mine.classify.task import classify_job
 

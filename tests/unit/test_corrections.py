@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusemine.tasks.clean.clean import clean
+from fusemine.tasks.clean.compute import clean
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.core.errors import SettingsError
-from fusemine.tasks.mine.classify.corrections.apply import Corrected, Corrections, correct_labels
-from fusemine.tasks.mine.classify.corrections.read import Settled, read_given, settle
+from fusemine.tasks.corrections.apply import Corrected, Corrections, correct_labels
+from fusemine.tasks.corrections.read import Settled, read_given, settle
+from fusemine.tasks.table.escaping import escape_cells, escape_ids
 from fusemine.tasks.table.roles import Columns, LabelRule
-from fusemine.tasks.table.spreadsheet import escape_cells, escape_ids
 
 Write = Callable[[str, str | bytes], Path]
 CLASSES, BINARY = LabelRule(column="l"), LabelRule(column="l", positive="present")

@@ -6,7 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from explained import (
+from hypothesis import given
+from hypothesis import strategies as st
+from support.explained import (
     BINARY,
     NUMBER,
     made,
@@ -17,9 +19,7 @@ from explained import (
     weighed,
     wide,
 )
-from hostile import HOSTILE
-from hypothesis import given
-from hypothesis import strategies as st
+from support.hostile_texts import HOSTILE
 
 from fusemine.tasks.mine.classify.explain.explain import FEATURES, VALUE, explain_rows, pick
 from fusemine.tasks.mine.classify.explain.occlusion import GAP, PIECE, SHOWN

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from explained import (
+from hypothesis import given
+from hypothesis import strategies as st
+from support.explained import (
     counted,
     made,
     model,
@@ -16,8 +18,6 @@ from explained import (
     weighed,
     wide,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.explain.importance import (
@@ -27,7 +27,7 @@ from fusemine.tasks.mine.classify.explain.importance import (
     players,
     predict_composed,
 )
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly_spaced
 
 
 def test_the_planted_column_has_the_largest_importance() -> None:
@@ -143,7 +143,7 @@ def test_rows_that_are_alike_are_predicted_once() -> None:
 
 @given(st.integers(0, 500), st.integers(1, 50))
 def test_a_sample_is_even_and_in_order(rows: int, most: int) -> None:
-    found = evenly(rows, most)
+    found = evenly_spaced(rows, most)
     assert len(set(found.tolist())) == len(found) == min(rows, most)
     if len(found) > 1:
         steps = np.diff(found)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fusemine.tasks.core.errors import QUOTED
 from fusemine.tasks.mine.classify.leakage.leakage import MOST_ROWS, RULE, leaks
 from fusemine.tasks.mine.classify.leakage.permuted import permuted
 from fusemine.tasks.mine.classify.leakage.single_features import (
@@ -23,7 +24,6 @@ from fusemine.tasks.mine.classify.leakage.single_features import (
 )
 from fusemine.tasks.stats.target import Target
 from fusemine.tasks.stats.threads import one_thread
-from fusemine.tasks.core.errors import QUOTED
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]

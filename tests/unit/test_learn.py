@@ -11,17 +11,17 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from incidents import ROWS, classified, incidents
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
+from support.incidents import ROWS, classified, incidents
 from threadpoolctl import threadpool_info
 
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import classify
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.mine.classify.splits import split_rows
-from fusemine.tasks.stats.folds import deal, with_duplicates
+from fusemine.tasks.stats.sampling import stratified_folds, with_duplicates
 from fusemine.tasks.stats.threads import one_thread
 
 
@@ -294,11 +294,11 @@ def test_every_row_is_in_one_part_and_no_test_row_is_older(
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(2, 6))
 def test_folds_deal_every_class_evenly(codes: list[int], folds: int) -> None:
     given_codes = np.array(codes, dtype=np.int64)
-    fold = deal(given_codes, folds, seed=0)
+    fold = stratified_folds(given_codes, folds, seed=0)
     for code in set(codes):
         counts = np.bincount(fold[given_codes == code], minlength=folds)
         assert counts.max() - counts.min() <= 1
-    assert fold.tolist() == deal(given_codes, folds, seed=0).tolist()
+    assert fold.tolist() == stratified_folds(given_codes, folds, seed=0).tolist()
 
 
 def test_copies_are_in_the_fold_of_their_original() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from incidents import ROWS, classified, incidents
+from support.incidents import ROWS, classified, incidents
 
 
 def test_two_rows_of_a_class_in_five_folds_are_noted() -> None:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from incidents import incidents
+from support.incidents import incidents
 
 from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.fuse.blocks import Block, fit_blocks
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import Rows
@@ -31,8 +32,7 @@ from fusemine.tasks.mine.classify.selection.combine import (
 )
 from fusemine.tasks.mine.classify.selection.trainer import Teacher
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.core.pack.pack import pack, unpack
-from fusemine.tasks.stats.target import Target, Unit
+from fusemine.tasks.stats.target import Target, TargetScaler
 
 BLOCKS = ("terms", "text", *TABLE)
 WIDE = {f"category.{name}": [f"{name} {i % 60}" for i in range(160)] for name in ("place", "kind")}
@@ -90,7 +90,9 @@ def test_numbers_of_numpy_keep_their_type() -> None:
 
 def test_settings_and_objects_of_ours_come_back() -> None:
     assert back(FuseSettings(scaling="robust")) == FuseSettings(scaling="robust")
-    assert back({"unit": Unit(2.0, float("inf"))}) == {"unit": Unit(2.0, float("inf"))}
+    assert back({"unit": TargetScaler(2.0, float("inf"))}) == {
+        "unit": TargetScaler(2.0, float("inf"))
+    }
 
 
 def test_only_what_is_needed_is_written() -> None:
@@ -197,12 +199,12 @@ def stored(value: object) -> dict[str, bytes]:
         {"object": ["subprocess.Popen", {"dict": {"args": "touch /tmp/x"}}]},
         {"object": ["os.system", {"dict": {}}]},
         {"object": ["fusemine.tasks.fuse.blocks.fit_blocks", {"dict": {}}]},
-        {"object": ["fusemine.tasks.core.locks.shared", {"dict": {}}]},
-        {"settings": ["fusemine.tasks.stats.target.Unit", {"dict": {}}]},
+        {"object": ["fusemine.tasks.core.storage.locks.shared", {"dict": {}}]},
+        {"settings": ["fusemine.tasks.stats.target.TargetScaler", {"dict": {}}]},
         {"settings": ["fusemine.tasks.fuse.settings.FuseSettings", {"dict": {"scaling": "none"}}]},
-        {"object": ["fusemine.tasks.stats.target.Unit", {"dict": {"mean": 1.0, "__class__": "x"}}]},
-        {"object": ["fusemine.tasks.fuse.tfidf.Words", {"dict": {"least": 1}}]},
-        {"object": "fusemine.tasks.stats.target.Unit"},
+        {"object": ["fusemine.tasks.stats.target.TargetScaler", {"dict": {"mean": 1.0, "__class__": "x"}}]},
+        {"object": ["fusemine.tasks.fuse.tfidf.WordTfidf", {"dict": {"min_df": 1}}]},
+        {"object": "fusemine.tasks.stats.target.TargetScaler"},
         {"array": "0"},
         {"estimator": "0"},
         {"float": "many"},

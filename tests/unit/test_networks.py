@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.mine.classify.learners.gated import Gate, fit_gated
 from fusemine.tasks.mine.classify.learners.network import (
     CLIP,
@@ -21,7 +22,6 @@ from fusemine.tasks.mine.classify.learners.network import (
 )
 from fusemine.tasks.mine.classify.learners.tabm import fit_tabm
 from fusemine.tasks.mine.classify.learners.training import Course, held_back, train
-from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.stats.fixed_batches import SIZES
 from fusemine.tasks.stats.target import Floats, Target
 

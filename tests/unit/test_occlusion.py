@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from explained import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.explained import (
     BINARY,
     WORDS,
     made,
@@ -14,8 +16,6 @@ from explained import (
     says,
     vectors_of,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.explain.explain import explain_rows

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from explained import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.explained import (
     BINARY,
     NUMBER,
     counted,
@@ -15,8 +17,6 @@ from explained import (
     weighed,
     wide,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.mine.classify.explain.explain import explain_rows
@@ -27,7 +27,7 @@ from fusemine.tasks.mine.classify.explain.shapley import (
     Explained,
     shapley,
 )
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly_spaced
 
 
 @pytest.mark.parametrize("probability", [True, False])
@@ -40,7 +40,7 @@ def test_contributions_add_up_to_the_prediction(columns: int, probability: bool)
     some = rows.take(np.array([3, 50, 50]))
     explained = explain_rows(predict, some, rows, outcome)
     predictions = outcome.values(predict(some), np.array([1, 1, 1]))
-    held_against = predict(rows.take(evenly(len(rows), BACKGROUND)))
+    held_against = predict(rows.take(evenly_spaced(len(rows), BACKGROUND)))
     base = outcome.values(held_against, np.ones(BACKGROUND, dtype=np.intp)).mean()
     for told, prediction in zip(explained, predictions, strict=True):
         assert told.prediction == pytest.approx(prediction)
@@ -63,7 +63,7 @@ def test_of_a_linear_model_the_contributions_are_known(columns: int) -> None:
     rows, weights = wide(columns), np.arange(1.0, columns + 1)
     some = rows.take(np.array([1, 2]))
     base, contributions = shapley(weighed(*weights), some, rows, NUMBER, np.zeros(2, dtype=np.intp))
-    mean = rows.take(evenly(len(rows), BACKGROUND)).numbers.mean(axis=0)
+    mean = rows.take(evenly_spaced(len(rows), BACKGROUND)).numbers.mean(axis=0)
     np.testing.assert_allclose(base, np.tile(mean @ weights, 2))
     np.testing.assert_allclose(contributions[:, 0], 0, atol=1e-12)  # there is no text
     np.testing.assert_allclose(contributions[:, 1:], (some.numbers - mean) * weights, atol=1e-12)
@@ -75,7 +75,7 @@ def test_what_two_columns_do_together_is_shared_between_them(columns: int) -> No
     one = rows.take(np.array([5]))
     both = lambda some: some.numbers[:, :1] * some.numbers[:, 1:2]  # noqa: E731
     _, contributions = shapley(both, one, rows, NUMBER, np.zeros(1, dtype=np.intp))
-    x, background = one.numbers[0], rows.take(evenly(len(rows), BACKGROUND)).numbers
+    x, background = one.numbers[0], rows.take(evenly_spaced(len(rows), BACKGROUND)).numbers
     a, b = background[:, 0], background[:, 1]
     first = ((x[0] * b - a * b).mean() + (x[0] * x[1] - a * x[1]).mean()) / 2
     assert contributions[0, 1] == pytest.approx(first)

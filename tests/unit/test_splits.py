@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from incidents import classified, incidents
+from support.incidents import classified, incidents
 
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.mine.classify.splits import Split, split_rows
-from fusemine.tasks.stats.folds import folds_of, strata
+from fusemine.tasks.stats.sampling import assign_folds, strata
 from fusemine.tasks.stats.target import Target
 
 SOME = st.lists(st.integers(0, 6), min_size=8, max_size=60)
@@ -56,7 +56,7 @@ def test_no_fold_parts_a_group_or_a_row_from_its_copy(groups: list[int], folds: 
     copies = [None if i % 4 else f"r{i // 2}" for i in range(len(groups))]
     clean = rows(list(groups), duplicate_of=copies)
     target = Target(np.arange(len(groups)) % 2, 2)
-    fold = folds_of(target, clean, folds, 0)
+    fold = assign_folds(target, clean, folds, 0)
     for group in set(groups):
         assert len(set(fold[np.array(groups) == group])) == 1
     for i, copy in enumerate(copies):
@@ -67,7 +67,7 @@ def test_a_row_without_a_group_is_a_group_of_its_own() -> None:
     clean = rows([None] * 50)
     split = split_rows(clean, ClassifySettings(split="group", test_share=0.3))
     assert len(split.test) == 15
-    fold = folds_of(Target(np.zeros(50, dtype=np.int64), 2), clean, 5, 0)
+    fold = assign_folds(Target(np.zeros(50, dtype=np.int64), 2), clean, 5, 0)
     assert np.bincount(fold).tolist() == [10] * 5
 
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fusemine.tasks.core.errors import QUOTED
 from fusemine.tasks.mine.classify.leakage.leakage import MOST_ROWS
 from fusemine.tasks.mine.classify.leakage.stated_labels import stated
 from fusemine.tasks.stats.target import Target
-from fusemine.tasks.core.errors import QUOTED
 
 Codes = NDArray[np.int64]
 NAMES = ["harmless", "serious"]

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from incidents import classified, incidents
+from support.incidents import classified, incidents
 
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.mine.classify.learners import trees

@@ -10,14 +10,11 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import ZipFile, ZipInfo
 
-from fusemine.tasks.core.errors import ModelError, quote
-from fusemine.tasks.core.pack.trusted import ESTIMATORS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from fusemine.tasks.core.errors import quote
+from fusemine.tasks.core.pack.trusted import ESTIMATORS, untrusted
 
 SCHEMA = "schema.json"
 
@@ -26,7 +23,7 @@ def _skops() -> Any:
     """skops, without its own list of trusted types, which is every estimator there is.
 
     To make that list it imports all of scikit-learn, and with it torch and pytest, which takes
-    seconds; the list of `fusemine.tasks.core.pack.trusted` is shorter, and all that is needed.
+    seconds. The list of `fusemine.tasks.core.pack.trusted` is shorter, and all that is needed.
     """
     import sklearn.utils
 
@@ -38,7 +35,7 @@ def _skops() -> Any:
     return skops.io
 
 
-# While this module is imported no other thread does so as well.
+# At the top of the module: only one thread at a time imports it.
 skops_io = _skops()
 
 
@@ -49,9 +46,7 @@ def dump(estimators: dict[str, Any]) -> bytes:
         ModelError: They are, or hold, something that could not be loaded again.
     """
     document = skops_io.dumps(estimators)
-    strange = set(skops_io.get_untrusted_types(data=document)) - ESTIMATORS
-    if strange:
-        raise _untrusted("estimators that are to be stored", strange)
+    _check_types(document, "estimators that are to be stored")
     return _same_bytes(document)
 
 
@@ -62,21 +57,27 @@ def load(document: bytes) -> dict[str, Any]:
         ModelError: They are, or hold, something that is not trusted.
     """
     from sklearn.exceptions import InconsistentVersionWarning
-    from skops.io.exceptions import UntrustedTypesFoundException
 
+    _check_types(document, "a stored model")
     with warnings.catch_warnings():
-        # Whether the version will do is for the caller to say, once and not for each object.
+        # The caller checks the version, once and not for each object.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        try:
-            loaded: dict[str, Any] = skops_io.loads(document, trusted=sorted(ESTIMATORS))
-        except UntrustedTypesFoundException as error:
-            strange = set(skops_io.get_untrusted_types(data=document)) - ESTIMATORS
-            raise _untrusted("a stored model", strange) from error
+        loaded: dict[str, Any] = skops_io.loads(document, trusted=sorted(ESTIMATORS))
     return loaded
 
 
+def _check_types(document: bytes, what: str) -> None:
+    strange = set(skops_io.get_untrusted_types(data=document)) - ESTIMATORS
+    if strange:
+        types = ", ".join(map(quote, sorted(strange)))
+        raise untrusted(
+            f"{what} with types that are not trusted: {types}",
+            "only types that fusemine.tasks.core.pack.trusted lists",
+        )
+
+
 def _same_bytes(document: bytes) -> bytes:
-    """The document without what differs from time to time: addresses of objects, and the clock."""
+    """The document without what differs between runs: addresses of objects, and the time."""
     with ZipFile(io.BytesIO(document)) as source:
         files: dict[bytes, str] = {}
         schema = _renamed(json.loads(source.read(SCHEMA)), source, files)
@@ -89,7 +90,7 @@ def _same_bytes(document: bytes) -> bytes:
 
 
 def _renamed(node: Any, source: ZipFile, files: dict[bytes, str]) -> Any:
-    """A part of the schema whose files have numbers for names, equal ones the same."""
+    """A part of the schema whose files are named by number, equal ones by the same number."""
     if isinstance(node, list):
         return [_renamed(item, source, files) for item in node]
     if not isinstance(node, dict):
@@ -101,7 +102,7 @@ def _renamed(node: Any, source: ZipFile, files: dict[bytes, str]) -> Any:
 
 
 def _content(source: ZipFile, name: str) -> bytes:
-    """An array's file, its bytes between fields, which nobody wrote, set to zero."""
+    """An array's file; the bytes between fields, which are never set, become zero."""
     import numpy as np
 
     content = source.read(name)
@@ -113,12 +114,3 @@ def _content(source: ZipFile, name: str) -> bytes:
     for field in array.dtype.names:
         clean[field] = array[field]
     return content[: len(content) - len(raw)] + raw.tobytes()
-
-
-def _untrusted(where: str, types: Iterable[str]) -> ModelError:
-    return ModelError(
-        got=f"{where} with types that are not trusted: {', '.join(map(quote, sorted(types)))}",
-        expected="only types that fusemine.tasks.core.pack.trusted lists",
-        fix="run the pipeline again: the model is then made anew; trust no file whose origin you "
-        "do not know",
-    )

@@ -1,11 +1,12 @@
 """Fitted objects as files that hold data alone: reading them runs no code of theirs.
 
 What is not an array or an estimator is JSON; arrays are safetensors; scikit-learn's estimators
-are a skops document, whose types are checked before any is made. Objects of ours are the name of
-their class and their state, and only classes that `fusemine.tasks.core.pack.trusted` lists are ever imported.
+are a skops document, whose types are checked before any is made. Objects of fusemine are the name
+of their class and their state, and only classes that are marked as storable are ever imported.
 
-In the JSON, an object with one key says what is not plain: `{"tuple": [...]}`, `{"array": "3"}`,
-`{"object": ["fusemine.tasks.fuse.blocks.Block", {...}]}` and so on. The same value gives the same bytes.
+In the JSON, an object with one key stands for what is not plain: `{"tuple": [...]}`,
+`{"array": "3"}`, `{"object": ["fusemine.tasks.fuse.blocks.B", {...}]}` and so on. Equal values give
+equal bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from fusemine.tasks.core.errors import ModelError, quote
-from fusemine.tasks.core.pack.trusted import found, name_of
+from fusemine.tasks.core.pack.trusted import class_of, name_of
 from fusemine.tasks.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ Node: TypeAlias = Any
 VERSION = 1
 TREE, ARRAYS, ESTIMATORS = "json", "safetensors", "skops"
 PLAIN = (str, int, bool, type(None))
-KINDS = {
+"""Types that JSON has itself."""
+DTYPES = {
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 }  # fmt: skip
@@ -43,7 +45,12 @@ def pack(value: object) -> dict[str, bytes]:
     """The files of a value, by their suffix: `json`, and `safetensors` and `skops` if needed.
 
     A value is None, a bool, int, float, str or array, an estimator of scikit-learn or LightGBM,
-    settings or another object of a trusted class, or a list, tuple or dict of values.
+    settings or another object of a storable class, or a list, tuple or dict of values.
+
+    >>> pack({"weights": (0.5, None)})
+    {'json': b'{"version":1,"value":{"dict":{"weights":{"tuple":[0.5,null]}}}}'}
+    >>> unpack(pack({"weights": (0.5, None)}))
+    {'weights': (0.5, None)}
 
     Raises:
         ModelError: Something in it is of another type.
@@ -74,20 +81,19 @@ def unpack(files: Mapping[str, bytes]) -> Any:
         version = tree["version"]
     if version != VERSION:
         raise _unreadable(f"version {quote(repr(version))}, where {VERSION} is known")
-    arrays: dict[str, NDArray[Any]] = {}
-    estimators: dict[str, Any] = {}
+    unpacker = _Unpacker()
     if ARRAYS in files:
         from safetensors.numpy import load
 
         with _reading("arrays"):
-            arrays = load(files[ARRAYS])
+            unpacker.arrays = load(files[ARRAYS])
     if ESTIMATORS in files:
         from fusemine.tasks.core.pack.estimators import load as load_estimators
 
         with _reading("estimators"):
-            estimators = load_estimators(files[ESTIMATORS])
+            unpacker.estimators = load_estimators(files[ESTIMATORS])
     with _reading("objects"):
-        return _Unpacker(arrays, estimators).value(tree["value"])
+        return unpacker.value(tree["value"])
 
 
 class _Packer:
@@ -121,8 +127,8 @@ class _Packer:
         return {"pairs": [[self.node(key), self.node(value)] for key, value in values.items()]}
 
     def _array(self, array: NDArray[Any], kind: str = "array") -> Node:
-        """Equal arrays are stored once; one that lies column by column is to lie so again."""
-        if array.dtype.name not in KINDS:
+        """Equal arrays are stored once; the order of an array, by row or by column, is kept."""
+        if array.dtype.name not in DTYPES:
             raise _unwritable(f"an array of {array.dtype}")
         if array.flags.f_contiguous and not array.flags.c_contiguous:
             return {"columns": self._array(array.T)}
@@ -147,10 +153,9 @@ class _Packer:
         return {"object": [name, self.node(_state(value))]}
 
     def _estimator(self, value: Any) -> str:
-        for name, known in self.estimators.items():
-            if known is value:
-                return name
-        name = str(len(self.estimators))
+        """The name of an estimator, the same whenever it is the same object."""
+        known = (name for name, estimator in self.estimators.items() if estimator is value)
+        name = next(known, str(len(self.estimators)))
         self.estimators[name] = value
         return name
 
@@ -158,22 +163,24 @@ class _Packer:
 class _Unpacker:
     """Makes a value of its JSON."""
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], estimators: dict[str, Any]) -> None:
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self.estimators: dict[str, Any] = {}
         self._readers: dict[str, Callable[[Any], Any]] = {
             "float": float,
             "tuple": lambda content: tuple(self.value(content)),
             "dict": lambda content: {key: self.value(node) for key, node in content.items()},
             "pairs": lambda content: {self.value(key): self.value(node) for key, node in content},
-            "array": lambda name: arrays[name],
-            "scalar": lambda name: arrays[name][()],
+            "array": lambda name: self.arrays[name],
+            "scalar": lambda name: self.arrays[name][()],
             "columns": lambda node: self.value(node).T,
-            "estimator": lambda name: estimators[name],
+            "estimator": lambda name: self.estimators[name],
             "settings": lambda content: _settings(content[0], self.value(content[1])),
-            "object": lambda content: _restored(found(content[0]), self.value(content[1])),
+            "object": lambda content: _restored(class_of(content[0]), self.value(content[1])),
         }
 
     def value(self, node: Node) -> Any:
-        """What this JSON stands for."""
+        """The value of this JSON."""
         if type(node) is list:
             return [item if type(item) is str else self.value(item) for item in node]
         if type(node) is not dict:
@@ -183,24 +190,22 @@ class _Unpacker:
 
 
 def _state(value: Any) -> dict[str, Any]:
-    """The state of an object of ours, without what its cached properties hold."""
-    state = value.__getstate__() or {}
-    return {k: v for k, v in state.items() if not _is_cached(type(value), k)}
-
-
-def _is_cached(kind: type, name: str) -> bool:
-    return isinstance(getattr(kind, name, None), cached_property)
+    """The state of an object, without what its cached properties hold."""
+    kind, state = type(value), value.__getstate__() or {}
+    return {
+        k: v for k, v in state.items() if not isinstance(getattr(kind, k, None), cached_property)
+    }
 
 
 def _settings(name: str, values: dict[str, Any]) -> Settings:
-    kind = found(name)
+    kind = class_of(name)
     if not issubclass(kind, Settings):
         raise _unreadable(f"settings of class {quote(name)}")
     return kind.model_validate(values)
 
 
 def _restored(kind: type, state: dict[str, Any]) -> Any:
-    """The object of this state; a frozen dataclass is made as well."""
+    """The object of this state; a frozen dataclass too."""
     value: Any = object.__new__(kind)
     if hasattr(value, "__setstate__"):
         value.__setstate__(state)
@@ -213,7 +218,7 @@ def _restored(kind: type, state: dict[str, Any]) -> Any:
 
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
-    """Whatever goes wrong within is the file's fault, and said as an error of ours."""
+    """Any error within the block is one in the file."""
     try:
         yield
     except ModelError:
@@ -234,7 +239,6 @@ def _unreadable(what: str) -> ModelError:
 def _unwritable(what: str) -> ModelError:
     return ModelError(
         got=f"{what} in a model that is to be stored",
-        expected="plain values, arrays, estimators, and objects of the classes that "
-        "fusemine.tasks.core.pack.trusted lists",
+        expected="plain values, arrays, estimators, and objects of classes marked as storable",
         fix="this is a fault in fusemine; please report it",
     )

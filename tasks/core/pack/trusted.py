@@ -1,4 +1,4 @@
-"""What a stored object may be made of: classes of ours that are marked, and listed estimators."""
+"""What a stored object may be made of: classes marked as storable, and listed estimators."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ESTIMATORS = frozenset(
 
 
 def storable(kind: type[Class]) -> type[Class]:
-    """Mark a class of ours whose objects may be stored and made again from what was stored."""
+    """Mark a class of fusemine whose objects may be stored, and made again from what was stored."""
     kind.__storable__ = kind.__qualname__  # type: ignore[attr-defined]
     return kind
 
@@ -63,23 +63,31 @@ def name_of(kind: type) -> str | None:
     return f"{kind.__module__}.{kind.__qualname__}" if _is_storable(kind) else None
 
 
-def found(name: str) -> type:
+def class_of(name: str) -> type:
     """The class of this name.
 
     Raises:
-        ModelError: It is none of ours that may be stored.
+        ModelError: It is no class of fusemine that may be stored.
     """
     module, _, attribute = name.rpartition(".")
     ours = module.startswith(_OURS) and find_spec(module) is not None
     kind = getattr(import_module(module), attribute, None) if ours else None
     if not isinstance(kind, type) or not _is_storable(kind):
-        raise ModelError(
-            got=f"a stored model with an object of class '{quote(name)}'",
-            expected="a class of fusemine that is marked as storable",
-            fix="run the pipeline again: the model is then made anew; trust no file whose origin "
-            "you do not know",
+        raise untrusted(
+            f"a stored model with an object of class '{quote(name)}'",
+            "a class of fusemine that is marked as storable",
         )
     return kind
+
+
+def untrusted(got: str, expected: str) -> ModelError:
+    """The error of a file with something that may not be in it."""
+    return ModelError(
+        got=got,
+        expected=expected,
+        fix="run the pipeline again: the model is then made anew; trust no file whose origin you "
+        "do not know",
+    )
 
 
 def _is_storable(kind: type) -> bool:

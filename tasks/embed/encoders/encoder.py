@@ -1,4 +1,4 @@
-"""What the engine asks of an encoder, whatever computes the vectors."""
+"""What an encoder is: the protocol that every kind follows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from fusemine.tasks.core.errors import ModelError
-
 if TYPE_CHECKING:
     import numpy as np
 
-Tell = Callable[[int, int], None]
-"""Told of pieces and tokens as soon as they are computed."""
+Advance = Callable[[int, int], None]
+"""Called with how many more texts, or pieces of texts, are done, and how many tokens they took."""
+
+
+def no_progress(_texts: int, _tokens: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +58,16 @@ class Encoder(Protocol):
     def prepare(self, texts: Sequence[str]) -> Prepared:
         """Cut and tokenise; may run while another call computes."""
 
-    def encode(self, prepared: Prepared, tell: Tell) -> np.ndarray:
+    def encode(self, prepared: Prepared, advance: Advance = no_progress) -> np.ndarray:
         """Vectors of the pieces, float32 of shape (pieces, dimension), of any length."""
-
-
-def check_finite(vectors: np.ndarray) -> None:
-    """Refuse vectors that are not numbers.
-
-    Raises:
-        ModelError: One is not finite.
-    """
-    import numpy as np
-
-    if not np.isfinite(vectors).all():
-        raise ModelError(
-            got="vectors that are not finite",
-            expected="a model whose weights are intact, at a precision that they fit",
-            fix="fetch the model again, or set embed.precision to float32",
-        )
 
 
 def decodable(text: str) -> str:
     """The text with question marks for unpaired surrogates, which no tokenizer and no server takes.
 
     They come from sources that cut texts in the middle of a character.
+
+    >>> decodable("caf\\u00e9 \\ud83d")
+    'café ?'
     """
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 """A range of characters: the first, and the one after the last."""
 
-# A token of more characters than this, on average, is no language; what is beyond is not read.
+# Texts of more characters per token are no language; what is beyond is not read.
 CHARACTERS_PER_TOKEN = 64
-# A sentence's end is looked for in this share of a piece, from its end on.
+# A sentence has to end within this last share of a piece for the piece to end there.
 _LOOK_BACK = 0.3
 _SENTENCE_ENDS = ".!?…。！？\n"
 
 
 def readable(text: str, max_tokens: int, settings: EmbedSettings) -> str:
-    """As much of a text as can matter, so that a huge one costs no more than a long one."""
+    """As much of a text as can matter, so that a huge one costs no more than a long one.
+
+    Args:
+        text: The text.
+        max_tokens: Tokens that the encoder reads at once.
+        settings: How long texts are read.
+    """
     pieces = 1 if settings.long_text == "truncate" else settings.max_pieces
     return text[: CHARACTERS_PER_TOKEN * max_tokens * pieces]
 
@@ -40,6 +46,12 @@ def cut(text: str, tokens: Sequence[Span], size: int, settings: EmbedSettings) -
         tokens: The characters of each of its tokens.
         size: Tokens in a piece.
         settings: How to cut.
+
+    >>> from fusemine.tasks.embed.settings import EmbedSettings
+    >>> spans = [(0, 3), (4, 7), (7, 8), (9, 14), (15, 19), (20, 24)]
+    >>> settings = EmbedSettings(long_text="mean", overlap_tokens=0)
+    >>> cut("one two. three four five", spans, 4, settings)
+    ['one two.', 'three four five']
     """
     if settings.long_text == "truncate":
         return [text]

@@ -50,7 +50,7 @@ class FastTokenizer:
 
     def __init__(self, path: Path, specials: bool = True) -> None:
         self.inner = _load(path)
-        self._path, self._adds = path, specials
+        self._path, self._add_specials = path, specials
         whole = self.inner.encode("a", add_special_tokens=specials)
         marks = whole.special_tokens_mask if specials else [0] * len(whole.ids)
         last = max((n for n, mark in enumerate(marks) if not mark), default=-1)
@@ -59,8 +59,8 @@ class FastTokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """See the protocol."""
-        found = self.inner.encode_batch_fast(list(texts), add_special_tokens=self._adds)
-        return [one.ids for one in found]
+        encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=self._add_specials)
+        return [encoding.ids for encoding in encodings]
 
     def spans(self, text: str) -> list[Span]:
         """See the protocol."""
@@ -71,7 +71,7 @@ class FastTokenizer:
 
         Args:
             tokens: How many have one.
-            of: What has them, to follow the tokenizer's highest id in a sentence.
+            of: What has them; in the message it follows the tokenizer's highest id.
 
         Raises:
             ModelError: It does.
@@ -85,8 +85,8 @@ class FastTokenizer:
             )
 
 
-class Reader:
-    """Reads texts as an encoder wants them.
+class Preprocessor:
+    """Tokenises texts, and cuts those that are longer than an encoder reads.
 
     Args:
         tokenizer: The model's.
@@ -102,7 +102,7 @@ class Reader:
         self._max_tokens, self._prompt = max_tokens, prompt
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
-        """Tokenise texts and cut the long ones; see `fusemine.tasks.embed.encoders.encoder.Encoder`."""
+        """Tokenise texts and cut the long ones; see `Encoder`."""
         whole = [decodable(text) for text in texts]
         if self._max_tokens is None:
             ids = self._ids(whole)
@@ -111,23 +111,23 @@ class Reader:
         return self._cut(whole, self._max_tokens)
 
     def _cut(self, texts: list[str], limit: int) -> Prepared:
-        read = [readable(text, limit, self._settings) for text in texts]
-        ids = self._ids(read)
-        # Of a text that is not even tokenised to its end, at least one more than fit.
+        heads = [readable(text, limit, self._settings) for text in texts]
+        ids = self._ids(heads)
+        # A text that is not even tokenised to its end counts as at least one token too long.
         tokens = [
-            max(len(found), limit + 1) if len(part) < len(text) else len(found)
-            for found, part, text in zip(ids, read, texts, strict=True)
+            max(len(known), limit + 1) if len(head) < len(text) else len(known)
+            for known, head, text in zip(ids, heads, texts, strict=True)
         ]
         pieces: list[str] = []
         owners: list[int] = []
-        cut_ids: list[list[int]] = []
-        for number, text in enumerate(read):
+        piece_ids: list[list[int]] = []
+        for number, head in enumerate(heads):
             is_cut = tokens[number] > limit and self._settings.long_text != "truncate"
-            found = self._pieces(text, limit) if is_cut else [text]
-            pieces += found
-            owners += [number] * len(found)
-            cut_ids += self._ids(found) if is_cut else [ids[number]]
-        kept = [self._truncated(found, limit) for found in cut_ids]
+            parts = self._pieces(head, limit) if is_cut else [head]
+            pieces += parts
+            owners += [number] * len(parts)
+            piece_ids += self._ids(parts) if is_cut else [ids[number]]
+        kept = [self._truncated(one, limit) for one in piece_ids]
         return Prepared(pieces, owners, list(map(len, kept)), tokens, kept)
 
     def _pieces(self, text: str, limit: int) -> list[str]:
@@ -140,10 +140,8 @@ class Reader:
         return self._tokenizer.ids([self._prompt + text for text in texts])
 
     def _truncated(self, ids: list[int], limit: int) -> list[int]:
-        if len(ids) <= limit:
-            return ids
         end = self._tokenizer.end
-        return [*ids[: limit - len(end)], *end]
+        return ids if len(ids) <= limit else [*ids[: limit - len(end)], *end]
 
 
 def _load(path: Path) -> Any:

@@ -10,14 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+import torch
+
+from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.storage.locks import acquire
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Workers:
+class WorkerPool:
     """Threads that compute one batch each.
 
     On the CPU torch computes each batch with one thread: threads that share a batch wait for each
@@ -26,36 +31,36 @@ class Workers:
 
     Args:
         device: A resolved device.
+
+    Attributes:
+        size: How many batches are computed at a time.
     """
 
     def __init__(self, device: str) -> None:
+        self.size = 1
         self._on_cpu = device == "cpu"
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> WorkerPool:
         if self._on_cpu:
-            import torch
-
             self._threads = torch.get_num_threads()
             self._presence = Presence()
-            number = max(1, self._threads // self._presence.processes())
-            self._pool = ThreadPoolExecutor(number, "embed", torch.set_num_threads, (1,))
+            self.size = max(1, self._threads // self._presence.processes())
+            self._pool = ThreadPoolExecutor(self.size, "embed", torch.set_num_threads, (1,))
         return self
 
-    def map(self, compute: Callable[[Item], Result], batches: Sequence[Item]) -> Iterator[Result]:
+    def map(self, compute: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
         """The results in the order of the batches, each as soon as it is its turn."""
         return self._pool.map(compute, batches) if self._on_cpu else map(compute, batches)
 
     def __exit__(self, *_: object) -> None:
         if self._on_cpu:
-            import torch
-
             self._pool.shutdown(cancel_futures=True)
             self._presence.end()
             torch.set_num_threads(self._threads)
 
 
 class Presence:
-    """Says to other processes of this user that this one computes, for as long as it lives."""
+    """Shows other processes of this user that this one computes, for as long as it lives."""
 
     def __init__(self) -> None:
         base = Path(os.environ.get("FUSEMINE_LOCK_DIR") or tempfile.gettempdir())
@@ -74,7 +79,7 @@ class Presence:
         return 1 + sum(map(_is_alive, others))
 
     def end(self) -> None:
-        """Say that this process computes no more."""
+        """Show that this process computes no more."""
         if self._file is not None:
             with suppress(OSError):
                 Path(self._file.name).unlink()
@@ -83,10 +88,8 @@ class Presence:
 
 def _is_alive(path: Path) -> bool:
     """Whether the process that a file stands for holds its lock."""
-    with suppress(OSError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with suppress(OSError, SettingsError), path.open("rb") as file:
+        if not acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path):
             return True
         path.unlink()
     return False

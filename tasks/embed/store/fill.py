@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.embed.encoders.encoder import Encoder, Prepared, Tell, check_finite
 from fusemine.tasks.embed.encoders.pieces import pool
 from fusemine.tasks.embed.languages import languages_of
 from fusemine.tasks.embed.store.space import Facts, read_facts, write_facts
@@ -18,7 +17,7 @@ from fusemine.tasks.embed.store.space import Facts, read_facts, write_facts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.embed.encoders.encoder import Advance, Encoder, Prepared
     from fusemine.tasks.embed.settings import EmbedSettings
     from fusemine.tasks.embed.store.store import Claims, EmbeddingStore
 
@@ -34,25 +33,21 @@ class Engine:
 
     Args:
         load: Gives the encoder; called only if a text is not stored yet, or nothing is.
-        store: Where vectors are looked up and kept.
-        place: The pipeline's store, which that is part of.
-        space: Name of the space there.
+        vectors: Where vectors are looked up and kept.
         settings: How texts become vectors.
         precision: Of the computation, as resolved.
         languages: What the encoder reads, as ISO 639 codes; none if it is not known or any.
     """
 
     load: Callable[[], Encoder]
-    store: EmbeddingStore
-    place: Store
-    space: str
+    vectors: EmbeddingStore
     settings: EmbedSettings
     precision: str
     languages: tuple[str, ...] = ()
 
     def facts(self) -> Facts:
         """What the vectors are; loads the encoder if that was never written down."""
-        return read_facts(self.place, self.space) or self.describe(self.load())
+        return read_facts(self.vectors.store, self.vectors.space) or self.describe(self.load())
 
     def describe(self, encoder: Encoder) -> Facts:
         """Write down what the vectors of an encoder are.
@@ -68,7 +63,7 @@ class Engine:
             max_tokens=encoder.max_tokens,
             settings=self.settings.key_values(),
         )
-        known = read_facts(self.place, self.space)
+        known = read_facts(self.vectors.store, self.vectors.space)
         if known is not None and known.dimension != facts.dimension:
             raise ModelError(
                 got=f"vectors of length {facts.dimension} from {facts.model}, whose stored ones "
@@ -77,26 +72,11 @@ class Engine:
                 fix="give the other model another name in embed.model",
             )
         if known != facts:
-            write_facts(self.place, self.space, facts)
+            write_facts(self.vectors.store, self.vectors.space, facts)
         return facts
 
 
-class _Shard(NamedTuple):
-    """Numbers of the texts of a shard, and how many of them were missing at first."""
-
-    texts: np.ndarray
-    missing: int
-
-
-class _Begun(NamedTuple):
-    """A shard, the texts of it that are to be computed, and their tokens and languages."""
-
-    shard: _Shard
-    todo: np.ndarray
-    prepared: Future[tuple[Prepared, list[str]]]
-
-
-def fill(texts: Sequence[str], keys: np.ndarray, engine: Engine, tell: Tell) -> int:
+def fill(texts: Sequence[str], keys: np.ndarray, engine: Engine, advance: Advance) -> int:
     """Compute and store those texts that the store lacks.
 
     Shards depend on the texts alone. A process claims each shard that it computes; what another
@@ -104,26 +84,26 @@ def fill(texts: Sequence[str], keys: np.ndarray, engine: Engine, tell: Tell) -> 
 
     Args:
         texts: Distinct texts.
-        keys: Their hashes, of shape (texts, 2).
+        keys: Their hashes, S16 of shape (texts,).
         engine: How to embed.
-        tell: Told of texts and tokens as soon as they are found or computed.
+        advance: Called with texts and tokens as soon as they are found or computed.
 
     Returns:
         How many texts were computed.
     """
-    missing = ~engine.store.has(keys)
-    tell(int((~missing).sum()), 0)
+    missing = ~engine.vectors.has(keys)
+    advance(int((~missing).sum()), 0)
     if not missing.any():
         return 0
     encoder = engine.load()
     engine.describe(encoder)
-    shards = (_Shard(numbers, int(missing[numbers].sum())) for numbers in _shards(texts))
-    with engine.store.claims() as claims, ThreadPoolExecutor(1, "prepare") as ahead:
-        filling = _Filling(texts, keys, engine, encoder, claims, ahead, tell)
-        return filling.run([shard for shard in shards if shard.missing])
+    with engine.vectors.claims() as claims, ThreadPoolExecutor(1, "prepare") as executor:
+        work = _Fill(texts, keys, missing, engine, encoder, claims, executor, advance)
+        return work.run([numbers for numbers in _shards(texts) if missing[numbers].any()])
 
 
 def _shards(texts: Sequence[str]) -> Iterator[np.ndarray]:
+    """The numbers of each shard's texts."""
     first, characters = 0, 0
     for number, text in enumerate(texts):
         full = number - first == SHARD_TEXTS or characters + len(text) > SHARD_CHARACTERS
@@ -135,87 +115,103 @@ def _shards(texts: Sequence[str]) -> Iterator[np.ndarray]:
         yield np.arange(first, len(texts))
 
 
-class _Filling:
+class _Started(NamedTuple):
+    """A shard that is being tokenised.
+
+    Args:
+        shard: The numbers of its texts.
+        todo: Those that are to be computed.
+        prepared: Their tokens and languages.
+    """
+
+    shard: np.ndarray
+    todo: np.ndarray
+    prepared: Future[tuple[Prepared, list[str]]]
+
+
+@dataclass
+class _Fill:
     """One pass over the shards; the next one is tokenised while one is computed."""
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        keys: np.ndarray,
-        engine: Engine,
-        encoder: Encoder,
-        claims: Claims,
-        ahead: Executor,
-        tell: Tell,
-    ) -> None:
-        self._texts, self._keys, self._tell = texts, keys, tell
-        self._engine, self._store, self._encoder = engine, engine.store, encoder
-        self._claims, self._ahead = claims, ahead
-        self._taken: list[_Begun] = []
-        self._computed = 0
+    texts: Sequence[str]
+    keys: np.ndarray
+    missing: np.ndarray
+    engine: Engine
+    encoder: Encoder
+    claims: Claims
+    executor: Executor
+    advance: Advance
+    computed: int = 0
 
-    def run(self, shards: list[_Shard]) -> int:
+    def run(self, shards: list[np.ndarray]) -> int:
         """Compute the shards; how many texts that were."""
-        ahead: deque[_Begun] = deque()
-        for shard in shards:
-            ahead.append(self._begin(shard))
-            if len(ahead) > 1:
-                self._finish_if_free(ahead.popleft())
-        while ahead:
-            self._finish_if_free(ahead.popleft())
+        deferred = []
+        for started in self._start_ahead(shards):
+            if self.claims.take(self.keys[started.shard]):
+                self._finish(started)
+            else:
+                deferred.append(started)
         # Without a claim of its own, so that no two processes wait for each other.
-        for begun in self._taken:
-            self._claims.take(self._keys[begun.shard.texts], wait=True)
-            self._finish(begun)
-        return self._computed
+        for started in deferred:
+            self.claims.take(self.keys[started.shard], wait=True)
+            self._finish(started)
+        return self.computed
 
-    def _begin(self, shard: _Shard) -> _Begun:
+    def _start_ahead(self, shards: list[np.ndarray]) -> Iterator[_Started]:
+        """The shards in order, each with the next one started behind it."""
+        ahead: deque[_Started] = deque()
+        for shard in shards:
+            ahead.append(self._start(shard))
+            if len(ahead) > 1:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _start(self, shard: np.ndarray) -> _Started:
         """Tokenise in the background what is missing of a shard."""
-        todo = self._missing(shard.texts)
-        if len(todo) and not self._encoder.invariant:
-            todo = shard.texts  # in the same batches as ever, for the same vectors
-        texts = [self._texts[number] for number in todo]
-        return _Begun(shard, todo, self._ahead.submit(self._prepare, texts))
+        todo = self._still_missing(shard)
+        if len(todo) and not self.encoder.invariant:
+            todo = shard  # in the same batches as ever, for the same vectors
+        texts = [self.texts[number] for number in todo]
+        return _Started(shard, todo, self.executor.submit(self._prepare, texts))
 
-    def _missing(self, texts: np.ndarray) -> np.ndarray:
-        self._store.refresh()
-        return np.asarray(texts[~self._store.has(self._keys[texts])])
-
-    def _finish_if_free(self, begun: _Begun) -> None:
-        """Claim a shard and compute it; if another process has it, leave it for later."""
-        if self._claims.take(self._keys[begun.shard.texts]):
-            self._finish(begun)
-        else:
-            self._taken.append(begun)
+    def _still_missing(self, numbers: np.ndarray) -> np.ndarray:
+        self.engine.vectors.refresh()
+        return np.asarray(numbers[~self.engine.vectors.has(self.keys[numbers])])
 
     def _prepare(self, texts: list[str]) -> tuple[Prepared, list[str]]:
-        prepared = self._encoder.prepare(texts)
-        told = languages_of(texts) if self._engine.languages else [""] * len(texts)
-        return prepared, told
+        prepared = self.encoder.prepare(texts)
+        return prepared, languages_of(texts) if self.engine.languages else [""] * len(texts)
 
-    def _finish(self, begun: _Begun) -> None:
-        if len(self._missing(begun.todo)):
-            prepared, languages = begun.prepared.result()
-            progress = _Scaled(self._tell, begun.shard.missing, len(prepared.pieces))
-            vectors = self._encoder.encode(prepared, progress)
-            check_finite(vectors)
-            matrix = pool(vectors, prepared.owners, prepared.sizes, self._engine.settings)
-            self._store.add(self._keys[begun.todo], matrix, prepared.tokens, languages)
-            self._computed += len(begun.todo)
+    def _finish(self, started: _Started) -> None:
+        """Compute and store a claimed shard, unless another process has done so by now."""
+        missing = int(self.missing[started.shard].sum())
+        if len(self._still_missing(started.todo)):
+            prepared, languages = started.prepared.result()
+            progress = _TextProgress(self.advance, missing, len(prepared.pieces))
+            vectors = self.encoder.encode(prepared, progress)
+            if not np.isfinite(vectors).all():
+                raise ModelError(
+                    got="vectors that are not finite",
+                    expected="a model whose weights are intact, at a precision that they fit",
+                    fix="fetch the model again, or set embed.precision to float32",
+                )
+            matrix = pool(vectors, prepared.owners, prepared.sizes, self.engine.settings)
+            self.engine.vectors.add(self.keys[started.todo], matrix, prepared.tokens, languages)
+            self.computed += len(started.todo)
         else:
-            self._tell(begun.shard.missing, 0)
-        self._claims.release(self._keys[begun.shard.texts])
+            self.advance(missing, 0)
+        self.claims.release(self.keys[started.shard])
 
 
-class _Scaled:
-    """Tells of texts where pieces are computed, so that each missing text is told of once."""
+class _TextProgress:
+    """Turns progress in pieces into progress in texts, so that each missing text counts once."""
 
-    def __init__(self, tell: Tell, texts: int, pieces: int) -> None:
-        self._tell, self._texts, self._pieces = tell, texts, pieces
-        self._done = self._told = 0
+    def __init__(self, advance: Advance, texts: int, pieces: int) -> None:
+        self._advance, self._texts, self._pieces = advance, texts, pieces
+        self._pieces_done = self._texts_done = 0
 
     def __call__(self, pieces: int, tokens: int) -> None:
-        self._done += pieces
-        reached = self._done * self._texts // self._pieces
-        self._tell(reached - self._told, tokens)
-        self._told = reached
+        self._pieces_done += pieces
+        reached = self._pieces_done * self._texts // self._pieces
+        self._advance(reached - self._texts_done, tokens)
+        self._texts_done = reached

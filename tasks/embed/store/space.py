@@ -1,23 +1,26 @@
-"""A space of the embedding store: what its vectors are, and how it was used."""
+"""A space of the embedding store: its name, what its vectors are, and how it was used."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
+
+from fusemine.tasks.embed.encoders.kinds import earlier_keys, space_key
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
+    from fusemine.tasks.embed.encoders.models import ModelFiles
+    from fusemine.tasks.embed.settings import EmbedSettings
 
 STORE = "store"
 """Where the spaces are below the root."""
 FACTS, USE = "space.json", "use.json"
-_TRIES = 5
+_ATTEMPTS = 5
 
 
-class Facts(BaseModel):
+class Facts(BaseModel, frozen=True):
     """What the vectors of a space are.
 
     Args:
@@ -29,8 +32,6 @@ class Facts(BaseModel):
         settings: The settings that change a vector.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     model: str
     path: str
     precision: str
@@ -39,14 +40,47 @@ class Facts(BaseModel):
     settings: dict[str, Any]
 
 
-class Use(BaseModel):
-    """How a space was used so far: texts that were looked for, those that were there, and when."""
+class Use(BaseModel, frozen=True):
+    """How a space was used so far.
 
-    model_config = ConfigDict(frozen=True)
+    Args:
+        texts: Texts that were looked up.
+        hits: Those of them that were there.
+        at: When one was last looked up.
+    """
 
     texts: int = 0
     hits: int = 0
     at: datetime | None = None
+
+
+def space_of(settings: EmbedSettings, model: ModelFiles, precision: str) -> str:
+    """The name of the space that a run would read and fill.
+
+    Args:
+        settings: How texts become vectors.
+        model: The encoder.
+        precision: Of the computation, as resolved; `auto` may mean another one elsewhere.
+    """
+    return f"{STORE}/{space_key(model.kind, _values(settings, precision), model.fingerprint)}"
+
+
+def adopt(store: Store, settings: EmbedSettings, model: ModelFiles, precision: str) -> None:
+    """Take over the space in which an earlier version of fusemine kept the same vectors.
+
+    A space of the present name stays, and an earlier one beside it too.
+    """
+    name, folders = space_of(settings, model, precision), store.folders(STORE)
+    if name.removeprefix(f"{STORE}/") in folders:
+        return
+    keys = earlier_keys(model.kind, _values(settings, precision), model.fingerprint)
+    earlier = next((key for key in keys if key in folders), None)
+    if earlier is not None:
+        store.rename(f"{STORE}/{earlier}", name)
+
+
+def _values(settings: EmbedSettings, precision: str) -> dict[str, Any]:
+    return {**settings.key_values(), "precision": precision}
 
 
 def read_facts(store: Store, space: str) -> Facts | None:
@@ -64,16 +98,16 @@ def write_facts(store: Store, space: str, facts: Facts) -> None:
 
 def read_use(store: Store, space: str) -> Use:
     """How a space was used; not at all, as far as nothing can be read."""
-    return _use_of(_stored(store, space))
+    return _use_of(_stored_use(store, space))
 
 
-def note_use(store: Store, space: str, texts: int, hits: int) -> None:
-    """Add a look for so many texts, of which so many were there.
+def add_use(store: Store, space: str, texts: int, hits: int) -> None:
+    """Count so many texts that were looked up, and so many of them that were there.
 
-    Where other processes do the same all the time it is left out: nothing rests on it.
+    If other processes write at the same time again and again it is left out: nothing rests on it.
     """
-    for _ in range(_TRIES):
-        before = _stored(store, space)
+    for _ in range(_ATTEMPTS):
+        before = _stored_use(store, space)
         use = _use_of(before)
         after = Use(texts=use.texts + texts, hits=use.hits + hits, at=datetime.now(UTC))
         name, content = f"{space}/{USE}", after.model_dump_json().encode()
@@ -81,7 +115,7 @@ def note_use(store: Store, space: str, texts: int, hits: int) -> None:
             return
 
 
-def _stored(store: Store, space: str) -> bytes | None:
+def _stored_use(store: Store, space: str) -> bytes | None:
     try:
         return store.read(f"{space}/{USE}")
     except FileNotFoundError:
@@ -90,6 +124,6 @@ def _stored(store: Store, space: str) -> bytes | None:
 
 def _use_of(stored: bytes | None) -> Use:
     try:
-        return Use.model_validate(json.loads(stored)) if stored else Use()
-    except ValueError:
+        return Use.model_validate_json(stored) if stored else Use()
+    except ValidationError:
         return Use()

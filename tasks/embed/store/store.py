@@ -2,7 +2,7 @@
 
 One folder per space (model and settings that change a vector). Part files never change: processes
 add parts and compact small ones into larger ones, so that any number of them can read and fill a
-space at once. Only the hashes of a space are held in memory; vectors are read from the row groups
+space at once. Only the keys of a space are held in memory; vectors are read from the row groups
 that hold them.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -19,15 +18,16 @@ import pyarrow as pa
 
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.core.storage.locks import acquire
 from fusemine.tasks.core.vectors import unit
-from fusemine.tasks.embed.contracts import STORE
+from fusemine.tasks.embed.contracts import STORED_VECTORS
 from fusemine.tasks.embed.store import parts
-from fusemine.tasks.embed.store.parts import Part
+from fusemine.tasks.embed.store.parts import KEY_BYTES, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
 
 _CLAIMS = ".claims"
 _COMPACTION = ".compaction"
@@ -36,28 +36,27 @@ _ROUNDING = 1e-3
 # A place is a part's number and a row's number in one integer.
 _ROW_BITS = 32
 _ROW = (1 << _ROW_BITS) - 1
-_NO_KEYS = np.empty((0, 2), np.uint64)
 
 
 def text_hash(text: str) -> bytes:
     """What a text is stored under: 16 bytes."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 def keys_of(texts: Sequence[str]) -> np.ndarray:
-    """The hashes of texts, uint64 of shape (texts, 2)."""
-    return parts.as_keys(b"".join(map(text_hash, texts)))
+    """The hashes of texts, S16 of shape (texts,)."""
+    return np.frombuffer(b"".join(map(text_hash, texts)), f"S{KEY_BYTES}")
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredVectors:
     """What the store has of some texts.
 
     Args:
         known: Whether it has each text, of shape (texts,).
         matrix: Their vectors in the stored dtype, of shape (texts, dimension); zero where unknown.
         tokens: Their tokens before any cut, of shape (texts,).
-        languages: Their languages, empty where untold.
+        languages: Their languages, empty where unknown.
     """
 
     known: np.ndarray
@@ -67,22 +66,26 @@ class Found:
 
 
 class EmbeddingStore:
-    """Vectors by text hash.
+    """Vectors by the keys of their texts.
 
     Args:
         store: Where it is kept.
         space: Name of the space there.
         dtype: `float16` or `float32`, of the stored vectors.
+
+    Attributes:
+        damaged: The parts that were found damaged and set aside.
     """
 
     def __init__(self, store: Store, space: str, dtype: str = "float16") -> None:
-        self._store, self._space = store, space
+        self.store, self.space = store, space
+        self.damaged: list[str] = []
         self._dtype = dtype
         self._parts: dict[int, Part] = {}
         self._opened = 0
-        self._keys = _NO_KEYS
+        # The index, in the order of the keys.
+        self._keys = keys_of([])
         self._places = np.empty(0, np.int64)
-        self.damaged: list[str] = []
         self.refresh()
 
     @property
@@ -97,7 +100,7 @@ class EmbeddingStore:
 
     def refresh(self) -> None:
         """Take in the parts that other processes have added, and drop those that are gone."""
-        names = set(parts.names(self._store, self._space))
+        names = set(parts.names(self.store, self.space))
         known = {number: part for number, part in self._parts.items() if part.name in names}
         new = sorted(names - {part.name for part in known.values()})
         if not new and len(known) == len(self._parts):
@@ -108,17 +111,30 @@ class EmbeddingStore:
         for found in map(self._open, new):
             keys.append(found)
             places.append((self._opened << _ROW_BITS) + np.arange(len(found)))
-        self._sort(np.concatenate(keys), np.concatenate(places))
+        every = np.concatenate(keys)
+        # Of a text in several parts the vector that came first stays the one: the sort is stable.
+        order = np.argsort(every, kind="stable")
+        self._keys, self._places = every[order], np.concatenate(places)[order]
 
     def has(self, keys: np.ndarray) -> np.ndarray:
-        """Whether each text is stored, of shape (keys,)."""
+        """Whether each text is stored.
+
+        Args:
+            keys: S16 of shape (texts,).
+
+        Returns:
+            bool of shape (texts,).
+        """
         return self._look_up(keys) >= 0
 
-    def fetch(self, keys: np.ndarray) -> Found:
+    def fetch(self, keys: np.ndarray) -> StoredVectors:
         """Read what is stored of some texts.
 
         A part that turns out to be damaged is set aside; one that another process has compacted
         is found again in its new place.
+
+        Args:
+            keys: S16 of shape (texts,).
         """
         while True:
             places = self._look_up(keys)
@@ -128,6 +144,7 @@ class EmbeddingStore:
                 self.refresh()
             except parts.DamagedError as error:
                 self._set_aside(error.name)
+                self.refresh()
 
     def add(
         self, keys: np.ndarray, matrix: np.ndarray, tokens: Sequence[int], languages: Sequence[str]
@@ -135,10 +152,10 @@ class EmbeddingStore:
         """Store new vectors as one part, whole or not at all; those already there stay.
 
         Args:
-            keys: Hashes of the texts, of shape (texts, 2).
+            keys: S16 of shape (texts,).
             matrix: Their unit vectors, of shape (texts, dimension).
             tokens: Their tokens before any cut.
-            languages: Their languages, empty where untold.
+            languages: Their languages, empty where unknown.
 
         Raises:
             ModelError: The vectors would lose too much in the stored dtype.
@@ -149,83 +166,68 @@ class EmbeddingStore:
         with np.errstate(over="ignore"):  # what overflows is refused below
             rounded = matrix.astype(self._dtype)
         if self._dtype != "float32":
-            self._check_rounding(matrix, rounded)
+            _check_rounding(matrix, rounded)
         table = pa.table(
             {
-                "text_hash": parts.as_column(keys),
+                "text_hash": parts.to_column(keys),
                 "embedding": vectors.to_arrow(rounded),
                 "tokens": pa.array(tokens, pa.int32()),
                 "language": pa.array(languages, pa.string()),
             }
         ).filter(pa.array(new))
-        STORE.check(table)
+        STORED_VECTORS.check(table)
         typed = table.replace_schema_metadata({"dtype": self._dtype})
-        parts.write(self._store, self._space, [typed])
+        parts.write(self.store, self.space, [typed])
         self.refresh()
 
     def compact(self) -> None:
-        """Merge small parts into larger ones, unless another process is at it."""
-        with self._locked() as alone:
-            if not alone:
-                return
-            self.refresh()
-            for group in parts.to_merge(self._parts):
-                self._merge(group)
+        """Merge small parts into larger ones, unless another process does so already."""
+        if not parts.to_merge(self._parts):
+            return
+        path = self.store.lock_file(f"{self.space}/{_COMPACTION}")
+        with path.open("ab") as file:
+            if acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path):
+                self.refresh()
+                for group in parts.to_merge(self._parts):
+                    self._merge(group)
         self.refresh()
 
     def claims(self) -> Claims:
         """Claims of this process on texts that it is about to embed."""
-        return Claims(self._store.lock_file(f"{self._space}/{_CLAIMS}").open("ab"))
+        return Claims(self.store.lock_file(f"{self.space}/{_CLAIMS}").open("ab"))
 
     def _open(self, name: str) -> np.ndarray:
-        """Take in a part under a new number; its hashes, none if it is damaged or gone again."""
+        """Take in a part under a new number; its keys, none if it is damaged or gone again."""
         self._opened += 1
         try:
-            part = Part(self._store, name)
+            part = Part(self.store, name)
             keys = part.keys()
         except FileNotFoundError:
-            return _NO_KEYS
+            return keys_of([])
         except parts.DamagedError as error:
-            self._note_damage(error.name)
-            return _NO_KEYS
+            self._set_aside(error.name)
+            return keys_of([])
         self._parts[self._opened] = part
         return keys
 
-    def _sort(self, keys: np.ndarray, places: np.ndarray) -> None:
-        """The index: of a text in several parts, the vector that came first stays the one."""
-        order = np.lexsort((keys[:, 1], keys[:, 0]))
-        self._keys, self._places = keys[order], places[order]
-
     def _set_aside(self, name: str) -> None:
-        self._note_damage(name)
-        self.refresh()
-
-    def _note_damage(self, name: str) -> None:
         self.damaged.append(name)
-        self._store.set_aside(name)
+        self.store.set_aside(name)
 
     def _look_up(self, keys: np.ndarray) -> np.ndarray:
         """The place of each text, part number and row in one integer, or -1."""
-        high, low = self._keys[:, 0], self._keys[:, 1]
-        at = np.searchsorted(high, keys[:, 0])
-        found = np.full(len(keys), -1, np.int64)
-        todo = np.arange(len(keys))
-        while len(todo):
-            todo = todo[at[todo] < len(high)]
-            todo = todo[high[at[todo]] == keys[todo, 0]]
-            hit = low[at[todo]] == keys[todo, 1]
-            found[todo[hit]] = self._places[at[todo[hit]]]
-            todo = todo[~hit]  # the same first half by chance: look at the next one
-            at[todo] += 1
-        return found
+        if not len(self._keys):
+            return np.full(len(keys), -1, np.int64)
+        at = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        return np.where(self._keys[at] == keys, self._places[at], -1)
 
     def _first_places(self) -> np.ndarray:
         """The place of every distinct text."""
         first = np.ones(len(self._keys), bool)
-        first[1:] = (self._keys[1:] != self._keys[:-1]).any(axis=1)
+        first[1:] = self._keys[1:] != self._keys[:-1]
         return self._places[first]
 
-    def _read(self, places: np.ndarray) -> Found:
+    def _read(self, places: np.ndarray) -> StoredVectors:
         known = places >= 0
         matrix = np.zeros((len(places), self.dimension or 0), self._dtype)
         tokens = np.zeros(len(places), np.int32)
@@ -236,7 +238,7 @@ class EmbeddingStore:
                 matrix[mine[at]] = vectors.to_numpy(table["embedding"], self._dtype)[rows]
                 tokens[mine[at]] = table["tokens"].to_numpy()[rows]
                 languages[mine[at]] = table["language"].to_numpy()[rows]
-        return Found(known, matrix, tokens, languages)
+        return StoredVectors(known, matrix, tokens, languages)
 
     def _merge(self, numbers: list[int]) -> None:
         """Write some parts as one, each text once, then remove them."""
@@ -244,37 +246,27 @@ class EmbeddingStore:
         chosen = {self._parts[n]: firsts[firsts >> _ROW_BITS == n] & _ROW for n in numbers}
         tables = (
             table.take(pa.array(rows))
-            for part, firsts in chosen.items()
-            for _, table, rows in part.read(np.sort(firsts))
+            for part, kept in chosen.items()
+            for _, table, rows in part.read(np.sort(kept))
         )
         try:
-            parts.write(self._store, self._space, tables)
+            parts.write(self.store, self.space, tables)
         except parts.DamagedError as error:
-            self._note_damage(error.name)
+            self._set_aside(error.name)
             return
         for part in chosen:
-            self._store.delete(part.name)
+            self.store.delete(part.name)
 
-    def _check_rounding(self, matrix: np.ndarray, rounded: np.ndarray) -> None:
-        exact, kept = unit(matrix), unit(rounded)
-        lost = np.where(exact.any(axis=1), 1 - (exact * kept).sum(axis=1), 0)
-        if not lost.max(initial=0) < _ROUNDING:
-            raise ModelError(
-                got=f"vectors that lose {lost.max():.2g} in cosine when stored as {self._dtype}",
-                expected=f"less than {_ROUNDING:g}",
-                fix="set embed.storage to float32",
-            )
 
-    @contextmanager
-    def _locked(self) -> Iterator[bool]:
-        """Whether this process alone may compact; the kernel frees the lock when it ends."""
-        with self._store.lock_file(f"{self._space}/{_COMPACTION}").open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+def _check_rounding(matrix: np.ndarray, rounded: np.ndarray) -> None:
+    exact, kept = unit(matrix), unit(rounded)
+    lost = np.where(exact.any(axis=1), 1 - (exact * kept).sum(axis=1), 0)
+    if not lost.max(initial=0) < _ROUNDING:
+        raise ModelError(
+            got=f"vectors that lose {lost.max():.2g} in cosine when stored as {rounded.dtype}",
+            expected=f"less than {_ROUNDING:g}",
+            fix="set embed.storage to float32",
+        )
 
 
 class Claims:
@@ -312,5 +304,5 @@ class Claims:
 
 
 def _byte(keys: np.ndarray) -> int:
-    digest = hashlib.blake2b(np.ascontiguousarray(keys).tobytes(), digest_size=5).digest()
+    digest = hashlib.blake2b(keys.tobytes(), digest_size=5).digest()
     return int.from_bytes(digest, "big")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import boolean, number, text
 from fusemine.tasks.core.stage import RowColumns, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.anomalies.contracts import ANOMALIES, BURSTS, REPEATS
 from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 

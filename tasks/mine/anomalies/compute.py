@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.artifact import MAIN, read_table
 from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.core.storage.artifact import MAIN, read_table
 from fusemine.tasks.fuse.contracts import FEATURES
-from fusemine.tasks.fuse.stored import table_block
-from fusemine.tasks.mine.anomalies.anomalies import anomalies
+from fusemine.tasks.fuse.features import table_block
+from fusemine.tasks.mine.anomalies.ranking import find_anomalies
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +27,7 @@ def run(inputs: Inputs, settings: AnomaliesSettings, progress: Progress) -> Outp
     table, names = table_block(read_table(inputs.ref("fuse"), FEATURES))
     several = len(inputs.refs("clean")) > 1
     new = (rows.clean["partition"] == inputs.partition).to_numpy() if several else None
-    found = anomalies(rows.clean, rows.matrix, table, names, settings, new, progress)
+    found = find_anomalies(rows.clean, rows.matrix, table, names, settings, new, progress)
     return Output(
         tables={MAIN: found.rows, "repeats": found.repeats, "bursts": found.bursts},
         rows_in=rows.clean.height,

@@ -23,7 +23,8 @@ ANOMALIES = Contract(
     },
 )
 
-# Rows that say the same, such as templates, junk and spam; `example` is the id of one of them.
+# Groups of rows with nearly the same text, such as templates, junk and spam; `example` is the id of
+# one of the rows.
 REPEATS = Contract(
     "repeats",
     {

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import number, text
 from fusemine.tasks.core.stage import RowColumns, Scope, Stage
-from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS, PREDICTIONS
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 STAGE = Stage(
     name="classify",
     scope=Scope.WINDOW,
     compute="fusemine.tasks.mine.classify.compute:run",
-    tables={MAIN: PREDICTIONS, "doubts": DOUBTS},
+    tables={MAIN: PREDICTIONS, "doubts": LABEL_ERRORS},
     reads=("clean", "embed"),
     settings=ClassifySettings,
     uses=("fuse", "columns.label_kind", "embed"),
     resources={
-        "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
+        "corrections": "fusemine.tasks.corrections.resource:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
         "learner": "fusemine.tasks.mine.classify.compute:provide_learner",
     },

@@ -1,4 +1,4 @@
-"""Whether the result can be trusted: the learning curve, shuffled labels, leaks, fallbacks."""
+"""Whether the result can be trusted: the learning curve, shuffled labels, leaks, and notes."""
 
 from __future__ import annotations
 
@@ -9,111 +9,106 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core.errors import quote
-from fusemine.tasks.mine.classify.evaluation.evaluate import leading, measured
-from fusemine.tasks.mine.classify.fitted import CURVE, Learnt
-from fusemine.tasks.mine.classify.leakage.leakage import RULE, leaks
-from fusemine.tasks.mine.classify.leakage.permuted import permuted
-from fusemine.tasks.mine.classify.leakage.stated_labels import stated
+from fusemine.tasks.mine.classify.evaluation.class_metrics import with_intervals
+from fusemine.tasks.mine.classify.evaluation.evaluate import leading_metric, measure_test_rows
+from fusemine.tasks.mine.classify.fitted import CURVE, FittedResult
+from fusemine.tasks.mine.classify.leakage.leaking_columns import RULE, find_leaks
+from fusemine.tasks.mine.classify.leakage.shuffled_labels import score_shuffled
+from fusemine.tasks.mine.classify.leakage.stated_labels import find_stated_labels
 from fusemine.tasks.mine.classify.selection.candidates import (
-    SPOKEN,
-    USUAL,
+    DEFAULT_LEARNERS,
+    LEARNERS,
     Spec,
     baseline,
-    usual_learners,
+    default_learners,
 )
-from fusemine.tasks.stats.folds import deal, strata
+from fusemine.tasks.stats.intervals import percent
+from fusemine.tasks.stats.sampling import strata, stratified_folds
 from fusemine.tasks.table.roles import CATEGORY, NUMBER
-from fusemine.tasks.text.sentences import percent
 
 if TYPE_CHECKING:
-    from fusemine.tasks.mine.classify.learners.training_set import Floats
-    from fusemine.tasks.mine.classify.selection.trainer import Teacher
-    from fusemine.tasks.stats.target import Target
+    from fusemine.tasks.mine.classify.selection.trainer import Trainer
+    from fusemine.tasks.stats.target import Floats, Target
 
-PERMUTED_ROWS, PERMUTED_FOLDS = 5000, 3
-"""Shuffled labels are learnt from at most so many rows, in so many parts."""
+SHUFFLED_ROWS, SHUFFLED_FOLDS = 5000, 3
+"""Shuffled labels are learnt from at most so many rows, in so many folds."""
 
 
-def learning_curve(learnt: Learnt, teacher: Teacher) -> list[dict[str, Any]]:
+def learning_curve(result: FittedResult, trainer: Trainer) -> list[dict[str, Any]]:
     """How good the ablation's model of all blocks is on the test rows, by training rows.
 
-    Smaller parts are in the larger ones, so that only their size differs.
+    Smaller training sets are parts of the larger ones, so that only their size differs.
     """
-    problem = learnt.problem
-    specs = baseline(problem, learnt.settings).specs
-    order = np.random.default_rng(learnt.settings.seed).permutation(len(problem.split.train))
-    test = problem.rows.take(problem.split.test)
-    points = []
-    for share in CURVE:
-        count = max(1, round(share * len(order)))
-        taught = teacher.teach(problem.split.train[np.sort(order[:count])], specs)
-        points.append((count, taught.mean(test, specs)))
-    points.append((len(order), learnt.taught.mean(test, specs)))
-    found = measured(learnt, {str(rows): foretold for rows, foretold in points})
-    metric = leading(problem)
-    return [{"rows": rows, **_figures(found[str(rows)], metric)} for rows, _ in points]
+    problem, train = result.problem, result.problem.split.train
+    specs, test = baseline(problem, result.settings).specs, problem.test_rows
+    order = np.random.default_rng(result.settings.seed).permutation(len(train))
+    counts = [max(1, round(share * len(order))) for share in CURVE]
+    predicted = {}
+    for count in counts:
+        fitted = trainer.fit(train[np.sort(order[:count])], specs)
+        predicted[str(count)] = fitted.mean(test, specs)
+    predicted[str(len(order))] = result.model.fitted.mean(test, specs)
+    measured = measure_test_rows(result, predicted)
+    metric, points = leading_metric(problem), []
+    for rows in [*counts, len(order)]:
+        figures = with_intervals(measured[str(rows)])
+        shown = {name: figures[name] for name in (metric, f"{metric}_interval")}
+        points.append({"rows": rows, **shown})
+    return points
 
 
-def _figures(described: dict[str, Any], metric: str) -> dict[str, Any]:
-    return {name: described[name] for name in (metric, f"{metric}_interval")}
-
-
-def shuffled(teacher: Teacher) -> dict[str, Any] | None:
-    """What a linear model makes of shuffled labels, out of fold: it must be nothing."""
-    problem = teacher.problem
-    order = np.random.default_rng(teacher.settings.seed).permutation(len(problem.split.train))
-    rows = np.sort(problem.split.train[order[:PERMUTED_ROWS]])
-    spec = (Spec("logistic", problem.blocks),)
+def shuffled_labels(trainer: Trainer) -> dict[str, Any] | None:
+    """The score of a linear model on shuffled labels, out of fold: it must be that of chance."""
+    problem, seed = trainer.problem, trainer.settings.seed
+    order = np.random.default_rng(seed).permutation(len(problem.split.train))
+    rows = np.sort(problem.split.train[order[:SHUFFLED_ROWS]])
+    specs = (Spec("logistic", problem.blocks),)
 
     def fit_predict(target: Target) -> Floats:
         values = problem.target.values.copy()
         values[rows] = target.values
-        other = replace(problem, target=replace(problem.target, values=values))
-        quiet = replace(teacher, problem=other, progress=None)
-        fold = deal(strata(target), PERMUTED_FOLDS, teacher.settings.seed)
-        found = np.zeros((len(rows), target.outputs))
-        for part in range(PERMUTED_FOLDS):
-            taught = quiet.teach(rows[fold != part], spec)
-            held = problem.rows.take(rows[fold == part])
-            found[fold == part] = taught.predict(held, spec)[0]
+        split = replace(problem.split, train=rows)
+        other = replace(problem, target=replace(problem.target, values=values), split=split)
+        silent = replace(trainer, problem=other, progress=None)
+        (found,) = silent.out_of_fold(stratified_folds(strata(target), SHUFFLED_FOLDS, seed), specs)
         return found
 
-    result = permuted(fit_predict, problem.target.take(rows), teacher.settings.seed)
-    return None if result is None else {**vars(result), "ok": result.ok}
+    scored = score_shuffled(fit_predict, problem.target.take(rows), seed)
+    return None if scored is None else {**vars(scored), "ok": scored.ok}
 
 
-def suspicions(learnt: Learnt) -> dict[str, Any]:
+def leaks(result: FittedResult) -> dict[str, Any]:
     """Columns that give the label away and texts that state it, among the training rows."""
-    problem = learnt.problem
+    problem, target = result.problem, result.problem.train
     clean = problem.rows.clean[problem.split.train]
-    seed = learnt.settings.seed
     return {
         "rule": RULE,
-        "columns": leaks(clean, problem.train, problem.names, seed),
-        "texts": stated(clean, problem.train, problem.names),
+        "columns": find_leaks(clean, target, problem.names, result.settings.seed),
+        "texts": find_stated_labels(clean, target, problem.names),
     }
 
 
-def notes(learnt: Learnt) -> list[str]:
+def notes(result: FittedResult) -> list[str]:
     """Fallbacks and what readers should know, each a sentence."""
-    found = [_copies, _apart, _curtailed, _ignored, _rare, _unseen, _constant]
-    return [note for look in found for note in look(learnt)]
+    kinds = [_copies, _one_fold, _over_budget, _ignored, _rare, _unseen, _constant]
+    return [note for find in kinds for note in find(result)]
 
 
-def _copies(learnt: Learnt) -> list[str]:
+def _copies(result: FittedResult) -> list[str]:
     """Test rows that are like a training row in everything but their id."""
-    split, clean = learnt.problem.split, learnt.problem.rows.clean
+    split, clean = result.problem.split, result.problem.rows.clean
     own = clean.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
     rows = int(own.gather(split.test).is_in(own.gather(split.train).implode()).sum())
     if not rows:
         return []
     share = percent(rows / len(split.test))
-    said = "1 test row is a copy" if rows == 1 else f"{rows:,} test rows ({share}) are copies"
-    return [f"{said} of training rows, which flatters the figures."]
+    copies = "1 test row is a copy" if rows == 1 else f"{rows:,} test rows ({share}) are copies"
+    return [f"{copies} of training rows, which flatters the figures."]
 
 
-def _apart(learnt: Learnt) -> list[str]:
-    if learnt.crossed:
+def _one_fold(result: FittedResult) -> list[str]:
+    """Training rows that are all in one fold."""
+    if result.cross_validated:
         return []
     return [
         "All training rows belong together, as one group or copies of one row. So none could be "
@@ -122,35 +117,39 @@ def _apart(learnt: Learnt) -> list[str]:
     ]
 
 
-def _curtailed(learnt: Learnt) -> list[str]:
-    """Where the budget is too small for what is averaged otherwise."""
-    left = set(USUAL) - set(usual_learners(learnt.problem, learnt.settings))
-    if learnt.settings.learner is not None or not left:
+def _over_budget(result: FittedResult) -> list[str]:
+    """Default learners that the budget is too small for."""
+    left_out = set(DEFAULT_LEARNERS) - set(default_learners(result.problem, result.settings))
+    if result.settings.learner is not None or not left_out:
         return []
-    names = " and ".join(SPOKEN[name] for name in sorted(left))
+    names = " and ".join(LEARNERS[name].name for name in sorted(left_out))
     return [f"Of a table of this size {names} would take more than classify.budget: left out."]
 
 
-def _ignored(learnt: Learnt) -> list[str]:
+def _ignored(result: FittedResult) -> list[str]:
     """Settings that a label of this kind has no use for, or that name what is not there."""
-    settings, problem = learnt.settings, learnt.problem
-    given = {
+    settings, problem = result.settings, result.problem
+    number, weights = problem.target.is_number, settings.class_weights
+    unused = {
         "decision": settings.decision is not None and problem.positive is None,
-        "abstain": settings.abstain is not None and problem.target.is_number,
-        "class_weights": settings.class_weights != "none" and problem.target.is_number,
+        "abstain": settings.abstain is not None and number,
+        "class_weights": weights != "none" and number,
     }
-    unused = [f"classify.{name}" for name, told in given.items() if told]
-    kind = "a number" if problem.target.is_number else f"of {len(problem.names)} classes"
-    notes = [f"{name} has no effect: the label is {kind}." for name in unused]
-    if isinstance(settings.class_weights, dict) and not problem.target.is_number:
-        strangers = sorted(set(settings.class_weights) - set(problem.names))
-        notes += [f"classify.class_weights names no class '{quote(name)}'." for name in strangers]
+    kind = "a number" if number else f"of {len(problem.names)} classes"
+    notes = [
+        f"classify.{name} has no effect: the label is {kind}."
+        for name, is_unused in unused.items()
+        if is_unused
+    ]
+    if isinstance(weights, dict) and not number:
+        unknown = sorted(set(weights) - set(problem.names))
+        notes += [f"classify.class_weights names no class '{quote(name)}'." for name in unknown]
     return notes
 
 
-def _rare(learnt: Learnt) -> list[str]:
+def _rare(result: FittedResult) -> list[str]:
     """Classes of fewer training rows than folds."""
-    problem, folds = learnt.problem, learnt.settings.folds
+    problem, folds = result.problem, result.settings.folds
     if problem.target.is_number:
         return []
     seen = np.bincount(problem.train.values, minlength=len(problem.names))
@@ -164,19 +163,18 @@ def _rare(learnt: Learnt) -> list[str]:
     ]
 
 
-def _unseen(learnt: Learnt) -> list[str]:
+def _unseen(result: FittedResult) -> list[str]:
     """Levels that only the test rows have; they count as rare ones."""
-    split, clean = learnt.problem.split, learnt.problem.rows.clean
+    split, clean = result.problem.split, result.problem.rows.clean
     found = []
-    for name in learnt.problem.rows.columns(CATEGORY):
+    for name in result.problem.rows.columns(CATEGORY):
         known = clean[name][split.train].unique().drop_nulls()
         tested = clean[name][split.test].drop_nulls()
         rows = len(tested) - int(tested.is_in(known.implode()).sum())
         if rows:
             share = percent(rows / len(split.test))
-            found.append(
-                f"{quote(name.removeprefix(CATEGORY))} ({rows:,} row{'s' * (rows > 1)}, {share})"
-            )
+            counted = f"{rows:,} row{'s' * (rows > 1)}, {share}"
+            found.append(f"{quote(name.removeprefix(CATEGORY))} ({counted})")
     if not found:
         return []
     return [
@@ -185,11 +183,11 @@ def _unseen(learnt: Learnt) -> list[str]:
     ]
 
 
-def _constant(learnt: Learnt) -> list[str]:
-    """Columns with one value in all training rows teach nothing."""
-    rows = learnt.problem.rows
+def _constant(result: FittedResult) -> list[str]:
+    """Columns with one value in all training rows."""
+    rows = result.problem.rows
     names = [name for prefix in (CATEGORY, NUMBER) for name in rows.columns(prefix)]
-    train = rows.clean[learnt.problem.split.train].select(pl.col(names).n_unique())
+    train = rows.clean[result.problem.split.train].select(pl.col(names).n_unique())
     same = [name.partition(".")[2] for name in names if train[name][0] <= 1]
     if not same:
         return []

@@ -7,15 +7,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.pack.pack import pack
 from fusemine.tasks.core.request import Resource
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.corrections.apply import correct_labels
 from fusemine.tasks.embed.ad_hoc import embedder
 from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import classify
-from fusemine.tasks.mine.classify.corrections.apply import correct_labels
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.table.roles import Columns
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.request import Context
 
 CHOICE = "choice"
-"""The name of the files that hold what was chosen."""
+"""The name of the files that hold the chosen model."""
 
 
 def run(inputs: Inputs, settings: ClassifySettings, progress: Progress) -> Output:
-    """Learn the label, judge it on held-back rows, and predict every row."""
+    """Learn the label, test it on rows held out, and predict every row."""
     rows, corrections = inputs.window().rows(), inputs.resource("corrections")
     corrected = correct_labels(rows.clean, corrections)
     unknown = corrected.counts["unknown"] + corrections.unknown
-    if unknown:  # which, stays out of the log
+    if unknown:  # their ids stay out of the log
         what = "corrected label(s) in columns.label.corrections name no usable row"
         inputs.log(logging.WARNING, f"{unknown} {what}")
     found = classify(
@@ -48,7 +48,7 @@ def run(inputs: Inputs, settings: ClassifySettings, progress: Progress) -> Outpu
         encode=embedder(inputs.resource("encoder"), inputs.section(EmbedSettings)),
     )
     return Output(
-        tables={MAIN: found.predictions, "doubts": found.doubts},
+        tables={MAIN: found.predictions, "doubts": found.label_errors},
         rows_in=rows.clean.height,
         rows_kept=found.predictions.height,
         summary={**found.summary, "corrections": corrected.counts},
@@ -64,5 +64,5 @@ def provide_learner(context: Context, _: tuple[str, ...]) -> Resource:
 
 
 def row_columns(predictions: pl.DataFrame) -> pl.DataFrame:
-    """What the results hold of predictions."""
+    """The columns of the predictions that the results hold."""
     return predictions.select("row_id", "prediction", "probability", "split")

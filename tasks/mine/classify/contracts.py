@@ -1,4 +1,4 @@
-"""The tables of predictions and doubtful labels."""
+"""The tables of predictions and likely label errors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PREDICTIONS = Contract(
     prefixes={PROBABILITY: number()},
 )
 
-# Rows whose label is doubtful, the most doubtful first; `alike` is a row with the same content.
-DOUBTS = Contract(
+# Rows whose label may be wrong, the likeliest errors first; `alike` is a row of the same content.
+LABEL_ERRORS = Contract(
     "doubts",
     {
         "row_id": text(),

@@ -1,4 +1,4 @@
-"""What was learnt: the chosen model, what it foretells of every row, and the ablation."""
+"""The fitted result: the chosen model, its predictions for every row, and the ablation."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.mine.classify.classifier import Chosen, Classifier
-from fusemine.tasks.mine.classify.decide import Threshold, threshold
-from fusemine.tasks.mine.classify.model import Model
+from fusemine.tasks.mine.classify.decision import Threshold, choose_threshold
+from fusemine.tasks.mine.classify.model import ChosenModel, Classifier, Model
 from fusemine.tasks.mine.classify.selection.calibrate import (
-    calibrated_out_of_fold,
+    calibrate_out_of_fold,
     choose_kind,
     fit_calibrator,
 )
-from fusemine.tasks.mine.classify.selection.candidates import baseline
+from fusemine.tasks.mine.classify.selection.candidates import all_specs, baseline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.classify.learners.training_set import Floats
     from fusemine.tasks.mine.classify.problem import Problem
-    from fusemine.tasks.mine.classify.selection.candidates import Candidate, Spec
+    from fusemine.tasks.mine.classify.selection.candidates import Candidate
     from fusemine.tasks.mine.classify.selection.choose import Choice
-    from fusemine.tasks.mine.classify.selection.trainer import Taught, Teacher
+    from fusemine.tasks.mine.classify.selection.trainer import FittedModels, Trainer
     from fusemine.tasks.mine.classify.settings import ClassifySettings
+    from fusemine.tasks.stats.target import Floats
 
 CURVE = (0.1, 0.25, 0.5)
 """Shares of the training rows that the learning curve is drawn at, besides all of them."""
@@ -33,48 +32,36 @@ MAJORITY, CHOSEN = "majority", "chosen"
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """A learnt label."""
+class FittedResult:
+    """A label that was learnt."""
 
     problem: Problem
     settings: ClassifySettings
     choice: Choice
     fold: NDArray[np.int64]
-    """Fold of each training row."""
-    taught: Taught
-    """All models of all training rows: those of the choice and of the ablation."""
+    """Fold of each training row (n,)."""
     model: Model
+    """The chosen model; `fitted` in it also holds the models of the ablation."""
     calibration: str
     """How probabilities were calibrated."""
-    foretold: Floats
+    predictions: Floats
     """Of all rows (n, outputs); of training rows out of fold."""
     tested: dict[str, Floats]
-    """What is foretold of the test rows: the majority's share, then by each view of the ablation,
-    and by the chosen model, which alone is calibrated and decided by the threshold."""
+    """The predictions of the test rows: the majority's share, then those of each view of the
+    ablation, and of the chosen model, which alone is calibrated and has a threshold."""
     threshold: Threshold | None
 
     @property
-    def crossed(self) -> bool:
+    def cross_validated(self) -> bool:
         """Whether training rows could be predicted by models that had not seen them."""
         return len(np.unique(self.fold)) > 1
 
     @property
-    def cut(self) -> float | None:
-        """From which probability on a row is called positive; None for the likelier class."""
-        return None if self.threshold is None else self.threshold.value
-
-    @property
-    def chosen(self) -> Chosen:
-        """What was chosen, without what was fitted on all training rows."""
-        model = self.model
-        return Chosen(model.specs, model.combiner, model.calibrator, self.cut)
-
-    @property
     def classifier(self) -> Classifier:
-        """The chosen model as what predicts rows."""
-        problem, abstain = self.problem, self.settings.abstain
-        number = problem.target.is_number
-        return Classifier(self.model, problem.names, problem.positive, self.cut, abstain, number)
+        """The chosen model with the classes and the decision."""
+        problem = self.problem
+        number, abstain = problem.target.is_number, self.settings.abstain
+        return Classifier(self.model, problem.names, problem.positive, abstain, number)
 
 
 def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candidate]:
@@ -82,78 +69,74 @@ def ablations(problem: Problem, settings: ClassifySettings) -> dict[str, Candida
     return {view: baseline(problem, settings, blocks) for view, blocks in problem.views.items()}
 
 
-def fits_to_conclude(problem: Problem, settings: ClassifySettings) -> int:
-    """Roughly how many models `conclude` and the checks fit."""
+def count_final_fits(problem: Problem, settings: ClassifySettings) -> int:
+    """Roughly how many models `fit_final` and the checks fit."""
     views = ablations(problem, settings).values()
-    return sum(len(view.specs) for view in views) + curve_fits(problem, settings)
+    return sum(len(view.specs) for view in views) + _curve_fits(problem, settings)
 
 
-def curve_fits(problem: Problem, settings: ClassifySettings) -> int:
+def _curve_fits(problem: Problem, settings: ClassifySettings) -> int:
     """How many models the learning curve fits."""
     return len(CURVE) * len(baseline(problem, settings).specs) * settings.checks
 
 
-def conclude(teacher: Teacher, choice: Choice, fold: NDArray[np.int64]) -> Learnt:
-    """Fit the chosen model and those of the ablation on all training rows, and predict."""
-    problem, settings = teacher.problem, teacher.settings
+def fit_final(trainer: Trainer, choice: Choice, fold: NDArray[np.int64]) -> FittedResult:
+    """Fit the chosen model and those of the ablation on all training rows, and predict.
+
+    Args:
+        trainer: Fits the models.
+        choice: The chosen model, and its out-of-fold predictions.
+        fold: Fold of each training row (n,).
+    """
+    problem, settings, train = trainer.problem, trainer.settings, trainer.problem.train
     views = ablations(problem, settings)
-    specs: dict[Spec, None] = dict.fromkeys(choice.candidate.specs)
-    specs |= dict.fromkeys(spec for view in views.values() for spec in view.specs)
-    teacher.total = teacher.done + len(specs) + curve_fits(problem, settings)
-    taught = teacher.teach(problem.split.train, tuple(specs))
+    specs = all_specs([choice.candidate, *views.values()])
+    trainer.total = trainer.done + len(specs) + _curve_fits(problem, settings)
+    fitted = trainer.fit(problem.split.train, specs)
     crossed = len(np.unique(fold)) > 1
-    kind = choose_kind(settings.calibration if crossed else "none", problem.train)
-    own = problem.train
-    calibrator = None if own.is_number else fit_calibrator(choice.foretold, own, kind)
-    model = Model(taught, choice.candidate.specs, choice.combiner, calibrator)
-    foretold = np.zeros((len(problem.rows), own.outputs))
-    foretold[problem.split.train] = (
-        choice.foretold
-        if own.is_number
-        else calibrated_out_of_fold(choice.foretold, own, fold, kind)
-    )
-    others = _others(problem)
-    foretold[others] = model.predict(problem.rows.take(others))
-    return Learnt(
-        problem=problem,
-        settings=settings,
-        choice=choice,
-        fold=fold,
-        taught=taught,
-        model=model,
-        calibration="none" if own.is_number else kind,
-        foretold=foretold,
-        tested=_tested(problem, taught, views, foretold),
-        threshold=_threshold(problem, settings, foretold) if crossed else None,
+    kind = choose_kind(settings.calibration if crossed else "none", train)
+    calibrator, out_of_fold = None, choice.out_of_fold
+    if not train.is_number:
+        calibrator = fit_calibrator(choice.out_of_fold, train, kind)
+        out_of_fold = calibrate_out_of_fold(choice.out_of_fold, train, fold, kind)
+    threshold = _threshold(problem, settings, out_of_fold) if crossed else None
+    cut = None if threshold is None else threshold.value
+    chosen = ChosenModel(choice.candidate.specs, choice.combiner, calibrator, cut)
+    model = Model(fitted, chosen)
+    predictions = _predictions(problem, model, out_of_fold)
+    tested = _tested(problem, fitted, views) | {CHOSEN: predictions[problem.split.test]}
+    return FittedResult(
+        problem, settings, choice, fold, model, kind, predictions, tested, threshold
     )
 
 
-def _others(problem: Problem) -> NDArray[np.intp]:
+def _predictions(problem: Problem, model: Model, out_of_fold: Floats) -> Floats:
+    """Of all rows (n, outputs): of training rows out of fold, of all others by the model."""
     split = problem.split
-    return np.concatenate([split.test, split.unlabelled, split.unused])
+    others = np.concatenate([split.test, split.unlabelled, split.unused])
+    predictions = np.zeros((len(problem.rows), problem.target.outputs))
+    predictions[split.train] = out_of_fold
+    predictions[others] = model.predict(problem.rows.take(others))
+    return predictions
 
 
 def _tested(
-    problem: Problem,
-    taught: Taught,
-    views: dict[str, Candidate],
-    foretold: Floats,
+    problem: Problem, fitted: FittedModels, views: dict[str, Candidate]
 ) -> dict[str, Floats]:
-    """The predictions of the test rows, by each view and by the chosen model."""
-    rows = problem.rows.take(problem.split.test)
-    specs = tuple(dict.fromkeys(spec for view in views.values() for spec in view.specs))
-    found = dict(zip(specs, taught.predict(rows, specs), strict=True))
+    """The predictions of the test rows: the majority's share, and by each view."""
+    rows, specs = problem.test_rows, all_specs(list(views.values()))
+    found = dict(zip(specs, fitted.predict(rows, specs), strict=True))
     result = {MAJORITY: np.tile(problem.train.prior(), (len(rows), 1))}
     for name, view in views.items():
         result[name] = np.mean([found[spec] for spec in view.specs], axis=0)
-    result[CHOSEN] = foretold[problem.split.test]
     return result
 
 
-def _threshold(problem: Problem, settings: ClassifySettings, foretold: Floats) -> Threshold | None:
-    """When a row is called positive, by what is known out of fold of the training rows."""
+def _threshold(
+    problem: Problem, settings: ClassifySettings, out_of_fold: Floats
+) -> Threshold | None:
+    """From which probability on a row is called positive, by the training rows out of fold."""
     if settings.decision is None or problem.positive is None:
         return None
-    train = problem.split.train
-    probability = foretold[train, problem.positive]
-    return threshold(settings.decision, probability, problem.codes[train] == problem.positive)
+    truth = problem.train.values == problem.positive
+    return choose_threshold(settings.decision, out_of_fold[:, problem.positive], truth)

@@ -1,4 +1,4 @@
-"""What is to be learnt: the label, the rows that teach it and those that judge."""
+"""The problem to learn: the label, the rows to learn it from, and the rows to test it on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core.errors import quote
-from fusemine.tasks.mine.classify.selection.candidates import TABLE
 from fusemine.tasks.mine.classify.splits import Split, split_rows
 from fusemine.tasks.stats.target import Target
 from fusemine.tasks.table.roles import CATEGORY, NUMBER
@@ -18,11 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.fuse.transformers import BlockName, Rows
-    from fusemine.tasks.mine.classify.learners.training_set import Floats
     from fusemine.tasks.mine.classify.settings import ClassifySettings
+    from fusemine.tasks.stats.target import Floats
 
-LEAST_ROWS, LARGEST = 20, 1e100
-"""Labelled rows that are needed, and the largest number whose square can be told."""
+MIN_ROWS, LARGEST = 20, 1e100
+"""Labelled rows that are needed, and the largest number, whose square does not overflow."""
+TABLE: tuple[BlockName, ...] = ("numbers", "categories", "dates", "levels", "rates")
 VIEWS: dict[str, tuple[BlockName, ...]] = {
     "table": TABLE,
     "sparse": ("terms",),
@@ -48,7 +48,7 @@ class Problem:
     split: Split
     views: dict[str, tuple[BlockName, ...]]
     """The views that have something to learn from, the one with most of it last."""
-    weights: Floats | None
+    class_weights: Floats | None
     """How much a row of each class counts (classes,)."""
 
     @property
@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def codes(self) -> NDArray[np.int64]:
-        """Class of each row as its place in `names`, -1 without label."""
+        """Class of each row (n,) as its place in `names`, -1 without label."""
         return np.asarray(self.target.values)
 
     @property
@@ -71,26 +71,41 @@ class Problem:
         """The label of the training rows."""
         return self.target.take(self.split.train)
 
-    def counts(self, index: NDArray[np.intp]) -> Floats | None:
-        """How much each of these rows counts while learning, or None for all alike."""
-        return None if self.weights is None else self.weights[self.target.values[index]]
+    @property
+    def test_rows(self) -> Rows:
+        """The test rows."""
+        return self.rows.take(self.split.test)
+
+    def sample_weights(self, index: NDArray[np.intp]) -> Floats | None:
+        """How much each of these rows counts while learning (m,), or None for all alike."""
+        weights = self.class_weights
+        return None if weights is None else weights[self.target.values[index]]
 
 
-def pose(rows: Rows, settings: ClassifySettings, timezone: str, number: bool) -> Problem | str:
-    """The problem of learning the label of these rows, or the reason why it cannot be learnt."""
+def make_problem(
+    rows: Rows, settings: ClassifySettings, timezone: str, number: bool
+) -> Problem | str:
+    """The problem of learning the label of these rows, or the reason why it cannot be learnt.
+
+    Args:
+        rows: The rows, with and without label.
+        settings: How the label is learnt.
+        timezone: Zone of the day that `settings.test_from` names.
+        number: Whether the label is a number and not a class.
+    """
     split = split_rows(rows.clean, settings, timezone)
     views = _views(rows, settings)
-    reason = _why_not(rows.clean["label"], split, settings, number)
+    labels = rows.clean["label"]
+    reason = _why_not(labels, split, settings, number)
     if reason or not views:
         return reason or "there is neither a text nor a category or number to learn from"
-    labels = rows.clean["label"]
     if number:
         values = labels.cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return Problem(rows, [], Target(values, 0), None, split, views, None)
     names = sorted(labels.drop_nulls().unique())
     codes = labels.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)
     target = Target(codes.to_numpy(), len(names))
-    weights = _weights(target.take(split.train), names, settings)
+    weights = _class_weights(target.take(split.train), names, settings)
     positive = _positive(labels.gather(split.train), names)
     return Problem(rows, names, target, positive, split, views, weights)
 
@@ -100,8 +115,8 @@ def _why_not(labels: pl.Series, split: Split, settings: ClassifySettings, number
     rows, values = len(known), known.n_unique()
     if rows == 0:
         return "no row has a label"
-    if rows < LEAST_ROWS:
-        return f"only {rows} rows have a label, and at least {LEAST_ROWS} are needed"
+    if rows < MIN_ROWS:
+        return f"only {rows} rows have a label, and at least {MIN_ROWS} are needed"
     if values == 1:
         what = "have the same number" if number else "are of one class"
         return f"all {rows} labelled rows {what}, '{quote(known[0])}'"
@@ -111,25 +126,19 @@ def _why_not(labels: pl.Series, split: Split, settings: ClassifySettings, number
     if number:
         far = float(np.abs(known.cast(pl.Float64).to_numpy()).max())
         return f"the label goes up to {far:g}, which is too large to judge" if far > LARGEST else ""
-    return _why_no_classes(labels, split, settings, rows)
-
-
-def _why_no_classes(labels: pl.Series, split: Split, settings: ClassifySettings, rows: int) -> str:
-    classes = labels.drop_nulls().n_unique()
-    if classes > settings.max_classes:
-        each = rows / classes
+    if values > settings.max_classes:
         return (
-            f"the label has {classes} classes, {each:.1f} rows each, and max_classes allows "
-            f"{settings.max_classes}; a number that is to be foretold needs columns.label.kind "
-            "number, and an id cannot be learnt"
+            f"the label has {values} classes, {rows / values:.1f} rows each, and max_classes "
+            f"allows {settings.max_classes}; a number that is to be foretold needs "
+            "columns.label.kind number, and an id cannot be learnt"
         )
-    learnt = labels.gather(split.train).value_counts(name="rows")
-    if learnt.filter(pl.col("rows") > 1).height < 2:
+    seen = labels.gather(split.train).value_counts(name="rows")
+    if seen.filter(pl.col("rows") > 1).height < 2:
         return "the training rows do not hold two rows of each of two classes"
     return ""
 
 
-def _weights(train: Target, names: list[str], settings: ClassifySettings) -> Floats | None:
+def _class_weights(train: Target, names: list[str], settings: ClassifySettings) -> Floats | None:
     if settings.class_weights == "none":
         return None
     if settings.class_weights == "balanced":
@@ -148,32 +157,27 @@ def _positive(labels: pl.Series, names: list[str]) -> int | None:
 
 
 def _views(rows: Rows, settings: ClassifySettings) -> dict[str, tuple[BlockName, ...]]:
-    texts = any(text.strip() for text in rows.texts)
+    texts, weights = any(text.strip() for text in rows.texts), settings.weights
     categories, numbers = bool(rows.columns(CATEGORY)), bool(rows.columns(NUMBER))
-    dated = "event_time" in rows.clean.columns and rows.clean["event_time"].n_unique() > 1
-    there: dict[BlockName, bool] = {
+    # Dates alone are no table: they only join what there is.
+    table = (categories or numbers) and weights.categories + weights.numbers > 0
+    times = rows.clean["event_time"] if "event_time" in rows.clean.columns else pl.Series()
+    # Without weight for categories their other forms are left out as well.
+    categories = categories and weights.categories > 0
+    usable: dict[BlockName, bool] = {
         "terms": texts,
         "text": texts,
         "numbers": numbers,
         "categories": categories,
-        # Dates alone are no table: they only join what there is.
-        "dates": dated and (categories or numbers),
+        "dates": table and times.n_unique() > 1,
         "levels": categories,
         "rates": categories,
     }
-    weights = settings.weights
-    # Without weight for categories their other forms are left out as well.
-    forms: dict[BlockName, float] = {
-        "levels": weights.categories, "rates": weights.categories,
-        "dates": weights.categories + weights.numbers,
-    }  # fmt: skip
-    usable = {
-        name
-        for name, found in there.items()
-        if found and getattr(weights, name) and forms.get(name, 1.0)
+    found = {
+        view: tuple(name for name in names if usable[name] and getattr(weights, name))
+        for view, names in VIEWS.items()
     }
-    blocks = {view: tuple(n for n in names if n in usable) for view, names in VIEWS.items()}
-    found = {view: names for view, names in blocks.items() if names}
-    if "table" not in found or "text" not in found:
-        found.pop("both", None)
-    return found
+    views = {view: names for view, names in found.items() if names}
+    if "table" not in views or "text" not in views:
+        views.pop("both", None)
+    return views

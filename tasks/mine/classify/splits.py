@@ -1,4 +1,4 @@
-"""Which rows judge the model and which teach it."""
+"""The split of the rows into those that the model learns from and those that test it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.stats.folds import bound_together, group_codes
+from fusemine.tasks.stats.sampling import group_codes, linked_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,92 +25,102 @@ class Split:
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     unlabelled: NDArray[np.intp]
-    said: str
+    description: str
     """How the test rows were chosen, as a sentence."""
     test_from: str | None = None
     """Event time of the earliest test row, ISO 8601, where times decided."""
     unused: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    """Labelled rows that neither teach nor judge."""
+    """Labelled rows that are neither training nor test rows."""
+
+
+@dataclass(frozen=True)
+class _TestRows:
+    """Which of n labelled rows test the model, and which train it: by default all others."""
+
+    test: NDArray[np.bool_]
+    description: str
+    test_from: str | None = None
+    train: NDArray[np.bool_] | None = None
 
 
 def split_rows(clean: pl.DataFrame, settings: ClassifySettings, timezone: str = "UTC") -> Split:
-    """Part the rows of a clean table into train, test, unlabelled and unused.
+    """Split the rows of a clean table into train, test, unlabelled and unused.
 
-    A day begins at midnight of `timezone`.
+    Args:
+        clean: The clean table, n rows.
+        settings: How test rows are chosen.
+        timezone: Where the day that `settings.test_from` names begins at midnight.
     """
     labelled = clean["label"].is_not_null().to_numpy()
-    unlabelled, rows = np.flatnonzero(~labelled), np.flatnonzero(labelled)
-    if settings.split == "column":
-        return _by_column(clean, rows, unlabelled)
-    if settings.split == "random":
-        return _at_random(clean, rows, unlabelled, settings)
-    if settings.split == "group":
-        return _by_group(clean, rows, unlabelled, settings)
-    return _by_time(clean, rows, unlabelled, settings, timezone)
+    rows = clean.filter(labelled)
+    if settings.split == "time":
+        found = _by_time(rows, settings, timezone)
+    else:
+        choose = {"column": _by_column, "random": _at_random, "group": _by_group}[settings.split]
+        found = choose(rows, settings)
+    train = ~found.test if found.train is None else found.train
+    positions = np.flatnonzero(labelled)
+    return Split(
+        train=positions[train],
+        test=positions[found.test],
+        unlabelled=np.flatnonzero(~labelled),
+        description=found.description,
+        test_from=found.test_from,
+        unused=positions[~train & ~found.test],
+    )
 
 
-def _by_time(
-    clean: pl.DataFrame,
-    rows: NDArray[np.intp],
-    unlabelled: NDArray[np.intp],
-    settings: ClassifySettings,
-    timezone: str,
-) -> Split:
-    by_date = _since(clean, settings, timezone)[rows]
-    if by_date.any() and not by_date.all():
-        start = str(settings.test_from)
-        said = f"The model is judged on the rows from {start} on and learnt from those before."
-        return Split(rows[~by_date], rows[by_date], unlabelled, said, start)
-    train, test = _newest(clean["event_time"], rows, settings.test_share)
-    times = clean["event_time"].gather(test).drop_nulls()
-    said = _said(len(by_date) > 0 and settings.test_from is not None, settings, len(times) > 0)
-    start_time = times.min()
-    first = start_time.isoformat() if isinstance(start_time, datetime) else None
-    return Split(train, test, unlabelled, said, first)
+def _by_time(rows: pl.DataFrame, settings: ClassifySettings, timezone: str) -> _TestRows:
+    times = rows["event_time"]
+    if settings.test_from is not None:
+        start = datetime.combine(settings.test_from, datetime.min.time(), ZoneInfo(timezone))
+        later = (times >= start.astimezone(UTC)).fill_null(value=False).to_numpy()
+        if later.any() and not later.all():
+            day = str(settings.test_from)
+            text = f"The model is judged on the rows from {day} on and learnt from those before."
+            return _TestRows(later, text, day)
+    instants = times.to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
+    count = min(max(1, round(rows.height * settings.test_share)), rows.height)
+    test = np.zeros(rows.height, dtype=bool)
+    test[np.argsort(instants, kind="stable")[rows.height - count :]] = True
+    first = times.filter(test).min()
+    order = "last" if first is None else "newest"
+    text = f"The model is judged on the {order} {settings.test_share:.0%} of the labelled rows."
+    if settings.test_from is not None and rows.height:
+        text += f" test_from {settings.test_from} does not leave rows on both sides."
+    return _TestRows(test, text, first.isoformat() if isinstance(first, datetime) else None)
 
 
-def _by_column(clean: pl.DataFrame, rows: NDArray[np.intp], unlabelled: NDArray[np.intp]) -> Split:
-    said = clean["split"].gather(rows).to_numpy()
-    train, test = rows[said == "train"], rows[said == "test"]
-    unused = rows[(said != "train") & (said != "test")]
-    told = "The model is judged on the rows that the table itself marks for it."
-    if len(unused):
-        told += f" {len(unused):,} labelled rows are marked for neither and stay unused."
-    return Split(train, test, unlabelled, told, unused=unused)
+def _by_column(rows: pl.DataFrame, _: ClassifySettings) -> _TestRows:
+    use = rows["split"].to_numpy()
+    train, test = use == "train", use == "test"
+    unused = int((~train & ~test).sum())
+    text = "The model is judged on the rows that the table itself marks for it."
+    if unused:
+        text += f" {unused:,} labelled rows are marked for neither and stay unused."
+    return _TestRows(test, text, train=train)
 
 
-def _at_random(
-    clean: pl.DataFrame,
-    rows: NDArray[np.intp],
-    unlabelled: NDArray[np.intp],
-    settings: ClassifySettings,
-) -> Split:
+def _at_random(rows: pl.DataFrame, settings: ClassifySettings) -> _TestRows:
     """Copies go with their original, so that the test rows hold no copy of a training row."""
-    own = clean.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
-    test = _drawn(group_codes(own.gather(rows))[0], settings)
-    said = (
-        f"The model is judged on {settings.test_share:.0%} of the labelled rows, drawn at random."
+    own = rows.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
+    share = f"{settings.test_share:.0%}"
+    text = f"The model is judged on {share} of the labelled rows, drawn at random."
+    return _TestRows(_draw_groups(group_codes(own)[0], settings), text)
+
+
+def _by_group(rows: pl.DataFrame, settings: ClassifySettings) -> _TestRows:
+    groups = linked_rows(rows)
+    test = _draw_groups(groups, settings)
+    tested, all_groups = len(np.unique(groups[test])), len(np.unique(groups))
+    return _TestRows(
+        test,
+        f"The model is judged on the rows of {tested:,} of {all_groups:,} groups, drawn at random; "
+        "it has seen no row of these, nor a copy of one.",
     )
-    return Split(rows[~test], rows[test], unlabelled, said)
 
 
-def _by_group(
-    clean: pl.DataFrame,
-    rows: NDArray[np.intp],
-    unlabelled: NDArray[np.intp],
-    settings: ClassifySettings,
-) -> Split:
-    groups = bound_together(clean[rows])
-    test = _drawn(groups, settings)
-    judged, all_groups = len(np.unique(groups[test])), len(np.unique(groups))
-    said = (
-        f"The model is judged on the rows of {judged:,} of {all_groups:,} groups, drawn at random; "
-        "it has seen no row of these, nor a copy of one."
-    )
-    return Split(rows[~test], rows[test], unlabelled, said)
-
-
-def _drawn(codes: NDArray[np.int64], settings: ClassifySettings) -> NDArray[np.bool_]:
+def _draw_groups(codes: NDArray[np.int64], settings: ClassifySettings) -> NDArray[np.bool_]:
     """Whole groups at random until the share of the rows is reached, one at least on each side.
 
     Args:
@@ -124,28 +134,3 @@ def _drawn(codes: NDArray[np.int64], settings: ClassifySettings) -> NDArray[np.b
     count = int(np.searchsorted(reached, wanted)) + 1
     chosen = order[: max(1, min(count, len(order) - 1))]
     return np.isin(codes, chosen)
-
-
-def _since(clean: pl.DataFrame, settings: ClassifySettings, timezone: str) -> NDArray[np.bool_]:
-    if settings.test_from is None:
-        return np.zeros(clean.height, dtype=bool)
-    start = datetime.combine(settings.test_from, datetime.min.time(), ZoneInfo(timezone))
-    later = clean.select((pl.col("event_time") >= start.astimezone(UTC)).fill_null(False))
-    return later.to_series().to_numpy()
-
-
-def _newest(
-    times: pl.Series, rows: NDArray[np.intp], share: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    instants = times.gather(rows).to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
-    order = rows[np.argsort(instants, kind="stable")]
-    held = min(max(1, round(len(rows) * share)), len(rows))
-    cut = len(rows) - held
-    return np.sort(order[:cut]), np.sort(order[cut:])
-
-
-def _said(asked: bool, settings: ClassifySettings, timed: bool) -> str:
-    ordered = "newest" if timed else "last"
-    said = f"The model is judged on the {ordered} {settings.test_share:.0%} of the labelled rows."
-    why = f" test_from {settings.test_from} does not leave rows on both sides."
-    return said + (why if asked else "")

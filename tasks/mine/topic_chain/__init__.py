@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.contracts import ANCHORS, EVENTS, REGISTRY
 
 STAGE = Stage(
@@ -22,5 +22,5 @@ STAGE = Stage(
     ),
     device="embed.device",
     unit="partitions",
-    forget=Forget(purge="fusemine.tasks.mine.topic_chain.compute:purge"),
+    forget=Forget(purge="fusemine.tasks.mine.topic_chain.naming.llm_names:purge"),
 )  # fmt: skip

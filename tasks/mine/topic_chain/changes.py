@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.mine.topic_chain.drift import named
+from fusemine.tasks.core.errors import quote
 from fusemine.tasks.mine.topic_chain.registry import Event
-from fusemine.tasks.text.sentences import percent
+from fusemine.tasks.stats.intervals import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fusemine.tasks.mine.topic_chain.grouped import Grouped
     from fusemine.tasks.mine.topic_chain.registry import State, Topic
+
+    Topics = Mapping[int, Topic]
 
 DRIFTED = 0.95
 """A topic drifted if its centre is less similar than this to the one that it had."""
@@ -21,9 +23,10 @@ DRIFTED = 0.95
 def changes(
     state: State,
     grouped: Grouped,
-    topics: Mapping[int, Topic],
+    topics: Topics,
     gone: Sequence[Topic],
-    at: tuple[str, str],
+    partition: str,
+    reason: str,
 ) -> list[Event]:
     """The events of a new grouping.
 
@@ -32,102 +35,84 @@ def changes(
         grouped: The grouping.
         topics: The topics that live now, by number.
         gone: Those that do not any more.
-        at: The partition, and what called for the grouping.
+        partition: When.
+        reason: What called for the grouping.
     """
-    partition, why = at
-    born = _births(state, grouped, topics, partition) if state.topics else []  # else all are
     return [
-        _fitted(grouped, partition, why),
-        *born,
-        *_ends(grouped, gone, topics),
+        _fitted(grouped, partition, reason),
+        # At the first grouping all topics are new, which is no news.
+        *(_births(state, grouped, topics, partition) if state.topics else ()),
+        *_ends(grouped, gone, topics, partition),
         *_drifts(state, grouped, topics, partition),
         *_renamings(state, topics, partition),
     ]
 
 
-def _fitted(grouped: Grouped, partition: str, why: str) -> Event:
-    size, anchors = grouped.size, len(grouped.anchors)
-    sample = f", {anchors:,} of them taken evenly" if anchors < size else ""
-    cause = f"{why}; " if why else ""
+def _fitted(grouped: Grouped, partition: str, reason: str) -> Event:
+    size, used = grouped.size, len(grouped.references)
+    sample = f", {used:,} of them taken evenly" if used < size else ""
+    cause = f"{reason}; " if reason else ""
     evidence = f"{cause}{size:,} distinct texts{sample} gave {len(grouped.numbers)} topics"
     return Event(partition, "fitted", None, "", size, evidence)
 
 
-def _births(
-    state: State, grouped: Grouped, topics: Mapping[int, Topic], partition: str
-) -> list[Event]:
-    events = []
+def _births(state: State, grouped: Grouped, topics: Topics, partition: str) -> Iterator[Event]:
+    matching = grouped.matching
     for group, number in sorted(grouped.numbers.items(), key=lambda pair: pair[1]):
-        if group in grouped.matching.same:
+        if group in matching.same:
             continue
-        origin = state.topics.get(grouped.matching.parts.get(group, -1))
-        size = int((grouped.anchors.topics == number).sum())
-        topic = topics[number]
+        topic, size = topics[number], grouped.texts_of(number)
+        origin = state.topics.get(matching.parts.get(group, -1))
         if origin is None:
-            said = f"{size:,} texts that were in no one topic before, {_about(topic)}"
-            events.append(Event(partition, "born", number, topic.name, size, said))
+            words = (
+                f"on {', '.join(topic.terms[:5])}" if topic.terms else "without words of their own"
+            )
+            evidence = f"{size:,} texts that were in no one topic before, {words}"
+            yield topic.event(partition, "born", size, evidence)
             continue
-        common = grouped.matching.common(origin.topic, group)
-        whole = grouped.matching.texts_of(origin.topic)
-        said = (
-            f"{common:,} of its {size:,} texts were in {named(origin)}, which is "
+        common, whole = matching.common(origin.topic, group), matching.texts_of(origin.topic)
+        evidence = (
+            f"{common:,} of its {size:,} texts were in {_quoted(origin)}, which is "
             f"{percent(common / whole)} of that topic's texts"
         )
-        events.append(
-            Event(partition, "split", number, topic.name, size, said, origin.topic, origin.name)
-        )
-    return events
+        yield topic.event(partition, "split", size, evidence, origin)
 
 
-def _about(topic: Topic) -> str:
-    return f"on {', '.join(topic.terms[:5])}" if topic.terms else "without words of their own"
-
-
-def _ends(grouped: Grouped, gone: Sequence[Topic], topics: Mapping[int, Topic]) -> list[Event]:
-    events = []
+def _ends(
+    grouped: Grouped, gone: Sequence[Topic], topics: Topics, partition: str
+) -> Iterator[Event]:
+    matching = grouped.matching
     for topic in gone:
-        whole = grouped.matching.texts_of(topic.topic)
-        heir = topics.get(-1 if topic.into is None else topic.into)
-        at = str(topic.gone)
+        whole = matching.texts_of(topic.topic)
+        heir = None if topic.into is None else topics[topic.into]
         if heir is None:
-            said = f"its {whole:,} texts are spread over other topics" if whole else "no texts left"
-            events.append(Event(at, "died", topic.topic, topic.name, whole, said))
+            evidence = (
+                f"its {whole:,} texts are spread over other topics" if whole else "no texts left"
+            )
+            yield topic.event(partition, "died", whole, evidence)
             continue
-        common = grouped.matching.common(topic.topic, grouped.matching.into[topic.topic])
-        said = f"{common:,} of its {whole:,} texts are in {named(heir)} now"
-        events.append(
-            Event(at, "merged", topic.topic, topic.name, whole, said, heir.topic, heir.name)
-        )
-    return events
+        common = matching.common(topic.topic, matching.into[topic.topic])
+        evidence = f"{common:,} of its {whole:,} texts are in {_quoted(heir)} now"
+        yield topic.event(partition, "merged", whole, evidence, heir)
 
 
-def _drifts(
-    state: State, grouped: Grouped, topics: Mapping[int, Topic], partition: str
-) -> list[Event]:
-    events = []
+def _drifts(state: State, grouped: Grouped, topics: Topics, partition: str) -> Iterator[Event]:
     for number in sorted(grouped.matching.same.values()):
-        assert state.anchors is not None  # noqa: S101  (known topics have anchors)
-        similar = float(state.anchors.centre(number) @ grouped.anchors.centre(number))
-        if similar >= DRIFTED:
-            continue
-        said = f"its centre has a similarity of {similar:.2f} to the one that it had"
-        rows = int((grouped.anchors.topics == number).sum())
-        name = topics[number].name
-        events.append(Event(partition, "drifted", number, name, rows, said, now=round(similar, 4)))
-    return events
+        assert state.references is not None  # noqa: S101  (known topics have some)
+        similar = float(state.references.centre(number) @ grouped.references.centre(number))
+        if similar < DRIFTED:
+            rows, now = grouped.texts_of(number), round(similar, 4)
+            evidence = f"its centre has a similarity of {similar:.2f} to the one that it had"
+            yield topics[number].event(partition, "drifted", rows, evidence, now=now)
 
 
-def _renamings(state: State, topics: Mapping[int, Topic], partition: str) -> list[Event]:
-    changed = [(state.topics[n], t) for n, t in topics.items() if n in state.topics]
-    return [
-        Event(
-            partition,
-            "renamed",
-            now.topic,
-            now.name,
-            now.rows,
-            f"what {named(before)} was named for is no longer among its terms",
-        )
-        for before, now in changed
-        if before.name != now.name
-    ]
+def _renamings(state: State, topics: Topics, partition: str) -> Iterator[Event]:
+    for number, topic in topics.items():
+        before = state.topics.get(number)
+        if before is not None and before.name != topic.name:
+            evidence = f"what {_quoted(before)} was named for is no longer among its terms"
+            yield topic.event(partition, "renamed", topic.rows, evidence)
+
+
+def _quoted(topic: Topic) -> str:
+    return f"“{quote(topic.name)}”"

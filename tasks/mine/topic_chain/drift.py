@@ -1,4 +1,4 @@
-"""What a partition's own rows show of the known topics: growth, drift, texts like no others."""
+"""What a partition's new texts show of the known topics: growth, drift, outliers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.errors import quote
-from fusemine.tasks.mine.topic_chain.registry import Event
-from fusemine.tasks.text.sentences import percent
+from fusemine.tasks.stats.intervals import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,71 +14,74 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.topic_chain.reference_texts import Anchors, Placed
-    from fusemine.tasks.mine.topic_chain.registry import State, Topic
+    from fusemine.tasks.mine.topic_chain.reference_texts import Assignments, ReferenceTexts
+    from fusemine.tasks.mine.topic_chain.registry import Event, State, Topic
     from fusemine.tasks.text.distinct import Texts
 
 FEW = 20
-"""Of fewer rows or texts than this neither growth nor drift is said."""
-GROWN = 2.0
-"""A topic grew if it has this many times the rows that its share so far makes one expect, …"""
-CHANCE = 1e-4
-"""… which chance would bring about this seldom. Also the chance that drift is told by."""
-DRIFTED = 0.03
-"""A topic drifts if its new texts are less similar to its centre by this much."""
-_STRANGE, _STRANGE_SHARE, _ENOUGH = 30, 3.0, 100
+"""Of fewer rows or texts than this neither growth nor drift is reported."""
+GROWN, P_VALUE = 2.0, 1e-4
+"""A topic grew if it has this many times the rows that its share so far makes one expect, and if
+so many come by chance with at most this probability."""
+DRIFTED, ERRORS = 0.03, 3.7
+"""A topic drifts if its new texts are less similar to its centre by this much, and by so many
+standard errors: for a normal mean, with the same probability."""
+_OUTLIERS, _TIMES, _ENOUGH = 30, 3.0, 100
 
 
 @dataclass(frozen=True)
-class Joined:
-    """The distinct texts of a partition's own rows among the anchors."""
+class _NewTexts:
+    """The m distinct texts of a partition's own rows, and their topics.
+
+    `outliers` (m,) are those that are like no topic's: these neither make a topic grow nor drift.
+    """
 
     texts: Texts
-    placed: Placed
-    strange: NDArray[np.bool_]
-    """(m,) which of them are like no topic's: these neither make a topic grow nor drift."""
+    assigned: Assignments
+    outliers: NDArray[np.bool_]
 
-    @classmethod
-    def of(cls, texts: Texts, placed: Placed, bar: float) -> Joined:
-        """The texts, with what is below the bar as strange."""
-        return cls(texts, placed, ~placed.known & (placed.closeness < bar))
-
-    def rows(self, topic: int, of: NDArray[np.bool_] | None = None) -> int:
-        """Rows that have the topic, all of them or those of some texts."""
-        chosen = self.placed.topics == topic
-        return int(self.texts.rows[chosen if of is None else chosen & of].sum())
+    def rows(self, topic: int, outliers: bool = True) -> int:
+        """Rows that have the topic, with those of outliers or without."""
+        chosen = self.assigned.topics == topic
+        return int(self.texts.rows[chosen if outliers else chosen & ~self.outliers].sum())
 
 
-def join(state: State, joined: Joined, partition: str) -> State:
-    """The state once a partition's rows have joined the known topics."""
-    anchors = state.anchors
-    assert anchors is not None  # noqa: S101  (callers group first)
-    placed, fitted = joined.placed, state.fitted
-    new = ~placed.known
+def add_texts(state: State, references: ReferenceTexts, texts: Texts, partition: str) -> State:
+    """The state once the texts of a partition's own rows have joined the known topics.
+
+    Args:
+        state: The registry before.
+        references: Its reference texts.
+        texts: The distinct texts of the new rows.
+        partition: The partition's key.
+    """
+    assigned, fitted = references.assign(texts.vectors), state.fitted
+    new = _NewTexts(texts, assigned, ~assigned.known & (assigned.closeness < fitted.bar))
     total = sum(topic.rows for topic in state.alive)
-    came = int(joined.texts.rows.sum())
     events = [
         event
         for topic in state.alive
         for event in (
-            *_growth(topic, joined.rows(topic.topic, ~joined.strange), total, came, partition),
-            *_drift(topic, anchors, joined, partition),
+            *_growth(topic, new, total, partition),
+            *_drift(topic, references, new, partition),
         )
     ]
-    topics = [replace(t, rows=t.rows + joined.rows(t.topic)) for t in state.alive]
+    topics = [replace(t, rows=t.rows + new.rows(t.topic)) for t in state.alive]
     counts = replace(
-        fitted, new=fitted.new + int(new.sum()), strange=fitted.strange + int(joined.strange.sum())
+        fitted,
+        new=fitted.new + int((~assigned.known).sum()),
+        strange=fitted.strange + int(new.outliers.sum()),
     )
-    return replace(state, fitted=counts).having(topics, events)
+    return replace(state, fitted=counts).updated(topics, events)
 
 
-def due(state: State, refit: float, outliers: float) -> str:
-    """Why all texts should be grouped anew; empty where they need not be.
+def refit_reason(state: State, refit: float, outliers: float) -> str:
+    """Why all texts should be grouped again; empty where they need not be.
 
     Args:
         state: The registry.
         refit: New texts, as a share of those grouped last, from which on they should.
-        outliers: The share of the grouped texts that may be like no others.
+        outliers: The share of the grouped texts that may be outliers.
     """
     fitted = state.fitted
     share = fitted.new / max(fitted.texts, 1)
@@ -90,8 +91,8 @@ def due(state: State, refit: float, outliers: float) -> str:
             f"grouped ({percent(share)})"
         )
     strange = fitted.strange / max(fitted.new, 1)
-    enough = fitted.new >= _ENOUGH and fitted.strange >= _STRANGE
-    if enough and strange >= _STRANGE_SHARE * outliers:
+    enough = fitted.new >= _ENOUGH and fitted.strange >= _OUTLIERS
+    if enough and strange >= _TIMES * outliers:
         return (
             f"{fitted.strange:,} of the {fitted.new:,} texts since {fitted.partition} "
             f"({percent(strange)}) are like no topic's"
@@ -99,53 +100,38 @@ def due(state: State, refit: float, outliers: float) -> str:
     return ""
 
 
-def _growth(topic: Topic, rows: int, total: int, came: int, partition: str) -> Iterator[Event]:
+def _growth(topic: Topic, new: _NewTexts, total: int, partition: str) -> Iterator[Event]:
     """A topic that has many more of the rows than its share so far makes one expect."""
     from scipy.stats import poisson
 
+    rows, every = new.rows(topic.topic, outliers=False), int(new.texts.rows.sum())
     share = topic.rows / max(total, 1)
-    expected = share * came
-    chance = float(poisson.sf(rows - 1, max(expected, 1e-9)))
-    if rows < FEW or rows < GROWN * expected or chance > CHANCE:
+    expected = share * every
+    p_value = float(poisson.sf(rows - 1, max(expected, 1e-9)))
+    if rows < FEW or rows < GROWN * expected or p_value > P_VALUE:
         return
-    now = rows / came
-    yield Event(
-        partition,
-        "grew",
-        topic.topic,
-        topic.name,
-        rows,
-        f"{rows:,} of {came:,} rows ({percent(now)}), where its share so far is {percent(share)}",
-        before=round(share, 6),
-        now=round(now, 6),
+    now = rows / every
+    evidence = (
+        f"{rows:,} of {every:,} rows ({percent(now)}), where its share so far is {percent(share)}"
     )
+    yield topic.event(partition, "grew", rows, evidence, before=round(share, 6), now=round(now, 6))
 
 
-def _drift(topic: Topic, anchors: Anchors, joined: Joined, partition: str) -> Iterator[Event]:
+def _drift(
+    topic: Topic, references: ReferenceTexts, new: _NewTexts, partition: str
+) -> Iterator[Event]:
     """A topic whose new texts are further from its centre than its own ones are."""
-    mine = (joined.placed.topics == topic.topic) & ~joined.placed.known & ~joined.strange
-    count = int(mine.sum())
+    chosen = (new.assigned.topics == topic.topic) & ~new.assigned.known & ~new.outliers
+    count = int(chosen.sum())
     if count < FEW:
         return
-    similar = joined.texts.vectors[mine] @ anchors.centre(topic.topic)
+    similar = new.texts.vectors[chosen] @ references.centre(topic.topic)
     now = round(float(similar.mean()), 4)
     gap = topic.closeness - now
-    # Three standard errors and more: with CHANCE, for a normal mean.
-    if gap < DRIFTED or gap < 3.7 * topic.spread / math.sqrt(count):
+    if gap < DRIFTED or gap < ERRORS * topic.spread / math.sqrt(count):
         return
-    yield Event(
-        partition,
-        "drifted",
-        topic.topic,
-        topic.name,
-        count,
+    evidence = (
         f"its {count:,} new texts have a mean similarity of {now:.2f} to its centre, those it was "
-        f"made from {topic.closeness:.2f}",
-        before=topic.closeness,
-        now=now,
+        f"made from {topic.closeness:.2f}"
     )
-
-
-def named(topic: Topic) -> str:
-    """A topic's name as events cite it."""
-    return f"“{quote(topic.name)}”"
+    yield topic.event(partition, "drifted", count, evidence, before=topic.closeness, now=now)

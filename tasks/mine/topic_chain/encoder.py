@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.request import Resource
-from fusemine.tasks.core.store import store_at
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.engine import provide as provide_encoder
-from fusemine.tasks.mine.topics.settings import TopicsSettings
+from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.request import Context
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
 
 
 def provide(context: Context, partitions: tuple[str, ...]) -> Resource:
-    """The fingerprint of the encoder, refused if it is not the one of the topics so far.
+    """The fingerprint of the encoder; an error if it is not the one of the topics so far.
 
     Raises:
         SettingsError: It is another one.
@@ -27,13 +27,21 @@ def provide(context: Context, partitions: tuple[str, ...]) -> Resource:
     settings = context.pipeline.section(TopicsSettings)
     before = _read(store_at(context.root), settings)
     if context.running and before not in (None, encoder):
-        raise _another(settings.registry, encoder, str(before))
+        name = settings.registry
+        raise SettingsError(
+            got=f"another encoder ({encoder[:8]}) than the one ({str(before)[:8]}) that the topics "
+            f"in the registry {name!r} were made with",
+            expected="the encoder that their numbers and names rest on",
+            fix="name that encoder in embed again, or begin a new list of topics with another "
+            f"name in topics.registry, such as {name + '-new'!r}: its topics are made from the "
+            "first partition on, and the old ones stay below the root until they are pruned",
+        )
     # It is not in the key: the vectors are, and another encoder gives others.
     return Resource(encoder, None)
 
 
-def remember(store: Store, settings: TopicsSettings, encoder: str) -> None:
-    """Write down the encoder of the topics, where none is yet."""
+def record_encoder(store: Store, settings: TopicsSettings, encoder: str) -> None:
+    """Record the encoder of the topics, where none is recorded yet."""
     store.create(_place(settings), json.dumps({"encoder": encoder}).encode() + b"\n")
 
 
@@ -53,14 +61,3 @@ def _read(store: Store, settings: TopicsSettings) -> str | None:
             expected="the record of the encoder that the topics were made with",
             fix="remove the file if the encoder was not changed, and run again",
         ) from error
-
-
-def _another(name: str, encoder: str, before: str) -> SettingsError:
-    return SettingsError(
-        got=f"another encoder ({encoder[:8]}) than the one ({before[:8]}) that the topics in "
-        f"the registry {name!r} were made with",
-        expected="the encoder that their numbers and names rest on",
-        fix="name that encoder in embed again, or begin a new list of topics with another "
-        f"name in topics.registry, such as {name + '-new'!r}: its topics are made from the "
-        "first partition on, and the old ones stay below the root until they are pruned",
-    )

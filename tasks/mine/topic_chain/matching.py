@@ -16,7 +16,7 @@ LEAST_OVERLAP = 0.2
 NEAR = 0.9
 """Topics without a text in common are the same from this similarity of their centres on."""
 MOST = 0.5
-"""The share of a topic's texts that makes one say that it went there or came from there."""
+"""A topic went into another one, or came from it, with this share of its texts."""
 PART = 0.2
 """A new topic with this share of an old one's texts is a part of it."""
 
@@ -79,7 +79,7 @@ def match(
     same = {
         int(new): numbers[old]
         for old, new in zip(rows.tolist(), columns.tolist(), strict=True)
-        if _alike(overlap[old], int(sizes[new]), new, float(nearness[old, new]))
+        if _is_same(int(overlap[old].sum()), int(sizes[new]), overlap[old, new], nearness[old, new])
     }
     return Matching(
         same, _parts(overlap, numbers, same), _into(overlap, numbers, same), overlap, numbers
@@ -87,25 +87,21 @@ def match(
 
 
 def _overlap(groups: Topics, before: Topics, numbers: list[int], count: int) -> NDArray[np.int64]:
-    found = np.zeros((len(numbers), count), np.int64)
-    for place, number in enumerate(numbers):
-        found[place] = np.bincount(groups[before == number], minlength=count)
-    return found
+    found = [np.bincount(groups[before == number], minlength=count) for number in numbers]
+    return np.array(found, np.int64).reshape(len(numbers), count)
 
 
 def _nearness(
     known: list[NDArray[np.float32]], centres: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    if not known:
-        return np.zeros((0, len(centres)))
-    return np.round(np.stack(known).astype(np.float64) @ centres.T.astype(np.float64), 6)
+    stacked = np.array(known, np.float64).reshape(len(known), centres.shape[1])
+    return np.round(stacked @ centres.T.astype(np.float64), 6)
 
 
-def _alike(overlap: NDArray[np.int64], size: int, new: int, nearness: float) -> bool:
-    old = int(overlap.sum())
-    if not old:
-        return nearness >= NEAR
-    return int(overlap[new]) >= LEAST_OVERLAP * min(old, size)
+def _is_same(old: int, new: int, common: int, nearness: float) -> bool:
+    """Whether a topic of `old` texts and a group of `new` ones that were assigned are the same."""
+    # A topic that left the window has no texts; its centre has to do.
+    return common >= LEAST_OVERLAP * min(old, new) if old else nearness >= NEAR
 
 
 def _parts(overlap: NDArray[np.int64], numbers: list[int], same: dict[int, int]) -> dict[int, int]:

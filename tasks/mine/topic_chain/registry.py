@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.storage.artifact import has_file, read_frame, read_json, read_table, ref_of
+from fusemine.tasks.mine.topic_chain.contracts import ANCHORS, EVENTS, REGISTRY, polars_schema
+from fusemine.tasks.mine.topic_chain.reference_texts import from_table
+
 if TYPE_CHECKING:
-    from fusemine.tasks.mine.topic_chain.reference_texts import Anchors
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
+    from fusemine.tasks.mine.topic_chain.reference_texts import ReferenceTexts
 
 NO_TEXT, NO_TEXT_NAME = -1, "no text"
-"""What rows without text have for a topic."""
+"""The topic of rows without text, and its name."""
 WORDS, MODEL = "words", "model"
 """Who named a topic."""
-
-TOPIC: dict[str, Any] = {
-    "topic": pl.Int32,
-    "name": pl.String,
-    "named_by": pl.String,
-    "theme": pl.Int32,
-    "born": pl.String,
-    "gone": pl.String,
-    "into": pl.Int32,
-    "rows": pl.Int64,
-    "closeness": pl.Float64,
-    "spread": pl.Float64,
-    "terms": pl.List(pl.String),
-    "named_for": pl.List(pl.String),
-}
+ANCHORED = "anchors"
+"""The table of the reference texts."""
 _LISTS = ("terms", "named_for")
-EVENT: dict[str, Any] = {
-    "partition": pl.String,
-    "kind": pl.String,
-    "topic": pl.Int32,
-    "name": pl.String,
-    "other": pl.Int32,
-    "other_name": pl.String,
-    "rows": pl.Int64,
-    "before": pl.Float64,
-    "now": pl.Float64,
-    "evidence": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -56,8 +38,8 @@ class Topic:
         born: The partition that it came up in.
         rows: Rows of the window that have it, as of the last grouping, and those that joined it
             since.
-        closeness, spread: Mean and standard deviation of the similarity of its anchors to
-            their centre.
+        closeness, spread: Mean and standard deviation of the cosine similarity of its reference
+            texts to their centre.
         terms: Its terms, best first.
         named_for: Those that were its best when it was named.
         gone: The partition that it was last known before; None while it lives.
@@ -82,6 +64,20 @@ class Topic:
         """Whether texts can still be given this topic."""
         return self.gone is None
 
+    def event(
+        self,
+        partition: str,
+        kind: str,
+        rows: int,
+        evidence: str,
+        other: Topic | None = None,
+        before: float | None = None,
+        now: float | None = None,
+    ) -> Event:
+        """Something that happened to the topic, as `Event` describes it."""
+        others = (None, None) if other is None else (other.topic, other.name)
+        return Event(partition, kind, self.topic, self.name, rows, evidence, *others, before, now)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -89,7 +85,7 @@ class Event:
 
     Attributes:
         partition: When.
-        kind: fitted (all texts were grouped anew), born, split, merged, died, grew, drifted or
+        kind: fitted (all texts were grouped again), born, split, merged, died, grew, drifted or
             renamed.
         topic: The topic; None for `fitted`.
         name: Its name then.
@@ -114,17 +110,17 @@ class Event:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The last time that all texts were grouped.
+    """The last time that all texts were grouped; stored in the summary under these names.
 
     Attributes:
         partition: When; empty before the first time.
         texts: Distinct vectors that there were.
-        bar: The closeness below which a text is like no others.
+        bar: The closeness below which a text is an outlier.
         method: How, in words.
         criterion: How the number of topics was chosen, JSON-ready.
-        stability: Agreement (ARI) of groupings of samples; None where it was not measured.
-        new: Texts since then that were no anchors, counted anew in every partition.
-        strange: Those of them that are like no others.
+        stability: Mean adjusted Rand index of groupings of samples; None where not measured.
+        new: Texts since then that were no reference texts, counted again in every partition.
+        strange: Those of them that are outliers.
     """
 
     partition: str = ""
@@ -145,14 +141,14 @@ class State:
         topics: All topics that there ever were, by number.
         events: All that happened, oldest first.
         fitted: The last grouping.
-        anchors: Its texts; None while there was none.
+        references: Its texts; None while there was none.
         trouble: Why the language model gave no names, if it did not.
     """
 
     topics: dict[int, Topic] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     fitted: Fitted = field(default_factory=Fitted)
-    anchors: Anchors | None = None
+    references: ReferenceTexts | None = None
     trouble: str | None = None
 
     @property
@@ -165,7 +161,7 @@ class State:
         """A number that no topic has had."""
         return max(self.topics, default=-1) + 1
 
-    def having(self, topics: list[Topic], events: list[Event]) -> State:
+    def updated(self, topics: list[Topic], events: list[Event]) -> State:
         """The state with these topics in place of those of the same number, and more events."""
         changed = self.topics | {topic.topic: topic for topic in topics}
         ordered = {number: changed[number] for number in sorted(changed)}
@@ -175,12 +171,12 @@ class State:
 def topics_frame(state: State) -> pl.DataFrame:
     """All topics by the contract `registry`."""
     rows = [vars(t) | {name: list(vars(t)[name]) for name in _LISTS} for t in state.topics.values()]
-    return pl.DataFrame(rows, TOPIC)
+    return pl.DataFrame(rows, polars_schema(REGISTRY))
 
 
 def events_frame(state: State) -> pl.DataFrame:
     """The events by the contract `events`."""
-    return pl.DataFrame([vars(event) for event in state.events], EVENT)
+    return pl.DataFrame([vars(event) for event in state.events], polars_schema(EVENTS))
 
 
 def topics_of(frame: pl.DataFrame) -> dict[int, Topic]:
@@ -193,3 +189,46 @@ def topics_of(frame: pl.DataFrame) -> dict[int, Topic]:
 def events_of(frame: pl.DataFrame) -> tuple[Event, ...]:
     """The events of a table by the contract `events`."""
     return tuple(Event(**row) for row in frame.iter_rows(named=True))
+
+
+def read_state(ref: ArtifactRef | None) -> State:
+    """The registry of an artifact; an empty one for none.
+
+    Raises:
+        ArtifactError: Its files, or those of the grouping that it goes back to, are gone.
+    """
+    if ref is None:
+        return State()
+    summary, source = read_json(ref), references_of(ref)
+    return State(
+        topics=topics_of(read_frame(ref, REGISTRY)),
+        events=events_of(read_frame(ref, EVENTS, "events")),
+        fitted=Fitted(**summary["fitted"]),
+        references=from_table(read_table(source, ANCHORS, ANCHORED)) if source else None,
+        trouble=summary["trouble"],
+    )
+
+
+@lru_cache(maxsize=10_000)
+def references_of(ref: ArtifactRef) -> ArtifactRef | None:
+    """The artifact that holds the reference texts of a registry; None where it has none.
+
+    They are stored once, with the registry of the partition that grouped them.
+
+    Raises:
+        ArtifactError: It is gone or changed.
+    """
+    if has_file(ref, f"{ANCHORED}.parquet"):
+        return ref
+    summary = read_json(ref)
+    if summary["anchors"] is None:
+        return None
+    found = ref_of(ref.root, summary["anchors"])
+    if found is None or found.sha256 != summary["anchors_sha256"]:
+        raise ArtifactError(
+            got=f"the texts of the grouping {summary['anchors']} below {ref.root} are gone or "
+            "changed",
+            expected="the artifact that the chain of topics goes back to",
+            fix="remove the folder topic_chain below the root and run again: it is computed again",
+        )
+    return found

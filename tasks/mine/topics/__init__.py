@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import text
 from fusemine.tasks.core.stage import RowColumns, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.contracts import EVENTS
+from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 from fusemine.tasks.mine.topics.contracts import CLUSTERS, CROSSED, SHARES, THEMES, TOPICS
-from fusemine.tasks.mine.topics.settings import TopicsSettings
 
 STAGE = Stage(
     name="topics",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fusemine.tasks.mine.topic_chain.contracts import polars_schema
+from fusemine.tasks.mine.topics.contracts import SHARES
 from fusemine.tasks.stats.intervals import wilson
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 EARLIER = 3
 """Earlier partitions with texts from which on something is expected of the next one."""
@@ -20,16 +19,6 @@ LEAST, TIMES, FALSE_BURSTS = 10, 1.5, 0.05
 named, at most this share is expected to be chance."""
 POOLED = 4
 """Partitions for which the dispersion of all topics counts beside a topic's own."""
-_SHARES: dict[str, Any] = {
-    "topic": pl.Int32,
-    "partition": pl.String,
-    "rows": pl.Int64,
-    "share": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "expected": pl.Float64,
-    "burst": pl.Boolean,
-}
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
@@ -39,9 +28,9 @@ def over_time(partitions: pl.Series, topics: Ints) -> pl.DataFrame:
     """Count every topic in every partition that has texts, and find its bursts.
 
     A burst is a count far above what the earlier partitions make one expect of one of this
-    size. Counts of topics vary more than those of single draws do, so they are held against a
+    size. Counts of topics vary more than those of single draws do, so they are compared with a
     negative binomial distribution with the dispersion that the topic had so far (quasi-Poisson,
-    Wedderburn 1974). The chances of all counts that are tested are corrected together
+    Wedderburn 1974). The p-values of all counts that are tested are corrected together
     (Benjamini and Hochberg 1995).
 
     Args:
@@ -52,23 +41,19 @@ def over_time(partitions: pl.Series, topics: Ints) -> pl.DataFrame:
         By `contracts.SHARES`: a row for each topic and partition, ordered by both. Shares are
         of the partition's rows with a text, `expected` is a number of rows.
     """
-    spoken = np.asarray(topics) >= 0
-    named = partitions.filter(pl.Series(spoken)).cast(pl.String)
+    has_topic = np.asarray(topics) >= 0
+    named = partitions.filter(pl.Series(has_topic)).cast(pl.String)
     times = named.unique().sort()
-    kinds, codes = np.unique(topics[spoken], return_inverse=True)
+    kinds, codes = np.unique(topics[has_topic], return_inverse=True)
     place = times.search_sorted(named).to_numpy() if len(named) else np.empty(0, np.int64)
     size = len(kinds), len(times)
-    cells = np.bincount(codes * size[1] + place, minlength=size[0] * size[1])
-    return _frame(kinds, times.to_list(), cells.reshape(size))
-
-
-def _frame(kinds: Ints, times: Sequence[str], counts: Ints) -> pl.DataFrame:
-    rows = np.broadcast_to(counts.sum(axis=0), counts.shape)
+    counts = np.bincount(codes * size[1] + place, minlength=size[0] * size[1]).reshape(size)
+    rows = np.broadcast_to(counts.sum(axis=0), size)
     low, high = wilson(counts, rows)
     expected, burst = _bursts(counts)
     columns = {
         "topic": np.repeat(kinds, len(times)),
-        "partition": list(times) * len(kinds),
+        "partition": times.to_list() * len(kinds),
         "rows": counts.ravel(),
         "share": (counts / np.maximum(rows, 1)).ravel(),
         "low": low.ravel(),
@@ -76,24 +61,27 @@ def _frame(kinds: Ints, times: Sequence[str], counts: Ints) -> pl.DataFrame:
         "expected": expected.ravel(),
         "burst": burst.ravel(),
     }
-    frame = pl.DataFrame(columns, _SHARES)
+    frame = pl.DataFrame(columns, polars_schema(SHARES))
     return frame.with_columns(pl.col("expected").fill_nan(None))
 
 
 def _bursts(counts: Ints) -> tuple[Floats, NDArray[np.bool_]]:
     """The (t, p) rows that are expected, NaN where nothing is, and whether there is a burst."""
+    from scipy.stats import false_discovery_control
+
     expected = np.full(counts.shape, np.nan)
     burst = np.zeros(counts.shape, bool)
     if counts.shape[1] > EARLIER and len(counts):
-        expected[:, EARLIER:], chances = _expected(counts)
-        found = _adjusted(chances) <= FALSE_BURSTS
-        now = counts[:, EARLIER:]
+        expected[:, EARLIER:], p_values = _expected(counts)
+        # Rounding may leave a p-value a hair above 1.
+        corrected = false_discovery_control(np.clip(p_values, 0, 1), axis=None)
+        now, found = counts[:, EARLIER:], np.reshape(corrected, p_values.shape) <= FALSE_BURSTS
         burst[:, EARLIER:] = found & (now >= LEAST) & (now >= TIMES * expected[:, EARLIER:])
     return expected, burst
 
 
 def _expected(counts: Ints) -> tuple[Floats, Floats]:
-    """The (t, p - EARLIER) rows that are expected, and the chance of as many as there are."""
+    """The (t, p - EARLIER) rows that are expected, and the p-value of as many as there are."""
     from scipy.stats import nbinom
 
     sizes = counts.sum(axis=0)
@@ -116,14 +104,6 @@ def _dispersion(pearson: Floats, degrees: Ints) -> Floats:
 
     Of few partitions the dispersion is badly known; there that of all topics counts as well.
     """
-    usual = np.maximum(pearson.mean(axis=0) / degrees, 1)
-    pooled = (pearson + POOLED * usual) / (degrees + POOLED)
+    overall = np.maximum(pearson.mean(axis=0) / degrees, 1)
+    pooled = (pearson + POOLED * overall) / (degrees + POOLED)
     return np.asarray(np.maximum(pooled, 1))
-
-
-def _adjusted(chances: Floats) -> Floats:
-    from scipy.stats import false_discovery_control
-
-    # Rounding may leave a chance a hair above 1.
-    found = false_discovery_control(np.clip(chances, 0, 1), axis=None)
-    return np.asarray(found).reshape(chances.shape)

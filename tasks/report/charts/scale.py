@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FARTHEST = 1e100
+LIMIT = 1e100
 """Values beyond are left out of charts: their differences could be infinite."""
 
 
@@ -26,7 +26,7 @@ class Scale:
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """The ticks with their names."""
+        """The ticks with their labels."""
         count = round((self.high - self.low) / self.step)
         values = [self.low + place * self.step for place in range(count + 1)]
         # Sums of steps are not exact: what is nearly 0 is 0.
@@ -36,13 +36,18 @@ class Scale:
 
 def drawable(value: float | None) -> bool:
     """Whether a value can be put on an axis."""
-    return value is not None and math.isfinite(value) and abs(value) < FARTHEST
+    return value is not None and math.isfinite(value) and abs(value) < LIMIT
 
 
 def scale_of(values: Iterable[float | None], most: int = 5) -> Scale:
-    """The round axis that holds all drawable values, with at most `most` + 2 ticks."""
+    """The round axis that holds all drawable values, with at most `most` + 2 ticks.
+
+    >>> scale_of([0.12, 0.48, None])
+    Scale(low=0.1, high=0.5, step=0.1)
+    """
     known = [value for value in values if value is not None and drawable(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
+    # A single value gets an axis as wide as the value is large.
     size = max(abs(low), abs(high), 1e-100)
     if high - low < size * 1e-9:
         low, high = low - size / 2, high + size / 2

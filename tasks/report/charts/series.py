@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["bars", "lines", "means", "meter", "share_ceiling", "spark"]
 
 LETTER = 7.0
-"""Width of a letter of a tick's name."""
+"""Width of a letter of a tick's label."""
 
 
 def bars(series: Series, labels: Sequence[str]) -> Markup:
-    """A column per stretch of time."""
+    """A column per period."""
     plot = Plot(ceiling(max(v or 0 for v in series.values)))
     columns = [
         _column(plot, place, len(labels), value or 0) for place, value in enumerate(series.values)
     ]
-    hints = tips(plot, labels, [count(v or 0) for v in series.values])
+    hints = tooltips(plot, labels, [count(v or 0) for v in series.values])
     marks = el("g", *columns, class_=f"c{series.colour}")
     axes = y_axis(plot, share=False), x_axis(plot, labels)
     return picture(f"{series.name} over time", plot.width, plot.height, *axes, marks, hints)
@@ -43,35 +43,34 @@ def _column(plot: Plot, place: int, places: int, value: float) -> Markup:
 
 
 def lines(series: Series, labels: Sequence[str], high: float) -> Markup:
-    """A share per stretch of time with its interval as a band; a line breaks where no rows are."""
+    """A share per period with its interval as a band; a line breaks where there are no rows."""
     plot = Plot(high, bottom=25)
     hints = [percent(v) if v is not None else "no rows" for v in series.values]
     return _over_time(plot, series, labels, y_axis(plot, share=True), hints)
 
 
 def means(series: Series, labels: Sequence[str]) -> Markup:
-    """A mean per stretch of time with its interval as a band, on an axis that need not hold 0."""
+    """A mean per period with its interval as a band, on an axis that need not hold 0."""
     scale = scale_of([*series.values, *series.low, *series.high])
-    widest = max(len(name) for _, name in scale.ticks())
-    plot = Plot(1.0, bottom=25, left=max(46, 12 + LETTER * widest))
+    plot = scale_plot(scale)
     hints = [amount(v) if v is not None else "no rows" for v in series.values]
     shares = [
         [None if v is None else scale.share(v) for v in values]
         for values in (series.values, series.low, series.high)
     ]
     moved = replace(series, values=shares[0], low=shares[1], high=shares[2])
-    return _over_time(plot, moved, labels, upright(plot, scale), hints)
+    return _over_time(plot, moved, labels, scale_axis(plot, scale), hints)
 
 
-def upright(plot: Plot, scale: Scale) -> Markup:
+def scale_plot(scale: Scale, height: float = 150) -> Plot:
+    """A plot from 0 to 1 with room on its left for the labels of an axis's ticks."""
+    widest = max(len(label) for _, label in scale.ticks())
+    return Plot(1.0, height=height, bottom=25, left=max(46, 12 + LETTER * widest))
+
+
+def scale_axis(plot: Plot, scale: Scale) -> Markup:
     """The ticks of an axis of any scale, with lines across."""
-    ends = {"x1": plot.left, "x2": plot.width - plot.right}
-    parts = []
-    for value, name in scale.ticks():
-        y = plot.y(scale.share(value))
-        parts.append(el("line", class_="rule", y1=y, y2=y, **ends))
-        parts.append(el("text", name, x=plot.left - 6, y=y + 4, text_anchor="end"))
-    return Markup("").join(parts)
+    return plot.grid((plot.y(scale.share(value)), label) for value, label in scale.ticks())
 
 
 def _over_time(
@@ -90,7 +89,7 @@ def _over_time(
     axes = axis, x_axis(plot, labels, most=3)
     marks = el("g", *parts, class_=f"c{series.colour}")
     title = f"{series.name} over time"
-    return picture(title, plot.width, plot.height, *axes, marks, tips(plot, labels, hints))
+    return picture(title, plot.width, plot.height, *axes, marks, tooltips(plot, labels, hints))
 
 
 def _ring(x: float, y: float, radius: float) -> Markup:
@@ -105,6 +104,7 @@ def share_ceiling(group: Sequence[Series]) -> float:
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[list[int]]:
+    """The places of consecutive values."""
     for present, run in groupby(range(len(values)), key=lambda i: values[i] is not None):
         if present:
             yield list(run)
@@ -118,8 +118,8 @@ def _band(plot: Plot, series: Series, centres: Sequence[float], run: Sequence[in
     return el("path", class_="band", d=path(outline) + "Z")
 
 
-def tips(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
-    """Unseen columns over the whole height that name their value when pointed at."""
+def tooltips(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
+    """Invisible columns over the whole height that show their value when pointed at."""
     columns = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):
         left, each = plot.band(place, len(labels))
@@ -131,7 +131,7 @@ def tips(plot: Plot, labels: Sequence[str], values: Sequence[str]) -> Markup:
 def spark(
     values: Sequence[float], colour: int, marked: Sequence[int] = (), counts: bool = False
 ) -> Markup:
-    """A line without axes, from zero to its own highest value, with rings at some places."""
+    """A sparkline: no axes, from zero to its own highest value, with rings at some places."""
     if len(values) < 2:
         return Markup("")
     high = max(values) or 1.0
@@ -142,9 +142,8 @@ def spark(
     marks += [_ring(*points[i], 3) for i in marked if i < len(points)]
     most = plural(int(max(values)), "row") if counts else percent(max(values))
     title = f"{'rows' if counts else 'share'} over time, at most {most}"
-    return picture(
-        title, 120, 32, el("g", el("title", title), *marks, class_=f"c{colour}"), kind="spark"
-    )
+    group = el("g", el("title", title), *marks, class_=f"c{colour}")
+    return picture(title, 120, 32, group, kind="spark")
 
 
 def meter(share: float, colour: int = 0, mark: float | None = None) -> Markup:
@@ -156,5 +155,5 @@ def meter(share: float, colour: int = 0, mark: float | None = None) -> Markup:
     ]
     if mark is not None:
         parts.append(el("rect", class_="mark", x=100 * mark - 0.5, width=1.0, height=8))
-    stretch = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "aria_hidden": "true"}
-    return el("svg", *parts, class_="meter", **stretch)
+    attributes = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "aria_hidden": "true"}
+    return el("svg", *parts, class_="meter", **attributes)

@@ -1,9 +1,9 @@
-"""A new model against the one in use, on rows that neither has learnt from."""
+"""A new model compared with the one in use, on rows that neither was trained on."""
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.serving.challenge.contracts import CHALLENGE
 
 STAGE = Stage(
@@ -13,6 +13,6 @@ STAGE = Stage(
     tables={MAIN: CHALLENGE},
     reads=("clean", "embed", "classify", "train"),
     uses=("models.margin",),
-    resources={"corrections": "fusemine.tasks.mine.classify.corrections.resource:provide"},
+    resources={"corrections": "fusemine.tasks.corrections.resource:provide"},
     libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
 )

@@ -1,4 +1,4 @@
-"""Comparing the model in use with a new one, as a stage."""
+"""The stage that compares a new model with the one in use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
-from fusemine.tasks.serving.challenge.compare import compare, losses, unseen
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.serving.compare import compare, losses, unseen
 from fusemine.tasks.serving.settings import ModelSettings
-from fusemine.tasks.serving.stored import TEST, load, read_about
+from fusemine.tasks.serving.stored import TEST, load_model, read_about
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def run(inputs: Inputs, _: Settings | None, __: Progress) -> Output:
-    """Compare them on the new one's test rows that neither has seen.
+    """Compare them on the new one's test rows that neither was trained on.
 
-    The models are read in the order: the one in use, the new one, of which `classify` is.
+    The first model that it reads is the one in use; the second is the new one, whose predictions
+    are those of `classify`.
     """
     models = inputs.refs("train")
-    champion, challenger = (read_about(model) for model in models)
+    champion, challenger = load_model(models[0]), read_about(models[1])
     rows, new = inputs.window().rows(), inputs.frame("classify")
-    stored = load(models[0])
-    tested = (new["split"] == TEST).to_numpy() & unseen(rows.clean, stored.trained)
+    tested = (new["split"] == TEST).to_numpy() & unseen(rows.clean, champion.trained)
     clean, labels = rows.clean.filter(tested), new["label"].filter(tested)
-    old = stored.predictions(clean, rows.matrix[tested])
+    old = champion.predictions(clean, rows.matrix[tested])
     number = bool(challenger["label"]["number"])
     pair = (losses(old, labels, number), losses(new.filter(tested), labels, number))
     groups = clean["group"] if "group" in clean.columns else None
@@ -39,5 +39,5 @@ def run(inputs: Inputs, _: Settings | None, __: Progress) -> Output:
         tables={MAIN: pl.DataFrame(table)},
         rows_in=rows.clean.height,
         rows_kept=clean.height,
-        summary={"champion": champion["id"], "challenger": challenger["id"], **asdict(found)},
+        summary={"champion": champion.about["id"], "challenger": challenger["id"], **asdict(found)},
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fusemine.tasks.core.contract import Contract, integer, number, text
 
 # The models in use on partitions that came after them; what has no labels has no metric.
-WATCH = Contract(
-    "watch",
+MONITOR = Contract(
+    "monitor",
     {
         "partition": text(),
         "model": text(),

@@ -1,10 +1,10 @@
-"""The results of scoring a file with the model in use."""
+"""The results of a file that was scored with the model in use."""
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.stage import Forget, Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.serving.predict.contracts import TEXTS
 
@@ -16,7 +16,7 @@ STAGE = Stage(
     reads=("train",),
     uses=("embed",),
     resources={"encoder": "fusemine.tasks.embed.engine:provide"},
-    # Nearly all of it runs, and reading it as `code_of` does takes longer than scoring a row.
+    # Nearly all of it runs, and to read it as `code_of` does takes longer than to score a row.
     package="fusemine.tasks",
     libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch"),
     unit="rows",

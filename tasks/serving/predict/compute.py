@@ -1,4 +1,4 @@
-"""Scoring a file of new rows with a model, batch by batch, as a stage."""
+"""The stage that scores a file of new rows with a model, batch by batch."""
 
 from __future__ import annotations
 
@@ -13,56 +13,58 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.collect.forgotten import read_forgotten
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.key import file_digest
-from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.core.request import Resource
-from fusemine.tasks.core.store import store_at
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.embed import columns_of, embed
 from fusemine.tasks.embed.engine import engine_of
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.mine.anomalies.compute import row_columns as unusual
-from fusemine.tasks.mine.classify.compute import row_columns as predicted
+from fusemine.tasks.mine.anomalies.compute import row_columns as anomaly_columns
+from fusemine.tasks.mine.classify.compute import row_columns as prediction_columns
 from fusemine.tasks.report.results import results
-from fusemine.tasks.serving.predict.intake import Intake, Reading
-from fusemine.tasks.serving.stored import TRAIN, load
-from fusemine.tasks.sources.files import format_of, read_batches
-from fusemine.tasks.sources.files_settings import Format
-from fusemine.tasks.sources.streams import text_blocks
-from fusemine.tasks.stats.ordered_pool import in_order
-from fusemine.tasks.table.roles import TEXT, Columns
+from fusemine.tasks.serving.input_contract import InputContract
+from fusemine.tasks.serving.predict.reader import RowReader
+from fusemine.tasks.serving.stored import TRAIN, load_model
+from fusemine.tasks.sources.files import Format, format_of, read_batches
+from fusemine.tasks.sources.formats.text import text_blocks
+from fusemine.tasks.stats.threads import map_in_order
+from fusemine.tasks.table.roles import TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.stage import Graph
     from fusemine.tasks.embed.store.fill import Engine
-    from fusemine.tasks.serving.predict.intake import CleanBatch
-    from fusemine.tasks.serving.stored import Stored
-    from fusemine.tasks.sources.files_settings import FilesSettings
+    from fusemine.tasks.serving.predict.reader import CleanBatch
+    from fusemine.tasks.serving.stored import StoredModel
+    from fusemine.tasks.sources.files import FilesSettings
 
-TEXTS_TABLE = "texts"
-"""The table of the texts as they were embedded."""
 ROWS = 10_000
 """Rows that are scored at once."""
 LONGEST = 60
 _READ = {"format", "separator", "encoding"}
+Embedded = tuple["CleanBatch", "NDArray[np.float32]"]
+"""A batch with the vectors of its texts (n, d)."""
+Scored = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""A batch's results, by the contract `results`, its rejected rows, and the texts of the others."""
 
 
 @dataclass(frozen=True)
-class ToScore:
+class FileToScore:
     """A file that is to be scored.
 
     Args:
         path: The file.
-        name: What tables and manifests call it.
+        name: Its name in tables and manifests.
         settings: How it is read.
         base: Folder of the pipeline.yaml.
     """
@@ -73,7 +75,7 @@ class ToScore:
     base: Path
 
     def resource(self, root: str) -> Resource:
-        """The file as what a stage reads: its content counts, and who must be left out of it.
+        """The file as a resource: the key has its content, and the rows that must be left out.
 
         Raises:
             SourceError: There is no such file.
@@ -95,7 +97,7 @@ class ToScore:
 
     @property
     def partition(self) -> str:
-        """What stands in an artifact's name in the place of a partition."""
+        """What an artifact's name has in the place of a partition."""
         named = re.sub(r"[^a-z0-9]+", "-", self.path.name.lower()).strip("-")
         return named[:LONGEST] or "rows"
 
@@ -107,26 +109,9 @@ class ToScore:
         return sum(block.count(b"\n") for block in text_blocks(self.path))
 
 
-@dataclass(frozen=True)
-class _Embedded:
-    """A batch with the vectors of its texts (n, d)."""
-
-    batch: CleanBatch
-    vectors: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """The results of a batch, its rejected rows, and the texts of the others."""
-
-    table: pl.DataFrame
-    rejected: pl.DataFrame
-    texts: pl.DataFrame
-
-
 @dataclass
 class _Counts:
-    """What was found of the rows so far."""
+    """Counts over the scored rows so far, as the summary has them."""
 
     rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -136,98 +121,81 @@ class _Counts:
 
     @property
     def records(self) -> int:
-        return self.rows + sum(self.rejected.values())
+        return self.rows + self.rejected.total()
 
-    def note(self, scored: _Scored) -> None:
-        table = scored.table
+    def add(self, table: pl.DataFrame, rejected: pl.DataFrame, number: bool) -> None:
         self.rows += table.height
-        self.rejected.update(scored.rejected["rule"])
-        self.predictions.update(table["prediction"].drop_nulls())
+        self.rejected.update(rejected["rule"])
+        self.predictions.update([] if number else table["prediction"].drop_nulls())
         self.flagged += int(table["anomaly_flagged"].sum())
         self.learnt_from += int((table["split"] == TRAIN).sum())
 
+    def found(self) -> dict[str, Any]:
+        return {
+            name: dict(sorted(value.items())) if isinstance(value, Counter) else value
+            for name, value in vars(self).items()
+        }
+
 
 def run(inputs: Inputs, _: Settings | None, progress: Progress) -> Output:
-    """Score a file's rows; nothing is kept of it unless all of it can be read.
+    """Score a file's rows; nothing is stored unless all of it can be read.
 
     Raises:
-        SourceError: The file is not what its name says, or lacks what the model reads.
+        SourceError: The file is not what its name promises, or lacks what the model reads.
         ModelError: The model cannot be used.
     """
-    file: ToScore = inputs.resource("file")
-    stored, found = load(inputs.ref("train")), _Counts()
-    intake = Intake(_reading(stored, read_forgotten(inputs.store)))
+    file: FileToScore = inputs.resource("file")
+    model, counts, total = load_model(inputs.ref("train")), _Counts(), cache(file.records)
+    classifier, values = model.scorer.classifier, model.about["settings"]["reading"]
+    number = classifier is not None and classifier.number
+    contract = InputContract.of(values, model.scorer.levels, read_forgotten(inputs.store))
+    reader = RowReader(contract)
+    with (
+        inputs.writer(MAIN) as rows,
+        inputs.writer("rejected") as rejected_rows,
+        inputs.writer("texts") as text_rows,
+    ):
+        for table, rejected, texts in _scored(inputs, file, model, reader):
+            rows.write(table)
+            rejected_rows.write(rejected)
+            text_rows.write(texts)
+            counts.add(table, rejected, number)
+            progress(counts.records, max(total(), counts.records + 1), file.name)
+        reader.check(file.name)
+    progress(counts.records, counts.records, file.name)
+    found = {"file": file.name, "model": model.about["id"], **counts.found(), **reader.notes()}
+    return Output(tables={}, rows_in=counts.records, rows_kept=counts.rows, summary=found)
+
+
+def _scored(
+    inputs: Inputs, file: FileToScore, model: StoredModel, reader: RowReader
+) -> Iterator[Scored]:
+    """The file's batches, which are read and embedded one by one and scored in parallel."""
     settings = inputs.section(EmbedSettings)
     engine = engine_of(inputs.root, settings, inputs.resource("encoder"))
-    total = cache(file.records)
     batches = (
-        _Embedded(batch, _vectors(batch.clean, engine, settings))
+        (batch, _vectors(batch.clean, engine, settings))
         for read in read_batches(file.path, file.settings, file.base, ROWS)
-        for batch in [intake.take(read)]
+        for batch in [reader.read(read)]
     )
-    score = partial(_scored, stored, inputs.graph)
-    with (
-        inputs.pieces(MAIN) as rows,
-        inputs.pieces("rejected") as rejected,
-        inputs.pieces(TEXTS_TABLE) as texts,
-    ):
-        for scored in in_order(score, batches):
-            rows.write(scored.table)
-            rejected.write(scored.rejected)
-            texts.write(scored.texts)
-            found.note(scored)
-            progress(found.records, max(total(), found.records + 1), file.name)
-        intake.check(file.name)
-    progress(found.records, found.records, file.name)
-    number = stored.scorer.classifier is not None and stored.scorer.classifier.number
-    summary = _summary(file.name, stored, found, intake, number)
-    return Output(tables={}, rows_in=found.records, rows_kept=found.rows, summary=summary)
+    return map_in_order(partial(_score, model, inputs.graph), batches)
 
 
-def _reading(stored: Stored, forgotten: frozenset[str]) -> Reading:
-    values = stored.about["settings"]["reading"]
-    return Reading(
-        columns=Columns.model_validate(values["columns"]),
-        cleaning=CleanSettings.model_validate(values["clean"]),
-        by=PartitionSettings.model_validate(values["partition"]),
-        levels=stored.scorer.levels,
-        forgotten=forgotten,
-    )
-
-
-def _scored(stored: Stored, graph: Graph, embedded: _Embedded) -> _Scored:
-    """A batch's rows by the contract `results`."""
-    batch, vectors = embedded.batch, embedded.vectors
+def _score(model: StoredModel, graph: Graph, embedded: Embedded) -> Scored:
+    batch, vectors = embedded
     clean = batch.clean
-    topics = clean.select("row_id", stored.topics.of(clean, vectors))
-    predictions = stored.predictions(clean, vectors)
-    anomalies = stored.scorer.anomalies(clean, vectors)
-    parts = [predicted(predictions), topics, unusual(anomalies)]
+    parts = [
+        prediction_columns(model.predictions(clean, vectors)),
+        clean.select("row_id", model.topics.of(clean, vectors)),
+        anomaly_columns(model.scorer.anomalies(clean, vectors)),
+    ]
     table = results(batch.raw, clean, parts, graph.row_columns)
     texts = clean.select("row_id", pl.col(f"^text$|^{re.escape(TEXT)}.*$"))
-    return _Scored(table, batch.rejected, texts)
+    return table, batch.rejected, texts
 
 
 def _vectors(clean: pl.DataFrame, engine: Engine, settings: EmbedSettings) -> NDArray[np.float32]:
-    """The texts' vectors as mining reads them from an artifact."""
-    found = embed(columns_of(clean, settings), engine, _silent).matrix
+    """The texts' vectors (n, d) as mining reads them from an artifact."""
+    # Progress is reported by rows, not by texts.
+    found = embed(columns_of(clean, settings), engine, lambda *_: None).matrix
     return unit(found) if found.dtype == np.float16 else found
-
-
-def _silent(_texts: int, _tokens: int) -> None:
-    """Hear of progress; rows are told of instead."""
-
-
-def _summary(
-    name: str, stored: Stored, told: _Counts, intake: Intake, number: bool
-) -> dict[str, Any]:
-    return {
-        "file": name,
-        "model": stored.about["id"],
-        "rows": told.rows,
-        "rejected": dict(sorted(told.rejected.items())),
-        "predictions": {} if number else dict(sorted(told.predictions.items())),
-        "flagged": told.flagged,
-        "learnt_from": told.learnt_from,
-        **intake.notes(),
-    }

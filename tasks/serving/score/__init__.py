@@ -1,9 +1,9 @@
-"""What a model that was trained before a partition predicts for it."""
+"""The predictions for a partition by a model that was trained before it."""
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.classify.contracts import PREDICTIONS
 
 STAGE = Stage(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.stage import Scope, Stage
+from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
+from fusemine.tasks.serving.contracts import TRAINED
 from fusemine.tasks.serving.input_contract import PLACES
-from fusemine.tasks.serving.train.contracts import TRAINED
 
 STAGE = Stage(
     name="train",
@@ -16,7 +16,7 @@ STAGE = Stage(
     reads=("clean", "embed", "classify", "topic_chain"),
     uses=("classify", "fuse", "anomalies", *PLACES),
     resources={
-        "corrections": "fusemine.tasks.mine.classify.corrections.resource:provide",
+        "corrections": "fusemine.tasks.corrections.resource:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
     },
     kept_by_name=True,

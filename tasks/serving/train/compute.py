@@ -1,4 +1,4 @@
-"""Fitting the model of a window, as a stage."""
+"""The stage that fits the model of a window: the label as it was chosen, and the detectors."""
 
 from __future__ import annotations
 
@@ -6,47 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.core.artifact import MAIN
 from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.corrections.apply import correct_labels
+from fusemine.tasks.fuse.blocks import fit_blocks
+from fusemine.tasks.fuse.features import DENSE
 from fusemine.tasks.fuse.settings import FuseSettings
+from fusemine.tasks.fuse.transformers import Rows as FeatureRows
+from fusemine.tasks.mine.anomalies.detectors import fit_detectors
 from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
+from fusemine.tasks.mine.classify.classify import refit
 from fusemine.tasks.mine.classify.compute import CHOICE
-from fusemine.tasks.mine.classify.corrections.apply import correct_labels
 from fusemine.tasks.mine.classify.fitted import CHOSEN
-from fusemine.tasks.mine.classify.refit import refit
 from fusemine.tasks.mine.classify.settings import ClassifySettings
-from fusemine.tasks.mine.topic_chain.stored import read_state
-from fusemine.tasks.serving.challenge.compare import losses
+from fusemine.tasks.mine.topic_chain.registry import read_state
+from fusemine.tasks.serving.compare import losses
 from fusemine.tasks.serving.input_contract import input_contract
+from fusemine.tasks.serving.scorer import Scorer, table_of
 from fusemine.tasks.serving.stored import TEST, TRAIN, model_files, model_tables, read_packed
-from fusemine.tasks.serving.train.fit import fit_scorer
-from fusemine.tasks.table.roles import Columns
+from fusemine.tasks.table.roles import CATEGORY, Columns
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.window import Rows
-    from fusemine.tasks.mine.classify.classifier import Classifier
+    from fusemine.tasks.fuse.transformers import BlockName
+    from fusemine.tasks.mine.classify.model import Classifier
 
 SHORT = 6
 """Characters of the key that are in a model's id."""
+MOST_LEVELS, OFTEN = 10_000, 0.2
+"""Of more levels, or where more than this share of the values came once, new ones are normal."""
 
 
 def run(inputs: Inputs, _: Settings | None, __: Progress) -> Output:
-    """Fit the model, without searching again for how to learn."""
+    """Fit the model in the way that `classify` chose, without another search."""
     rows, predictions = inputs.window().rows(), inputs.frame("classify")
-    classifier, new = _classifier(inputs, rows), None
-    if len(inputs.refs("clean")) > 1:
-        new = (rows.clean["partition"] == inputs.partition).to_numpy()
-    scorer = fit_scorer(
-        rows.clean,
-        rows.matrix,
-        classifier,
-        inputs.section(AnomaliesSettings),
-        inputs.section(FuseSettings),
-        new,
-        inputs.rules.timezone,
-    )
+    classifier = _classifier(inputs, rows)
+    scorer = _scorer(inputs, rows, classifier)
     topics, about = read_state(inputs.ref("topic_chain")), _about(inputs, classifier, predictions)
     trained = predictions.filter(pl.col("split") == TRAIN).select("row_id")
     return Output(
@@ -70,6 +67,38 @@ def _classifier(inputs: Inputs, rows: Rows) -> Classifier | None:
         inputs.rules.timezone,
         inputs.section(Columns).label_kind == "number",
     )
+
+
+def _scorer(inputs: Inputs, rows: Rows, classifier: Classifier | None) -> Scorer:
+    """The classifier, and detectors of anomalies that are fitted on the same rows."""
+    clean, fusing, new = rows.clean, inputs.section(FuseSettings), None
+    if len(inputs.refs("clean")) > 1:
+        # The detectors learn what is normal without the newest partition's rows.
+        new = (clean["partition"] == inputs.partition).to_numpy()
+    features = FeatureRows(clean, rows.matrix)
+    weights: dict[BlockName, float] = {
+        name: getattr(fusing.weights, name) for name in DENSE if name != "text"
+    }
+    blocks = tuple(block for block, _ in fit_blocks(features, weights, fusing))
+    names = [feature for block in blocks for feature in block.features]
+    table, settings = table_of(blocks, features), inputs.section(AnomaliesSettings)
+    detectors = fit_detectors(clean, rows.matrix, table, names, settings, new)
+    return Scorer(classifier, blocks, detectors, _levels(clean), inputs.rules.timezone)
+
+
+def _levels(clean: pl.DataFrame) -> dict[str, list[str]]:
+    """The levels of each category that new rows can be checked against, sorted.
+
+    Not of one that was empty, has more than `MOST_LEVELS`, or of which new values are often unseen
+    ones: that is to be expected of as many as the share of the values that came once (Good 1953).
+    """
+    found = {}
+    for name in (name for name in clean.columns if name.startswith(CATEGORY)):
+        counts = clean[name].drop_nulls().value_counts(name="rows")
+        once = int((counts["rows"] == 1).sum())
+        if 0 < counts.height <= MOST_LEVELS and once <= OFTEN * int(counts["rows"].sum()):
+            found[name.removeprefix(CATEGORY)] = counts[name].sort().to_list()
+    return found
 
 
 def _about(
@@ -105,7 +134,7 @@ def _label(
         "number": classifier.number,
         "classes": classifier.names,
         "positive": None if positive is None else classifier.names[positive],
-        "cut": classifier.cut,
+        "cut": classifier.model.chosen.threshold,
         "model": summary["model"],
         "rows": summary["rows"],
         "metrics": summary["metrics"][CHOSEN],

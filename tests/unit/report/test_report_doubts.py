@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
-from unit.report.given import TWO, label_of, table_of, told
-from unit.report.summaries import full_summary
+from support.report.given import TWO, label_of, table_of, told
+from support.report.summaries import full_summary
 
 from fusemine.tasks.mine.classify.report.model import Groups
 from fusemine.tasks.report.model import ReportInputs

@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from unit.report.given import TWO, changed, label_of, model_of, table_of, told
-from unit.report.summaries import full_summary
+from support.report.given import TWO, changed, label_of, model_of, table_of, told
+from support.report.summaries import full_summary
 
 from fusemine.tasks.mine.classify.report.metrics import gain_words
 from fusemine.tasks.mine.classify.report.model import Choice, Learning, Quality

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from unit.report.given import changed, content, label_of, model_of, table_of
+from support.report.given import changed, content, label_of, model_of, table_of
 
 from fusemine.tasks.mine.topics.report.model import TextMap, Topics
 from fusemine.tasks.report.model import ReportInputs

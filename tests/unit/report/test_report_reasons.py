@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.report.given import told
-from unit.report.summaries import explanation
+from support.report.given import told
+from support.report.summaries import explanation
 
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.report.explained import STEPS, explained

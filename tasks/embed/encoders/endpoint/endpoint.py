@@ -11,30 +11,28 @@ import numpy as np
 
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.embed.encoders import pieces
-from fusemine.tasks.embed.encoders.encoder import Prepared
-from fusemine.tasks.embed.encoders.endpoint.request import Asker, Batch
+from fusemine.tasks.embed.encoders.encoder import Prepared, no_progress
+from fusemine.tasks.embed.encoders.endpoint.client import Batch, EmbeddingClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fusemine.tasks.embed.encoders.encoder import Tell
-    from fusemine.tasks.embed.encoders.endpoint.response import Answer
-    from fusemine.tasks.embed.encoders.files import ModelFiles
-    from fusemine.tasks.embed.settings import EmbedSettings, Precision
+    from fusemine.tasks.embed.encoders.encoder import Advance
+    from fusemine.tasks.embed.encoders.endpoint.response import Embeddings
+    from fusemine.tasks.embed.settings import EmbedSettings
 
 PROBE = "text"
-# About a token of the usual tokenisers: up to four letters or digits, or one other character. East
+# About a token of usual tokenizers: up to four letters or digits, or one other character. East
 # Asian characters, from U+2E80 on, are tokens of their own.
 _TOKEN = re.compile(r"[^\W\u2E80-\U0003FFFF]{1,4}|\S")
 
 
 class EndpointEncoder:
-    """Texts go to a server in requests of several, some at a time; its vectors come back.
+    """Sends texts to a server, in requests of several; see `encoders.encoder.Encoder`.
 
-    A vector is the same whatever else is asked for as far as the server keeps to that.
+    A vector is the same whatever else is sent, as far as the server keeps to that.
 
     Args:
-        model: What the server knows the model by.
         settings: How to embed, with an endpoint.
         api_key: The key; it is in no error, log or repr.
         pause: Waits for so many seconds.
@@ -49,41 +47,33 @@ class EndpointEncoder:
 
     def __init__(
         self,
-        model: str,
         settings: EmbedSettings,
-        api_key: str | None,
+        api_key: str | None = None,
         pause: Callable[[float], None] = time.sleep,
+        **_: object,
     ) -> None:
         if settings.endpoint is None:
             raise ValueError("settings without an endpoint")
         self.max_tokens = settings.max_tokens
-        self._model, self._settings, self._endpoint = model, settings, settings.endpoint
+        self._settings, self._endpoint = settings, settings.endpoint
         self._prompt = settings.prompt or ""
         self._room = _room(self._prompt, settings.max_tokens)
-        self._asker = Asker(model, settings.endpoint, api_key, pause)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._model!r}, {self._asker.address!r})"
-
-    @property
-    def tokens_used(self) -> int:
-        """Tokens that the server has counted so far; 0 if it does not count."""
-        return self._asker.tokens_used
+        self._client = EmbeddingClient(settings.model, settings.endpoint, api_key, pause)
 
     @cached_property
     def dimension(self) -> int:
-        """Length of a vector; the server is asked for one when this is first read.
+        """Length of a vector; the server computes one when this is first read.
 
         Raises:
-            ModelError: It does not answer as it should.
+            ModelError: It does not respond as it should.
         """
         lengths: list[int] = []
 
-        def take(_: Batch, answer: Answer) -> None:
-            lengths.append(answer.vectors.shape[1])
+        def measure(_: Batch, found: Embeddings) -> None:
+            lengths.append(found.vectors.shape[1])
 
-        probe = self._prompt + PROBE
-        self._asker.ask_all([Batch(0, [probe], _estimate(probe))], self._endpoint.dimensions, take)
+        probe = Batch(0, [self._prompt + PROBE], _estimate(self._prompt + PROBE))
+        self._client.send_all([probe], self._endpoint.dimensions, measure)
         return lengths[0]
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
@@ -97,7 +87,7 @@ class EndpointEncoder:
             tokens=[tokens for _, tokens in cut],
         )
 
-    def encode(self, prepared: Prepared, tell: Tell) -> np.ndarray:
+    def encode(self, prepared: Prepared, advance: Advance = no_progress) -> np.ndarray:
         """Vectors of the pieces, float32 of shape (pieces, dimension), as the server gives them.
 
         Raises:
@@ -105,16 +95,16 @@ class EndpointEncoder:
         """
         vectors = np.empty((len(prepared.pieces), self.dimension), np.float32)
 
-        def take(batch: Batch, answer: Answer) -> None:
-            vectors[batch.first : batch.first + len(batch.texts)] = answer.vectors
-            tell(len(batch.texts), answer.tokens)
+        def keep(batch: Batch, found: Embeddings) -> None:
+            vectors[batch.first : batch.first + len(batch.texts)] = found.vectors
+            advance(len(batch.texts), found.tokens)
 
         size = self._endpoint.batch_texts
         batches = [
             Batch(at, prepared.pieces[at : at + size], sum(prepared.sizes[at : at + size]))
             for at in range(0, len(prepared.pieces), size)
         ]
-        self._asker.ask_all(batches, self.dimension, take)
+        self._client.send_all(batches, self.dimension, keep)
         return vectors
 
     def _cut(self, text: str) -> tuple[list[str], int]:
@@ -148,10 +138,3 @@ def _room(prompt: str, max_tokens: int | None) -> int:
             fix="shorten embed.prompt or raise embed.max_tokens",
         )
     return room
-
-
-def load(
-    _: ModelFiles, settings: EmbedSettings, __: Precision, api_key: str | None
-) -> EndpointEncoder:
-    """The encoder that settings name."""
-    return EndpointEncoder(settings.model, settings, api_key)

@@ -1,4 +1,4 @@
-"""How fast a server may be asked: requests and tokens per minute."""
+"""How fast requests may be sent to a server: requests and tokens per minute."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ MINUTE = 60.0
 
 
 @dataclass
-class Turn:
+class Slot:
     """When a request may be sent.
 
     Args:
         at: The time on the limiter's clock, in seconds.
-        wait: Seconds from when the turn was taken until then.
-        estimated: Its tokens, as estimated by whoever asks.
+        wait: Seconds from when the slot was reserved until then.
+        estimated: Its tokens, as estimated before it is sent.
         tokens: Its tokens, as far as they are known.
     """
 
@@ -31,11 +32,11 @@ class Turn:
     tokens: float
 
 
-class Limiter:
-    """Gives out turns; threads may share one.
+class RateLimiter:
+    """Spreads requests over time; threads may share one.
 
     Requests are spread evenly, because servers also refuse a minute's requests that come in one
-    second. In no minute are more tokens sent than allowed, by what answers have counted, and
+    second. In no minute are more tokens sent than allowed, as responses have counted them, and
     before that by estimates times how far the earlier ones were off. A request of more tokens
     than that has a minute for itself.
 
@@ -52,50 +53,51 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gap = MINUTE / requests if requests else 0.0
-        self._allowed = tokens
+        self._allowed = inf if tokens is None else tokens
         self._clock = clock
         self._lock = threading.Lock()
         self._free_at = clock()
-        self._turns: deque[Turn] = deque()
+        self._slots: deque[Slot] = deque()
         self._counted = self._estimated = 0
 
-    def turn(self, estimated: int) -> Turn:
-        """The next turn; the caller waits for it.
+    def reserve(self, estimated: int) -> Slot:
+        """The next slot; the caller waits until then.
 
         Args:
             estimated: Tokens of the request.
+
+        >>> limiter = RateLimiter(requests=60, tokens=None, clock=lambda: 0.0)
+        >>> [limiter.reserve(1).wait for _ in range(3)]
+        [0.0, 1.0, 2.0]
         """
         with self._lock:
             now = self._clock()
-            tokens = self._likely(estimated)
-            at = max(now, self._free_at)
-            if self._allowed is not None:
-                at = self._with_room(at, tokens, self._allowed)
+            tokens = self._expected(estimated)
+            at = self._with_room(max(now, self._free_at), tokens)
             self._free_at = at + self._gap
-            turn = Turn(at, at - now, estimated, tokens)
-            if self._allowed is not None:
-                self._turns.append(turn)
-            return turn
+            slot = Slot(at, at - now, estimated, tokens)
+            self._slots.append(slot)
+            return slot
 
-    def settle(self, turn: Turn, counted: int) -> None:
-        """Take in what an answer has counted; 0 where it has not, and the estimate stays."""
+    def record(self, slot: Slot, counted: int) -> None:
+        """Take in the tokens that a response has counted; if it has not (0), the estimate stays."""
         if counted <= 0:
             return
         with self._lock:
-            turn.tokens = counted
+            slot.tokens = counted
             self._counted += counted
-            self._estimated += turn.estimated
+            self._estimated += slot.estimated
 
-    def _likely(self, estimated: int) -> float:
+    def _expected(self, estimated: int) -> float:
         return estimated * self._counted / self._estimated if self._estimated else estimated
 
-    def _with_room(self, at: float, tokens: float, allowed: int) -> float:
+    def _with_room(self, at: float, tokens: float) -> float:
         """The first time from `at` on that ends a minute with room for so many tokens."""
-        while self._turns and self._turns[0].at <= at - MINUTE:
-            self._turns.popleft()
-        used = sum(turn.tokens for turn in self._turns)
-        while self._turns and used + tokens > allowed:
-            oldest = self._turns.popleft()
+        while self._slots and self._slots[0].at <= at - MINUTE:
+            self._slots.popleft()
+        used = sum(slot.tokens for slot in self._slots)
+        while self._slots and used + tokens > self._allowed:
+            oldest = self._slots.popleft()
             used -= oldest.tokens
             at = max(at, oldest.at + MINUTE)
         return at

@@ -1,4 +1,4 @@
-"""Reading the answer of an embeddings server, which is believed in nothing."""
+"""Reading the response of an embeddings server; every part of it is checked."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.llm.errors import quoted
-from fusemine.tasks.llm.retries import AgainError
-from fusemine.tasks.llm.section import Section
+from fusemine.tasks.llm.errors import RetryableError, ServerHints, server_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECTION = Section(
+HINTS = ServerHints(
     name="embed.endpoint",
     model="embed.model",
     expected="an answer with one vector for each text",
@@ -27,46 +25,50 @@ SECTION = Section(
     lighten="lower embed.endpoint.batch_texts or parallel",
 )
 """What the settings of an embeddings server are called."""
+_EXPECTED = f"{HINTS.expected}, in OpenAI's form"
 _FIX = "see that embed.endpoint.url is that of an OpenAI-compatible server, up to /v1"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Embeddings:
     """What a server has computed.
 
     Args:
         vectors: float32 of shape (texts, dimension), in the order of the texts.
-        tokens: What it has counted; 0 where it has not.
+        tokens: How many the server has counted; 0 where it has not.
     """
 
     vectors: np.ndarray
     tokens: int
 
 
-def read_answer(
+def read_response(
     body: bytes, texts: int, dimension: int | None, secrets: Sequence[str] = ()
-) -> Answer:
-    """The vectors in an answer.
+) -> Embeddings:
+    """The vectors in a response.
 
     Args:
-        body: The answer.
+        body: The response.
         texts: How many were sent.
         dimension: Length of a vector; None where any will do.
         secrets: What was sent, which is not shown.
 
     Raises:
-        AgainError: It is no JSON, or not all of it.
-        ModelError: It is not what was asked for.
+        RetryableError: It is no JSON, or not all of it.
+        ModelError: It does not hold a vector for each text.
+
+    >>> read_response(b'{"data": [{"index": 0, "embedding": [0.5, 2]}]}', 1, None).vectors
+    array([[0.5, 2. ]], dtype=float32)
     """
     try:
-        told = json.loads(body)
+        response = json.loads(body)
     except (ValueError, RecursionError):
-        raise AgainError("an answer that is no JSON, or not all of it", _FIX) from None
-    data = told.get("data") if isinstance(told, dict) else None
+        raise RetryableError("an answer that is no JSON, or not all of it", _FIX) from None
+    data = response.get("data") if isinstance(response, dict) else None
     if not isinstance(data, list):
-        _refuse(f'an answer without a list "data"{quoted(body, secrets)}')
+        _refuse(f'an answer without a list "data"{server_message(body, secrets)}')
     rows = _in_order(data, texts)
-    return Answer(_vectors(rows, dimension), _tokens(told.get("usage")))
+    return Embeddings(_vectors(rows, dimension), _tokens(response.get("usage")))
 
 
 def _in_order(data: list[Any], texts: int) -> list[Any]:
@@ -75,24 +77,25 @@ def _in_order(data: list[Any], texts: int) -> list[Any]:
         _refuse(f"an answer with {len(data)} vectors for {texts} texts")
     if not all(isinstance(item, dict) for item in data):
         _refuse('an answer whose "data" holds more than objects')
-    by_index = {item.get("index"): item.get("embedding") for item in data if _is_whole(item)}
+    by_index = {i["index"]: i.get("embedding") for i in data if type(i.get("index")) is int}
     if by_index.keys() != set(range(texts)):
         _refuse(f"an answer whose indexes are not each of 0 to {texts - 1} once")
     return [by_index[index] for index in range(texts)]
 
 
-def _is_whole(item: dict[str, Any]) -> bool:
-    return type(item.get("index")) is int
-
-
 def _vectors(rows: list[Any], dimension: int | None) -> np.ndarray:
     for row in rows:
-        # Lists of anything else would do for numpy: texts, truths, lists.
+        # numpy would take lists of anything else too: strings, booleans, lists.
         if not isinstance(row, list) or not set(map(type, row)) <= {float, int}:
             _refuse('an answer with an "embedding" that is no list of numbers')
     lengths = {len(row) for row in rows}
     if lengths != {dimension or max(lengths)} or lengths == {0}:
-        _refuse_lengths(lengths, dimension)
+        _refuse(
+            f"an answer with vectors of length {', '.join(map(str, sorted(lengths)))}",
+            expected=f"vectors of length {dimension}" if dimension else "vectors of one length",
+            fix="see that the server has one model of that name, and that the model knows "
+            "embed.endpoint.dimensions where it is set",
+        )
     try:
         with np.errstate(over="ignore"):
             vectors = np.array(rows, np.float64).astype(np.float32)
@@ -111,14 +114,5 @@ def _tokens(usage: Any) -> int:
     return 0
 
 
-def _refuse(got: str) -> NoReturn:
-    raise ModelError(got=got, expected=f"{SECTION.expected}, in OpenAI's form", fix=_FIX)
-
-
-def _refuse_lengths(lengths: set[int], dimension: int | None) -> NoReturn:
-    raise ModelError(
-        got=f"an answer with vectors of length {', '.join(map(str, sorted(lengths)))}",
-        expected=f"vectors of length {dimension}" if dimension else "vectors of one length",
-        fix="see that the server has one model of that name, and that the model knows "
-        "embed.endpoint.dimensions where it is set",
-    )
+def _refuse(got: str, expected: str = _EXPECTED, fix: str = _FIX) -> NoReturn:
+    raise ModelError(got=got, expected=expected, fix=fix)

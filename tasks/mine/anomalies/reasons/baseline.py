@@ -1,4 +1,4 @@
-"""What is usual in a clean table: the ranges, shares and words that a row is held against."""
+"""The baseline: ranges, shares and words of the known rows, which a row is compared with."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.mine.anomalies.stored import Stored
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly_spaced
 from fusemine.tasks.table.roles import CATEGORY, NUMBER
 from fusemine.tasks.text.words import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-READ = 100_000
-"""Distinct texts whose words are counted; of more, an even sample."""
+MAX_TEXTS = 100_000
+"""Words are counted in at most this many distinct texts, evenly spread."""
 
 
 @dataclass(frozen=True)
-class Tail:
+class Position:
     """Where a number lies among others.
 
     Attributes:
@@ -47,20 +48,25 @@ class Tail:
         return max(1 - self.share, 1 / max(self.size, 1))
 
 
-def tail(value: float, ordered: NDArray[np.float64]) -> Tail:
-    """Hold a number against others in ascending order, itself among them."""
+def position_of(value: float, ordered: NDArray[np.float64]) -> Position:
+    """Compare a number with others (n,) in ascending order, itself among them.
+
+    >>> place = position_of(9.0, np.array([1.0, 2.0, 3.0, 4.0, 9.0]))
+    >>> place.share, place.high, place.low, place.top
+    (0.8, True, 2.0, 4.0)
+    """
     size = len(ordered)
     below = int(np.searchsorted(ordered, value, "left")) / size
     above = 1 - int(np.searchsorted(ordered, value, "right")) / size
     # At least the first and the last are left out, so that an outlier is not its own measure.
     cut = max(1, int(0.05 * size)) if size > 3 else 0
     low, top = float(ordered[cut]), float(ordered[-1 - cut])
-    return Tail(max(below, above), below >= above, low, top, size)
+    return Position(max(below, above), below >= above, low, top, size)
 
 
 @storable
 @dataclass(frozen=True)
-class KnownNumbers(Stored):
+class KnownNumbers:
     """A column of numbers: (h,) the values of the known rows, NaN where there is none."""
 
     name: str
@@ -74,7 +80,7 @@ class KnownNumbers(Stored):
 
 @storable
 @dataclass(frozen=True)
-class KnownCategories(Stored):
+class KnownCategories:
     """A column of categories: (h,) the known rows' codes into `levels`, -1 for none."""
 
     name: str
@@ -90,17 +96,27 @@ class KnownCategories(Stored):
         """The known rows that have a level."""
         return int(self._counts.sum())
 
+    def rows(self, code: int) -> NDArray[np.intp]:
+        """The places of the known rows of a level."""
+        return self._order[slice(*self._ends[code : code + 2])]
+
+    def as_rare(self, count: int) -> float:
+        """The share of the known rows whose level has at most so many of them.
+
+        In a column of names nearly all levels are rare, so a rare one is nothing unusual. Of the
+        levels that occur once it is also the chance of one that is not known yet (Good 1953).
+        """
+        rows = self._rows_upto[min(count, len(self._rows_upto) - 1)]
+        return float(rows / max(len(self.codes), 1))
+
     @cached_property
     def _counts(self) -> NDArray[np.int64]:
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
 
     @cached_property
-    def _ascending(self) -> NDArray[np.int64]:
-        return np.sort(self._counts)
-
-    @cached_property
-    def _upto(self) -> NDArray[np.float64]:
-        return np.append(0, np.cumsum(self._ascending)) / max(len(self.codes), 1)
+    def _rows_upto(self) -> NDArray[np.float64]:
+        """By a number of rows, the rows of the levels that have at most so many."""
+        return np.cumsum(np.bincount(self._counts, weights=self._counts, minlength=1))
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
@@ -110,22 +126,10 @@ class KnownCategories(Stored):
     def _ends(self) -> NDArray[np.int64]:
         return len(self.codes) - self.filled + np.append(0, np.cumsum(self._counts))
 
-    def rows(self, code: int) -> NDArray[np.intp]:
-        """The places of the known rows of a level."""
-        return self._order[slice(*self._ends[code : code + 2])]
-
-    def as_rare(self, count: int) -> float:
-        """The share of the known rows whose value has at most so many of them.
-
-        In a column of names nearly all values are rare, so a rare one is nothing unusual. Of the
-        values that occur once it is also the chance of one that is not known yet (Good 1953).
-        """
-        return float(self._upto[np.searchsorted(self._ascending, count, "right")])
-
 
 @storable
 @dataclass(frozen=True)
-class Past(Stored):
+class Baseline:
     """What is usual among the known rows.
 
     Attributes:
@@ -144,13 +148,21 @@ class Past(Stored):
     texts_read: int
 
     @classmethod
-    def of(cls, clean: pl.DataFrame) -> Past:
-        """Gather what is usual in the known rows of a clean table."""
-        names = clean.columns
-        numbers = [_numbers(clean[name]) for name in names if name.startswith(NUMBER)]
-        categories = [_categories(clean[name]) for name in names if name.startswith(CATEGORY)]
+    def fit(cls, clean: pl.DataFrame, known: NDArray[np.bool_]) -> Baseline:
+        """Gather what is usual in the known rows (n,) of a clean table."""
+        clean = clean.filter(pl.Series(known, dtype=pl.Boolean))
+        numbers = [
+            KnownNumbers(name.removeprefix(NUMBER), _finite(clean[name]))
+            for name in clean.columns
+            if name.startswith(NUMBER)
+        ]
+        categories = [
+            KnownCategories(name.removeprefix(CATEGORY), *_coded(clean[name]))
+            for name in clean.columns
+            if name.startswith(CATEGORY)
+        ]
         texts = clean.filter("has_text").group_by("text", maintain_order=True).len("rows")
-        read = texts[evenly(texts.height, READ)]
+        read = texts[evenly_spaced(texts.height, MAX_TEXTS)]
         counts: Counter[str] = Counter()
         for text, rows in read.select("text", "rows").iter_rows():
             for word in set(words(text)):
@@ -179,105 +191,99 @@ class Past(Stored):
         return {}
 
     def among(self, column: KnownNumbers, other: KnownCategories, code: int) -> NDArray[np.float64]:
-        """The numbers of the known rows that have one category, ascending."""
+        """The numbers of the known rows that have one level, ascending."""
         key = column.name, other.name, code
         if key not in self._groups:
             values = column.values[other.rows(code)]
             self._groups[key] = np.sort(values[~np.isnan(values)])
         return self._groups[key]
 
-    def together(self, column: KnownCategories, other: KnownCategories, code: int, its: int) -> int:
-        """How many known rows have both categories."""
+    def together(
+        self, column: KnownCategories, other: KnownCategories, code: int, other_code: int
+    ) -> int:
+        """How many known rows have both levels."""
         key = column.name, other.name
         wide = len(other.levels)
-        if its >= wide:
+        if other_code >= wide:
             return 0
+        # Both codes of a row make one number, so that pairs are counted in a sorted array.
         if key not in self._pairs:
             both = (column.codes >= 0) & (other.codes >= 0)
             self._pairs[key] = np.sort(
                 column.codes[both].astype(np.int64) * wide + other.codes[both]
             )
-        ends = np.searchsorted(self._pairs[key], code * wide + its + np.array([0, 1]))
+        pair = code * wide + other_code
+        ends = np.searchsorted(self._pairs[key], [pair, pair + 1])
         return int(ends[1] - ends[0])
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A column of numbers: (n,) values, NaN where there is none, and those that are known."""
+class NumberColumn:
+    """A column of numbers: (n,) values, NaN where there is none, and those of the known rows."""
 
     values: NDArray[np.float64]
-    past: KnownNumbers
+    history: KnownNumbers
 
 
 @dataclass(frozen=True)
-class Categories:
-    """A column of categories: (n,) codes, -1 for none, the levels, and the rows that are known.
+class CategoryColumn:
+    """A column of categories: (n,) codes, -1 for none, the levels, and those of the known rows.
 
     Levels that history does not have come after those that it has.
     """
 
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int32]
     levels: list[str]
-    past: KnownCategories
+    history: KnownCategories
 
 
 @dataclass(frozen=True)
-class Usual:
-    """Rows of a clean table, n of them, and what is usual among the known ones.
+class ComparedRows:
+    """Rows of a clean table, n of them, and the baseline that they are compared with.
 
     Attributes:
-        past: What is usual among these.
+        baseline: What is usual among the known rows.
         known: (n,) which rows are known.
         numbers, categories: The table's columns.
         texts: (n,) the text of every row.
     """
 
-    past: Past
+    baseline: Baseline
     known: NDArray[np.bool_]
-    numbers: list[Numbers]
-    categories: list[Categories]
+    numbers: list[NumberColumn]
+    categories: list[CategoryColumn]
     texts: pl.Series
 
     @classmethod
-    def of(cls, past: Past, clean: pl.DataFrame, known: NDArray[np.bool_]) -> Usual:
-        """Hold the rows of a clean table against what is known."""
-        numbers = [Numbers(_finite(clean[NUMBER + its.name]), its) for its in past.numbers]
-        categories = [_coded(clean[CATEGORY + its.name], its) for its in past.categories]
-        return cls(past, known, numbers, categories, clean["text"])
+    def of(
+        cls, clean: pl.DataFrame, known: NDArray[np.bool_], baseline: Baseline | None = None
+    ) -> ComparedRows:
+        """Compare the rows of a clean table.
 
-
-def usual(clean: pl.DataFrame, known: NDArray[np.bool_] | None = None) -> Usual:
-    """Gather what is usual in a clean table of n rows.
-
-    Args:
-        clean: The clean table.
-        known: (n,) the rows that count, such as those of history, so that a new row is held
-            against what was known before it; all rows where it is None.
-    """
-    known = np.ones(clean.height, bool) if known is None else known
-    return Usual.of(Past.of(clean.filter(pl.Series(known, dtype=pl.Boolean))), clean, known)
-
-
-def _numbers(column: pl.Series) -> KnownNumbers:
-    return KnownNumbers(column.name.removeprefix(NUMBER), _finite(column))
+        Args:
+            clean: The clean table of n rows.
+            known: (n,) the rows of history, so that a new row is compared with what was known
+                before it.
+            baseline: What they are compared with; the known rows among them by default.
+        """
+        baseline = baseline or Baseline.fit(clean, known)
+        numbers = [NumberColumn(_finite(clean[NUMBER + its.name]), its) for its in baseline.numbers]
+        categories = [
+            CategoryColumn(*_coded(clean[CATEGORY + its.name], its.levels), its)
+            for its in baseline.categories
+        ]
+        return cls(baseline, known, numbers, categories, clean["text"])
 
 
 def _finite(column: pl.Series) -> NDArray[np.float64]:
     values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    # An infinite value would make every range that is told infinite.
+    # An infinite value would make every range that is reported infinite.
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _categories(column: pl.Series) -> KnownCategories:
-    levels = column.drop_nulls().unique().sort().to_list()
-    place = {level: code for code, level in enumerate(levels)}
-    codes = np.array([place.get(value, -1) for value in column.to_list()], np.int32)
-    return KnownCategories(column.name.removeprefix(CATEGORY), codes, levels)
-
-
-def _coded(column: pl.Series, past: KnownCategories) -> Categories:
-    place = {level: code for code, level in enumerate(past.levels)}
+def _coded(column: pl.Series, first: Sequence[str] = ()) -> tuple[NDArray[np.int32], list[str]]:
+    """The codes of a column's levels, and these: some known ones first, then its own, ascending."""
+    place = {level: code for code, level in enumerate(first)}
     for level in column.drop_nulls().unique().sort().to_list():
         place.setdefault(level, len(place))
-    codes = np.array([place.get(value, -1) for value in column.to_list()], np.int64)
-    return Categories(codes, list(place), past)
+    return np.array([place.get(value, -1) for value in column.to_list()], np.int32), list(place)

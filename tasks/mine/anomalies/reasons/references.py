@@ -1,4 +1,4 @@
-"""The known texts as they are kept: hashes, vectors and words, but no text."""
+"""The known texts as they are stored: hashes, vectors and words, but no text."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.mine.anomalies.stored import Stored
-from fusemine.tasks.mine.anomalies.views.text_detector import essences
+from fusemine.tasks.mine.anomalies.views.text_detector import copies_by_core
 from fusemine.tasks.mine.anomalies.views.text_neighbours import (
+    MAX_TEXTS,
     Neighbours,
     nearest_others,
-    referred,
 )
-from fusemine.tasks.mine.anomalies.views.view import texts_of
-from fusemine.tasks.text.words import essence, words
+from fusemine.tasks.mine.anomalies.views.view import evenly_chosen, texts_of
+from fusemine.tasks.text.distinct import take_rows
+from fusemine.tasks.text.words import without_noise, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.anomalies.reasons.baseline import Past
+    from fusemine.tasks.mine.anomalies.reasons.baseline import Baseline
     from fusemine.tasks.text.distinct import Texts
 
-_ABSENT, _UNHELD = -2, -1
+_UNKNOWN, _NO_VECTOR = -2, -1
 
 
 @storable
 @dataclass(frozen=True)
 class Lookup:
-    """Whole numbers by text, of which only a hash of 8 bytes is kept.
+    """Whole numbers by text, of which only a hash of 8 bytes is stored.
 
     Attributes:
         keys: (k,) the hashes, ascending.
@@ -46,18 +46,22 @@ class Lookup:
 
     @classmethod
     def of(cls, texts: Iterable[str], values: Iterable[int]) -> Lookup:
-        """Keep a number for each of some different texts."""
+        """Store a number for each of some different texts.
+
+        >>> Lookup.of(["deer", "gull"], [4, 7]).get(["gull", "bat"], default=0).tolist()
+        [7, 0]
+        """
         keys, numbers = _hashed(texts), np.array(list(values), np.int64)
         order = np.argsort(keys, kind="stable")
         return cls(keys[order], numbers[order])
 
     def get(self, texts: Iterable[str], default: int) -> NDArray[np.int64]:
         """The number of each text, or the default."""
-        asked = _hashed(texts)
+        sought = _hashed(texts)
         if not len(self.keys):
-            return np.full(len(asked), default, np.int64)
-        place = np.minimum(np.searchsorted(self.keys, asked), len(self.keys) - 1)
-        return np.where(self.keys[place] == asked, self.values[place], default)
+            return np.full(len(sought), default, np.int64)
+        place = np.minimum(np.searchsorted(self.keys, sought), len(self.keys) - 1)
+        return np.where(self.keys[place] == sought, self.values[place], default)
 
 
 def _hashed(texts: Iterable[str]) -> NDArray[np.uint64]:
@@ -67,111 +71,108 @@ def _hashed(texts: Iterable[str]) -> NDArray[np.uint64]:
 
 @storable
 @dataclass(frozen=True)
-class References(Stored):
-    """The known texts that others are held against.
+class References:
+    """The known texts that others are compared with.
 
     Attributes:
         vectors: (r, d) the unit vectors of some of them, in the order of their first rows.
-        near: (a,) the places of those that a text's rare words are held against.
-        usual: (b,) the places of those that may be usual neighbours.
+        near: (a,) the places of those that a text's rare words are compared with.
+        typical: (b,) the places of those that are typical.
         texts: The place of each known text among the vectors, -1 for one that has none.
-        essences: How many known rows have nearly the same text, by its essence.
+        copies: How many known rows have nearly the same text, by what is left of it without case,
+            digits and punctuation; only where there are several.
         starts: (a + 1,) where the words of each text of `near` begin.
-        codes: Their different words, as places among `Past.words`, ascending in each text.
+        codes: Their different words, as places among `Baseline.words`, ascending in each text.
     """
 
     vectors: NDArray[np.float32]
     near: NDArray[np.int64]
-    usual: NDArray[np.int64]
+    typical: NDArray[np.int64]
     texts: Lookup
-    essences: Lookup
+    copies: Lookup
     starts: NDArray[np.int64]
     codes: NDArray[np.int32]
 
     @classmethod
     def of(
-        cls, texts: Texts, known: NDArray[np.bool_], usual: NDArray[np.bool_], past: Past
+        cls,
+        texts: Texts,
+        known: NDArray[np.bool_],
+        typical: NDArray[np.bool_],
+        baseline: Baseline,
     ) -> References:
         """Keep what is needed of m distinct texts of n rows.
 
         Args:
             texts: The texts.
             known: (n,) the rows of history.
-            usual: (m,) the known texts that may be usual neighbours.
-            past: Where the words of the known texts were counted.
+            typical: (m,) the known texts that are typical.
+            baseline: Where the words of the known texts were counted.
         """
         seen = texts_of(texts, known)
-        near, nearby = referred(seen), referred(usual)
-        held = np.union1d(near, nearby)
-        place = np.full(len(texts), _UNHELD, np.int64)
-        place[held] = np.arange(len(held))
-        said = np.flatnonzero(seen).tolist()
-        counts = essences(texts, known)
-        codes = [_codes(texts.texts[text], past) for text in near.tolist()]
+        near, nearby = (evenly_chosen(its, MAX_TEXTS) for its in (seen, typical))
+        stored = np.union1d(near, nearby)
+        place = np.full(len(texts), _NO_VECTOR, np.int64)
+        place[stored] = np.arange(len(stored))
+        codes = [_codes(texts.texts[text], baseline) for text in near.tolist()]
+        known_texts = np.flatnonzero(seen).tolist()
+        copied = {core: n for core, n in copies_by_core(texts, known).items() if n > 1}
         return cls(
-            vectors=texts.vectors[held],
+            vectors=texts.vectors[stored],
             near=place[near],
-            usual=place[nearby],
-            texts=Lookup.of((texts.texts[text] for text in said), place[said].tolist()),
-            essences=Lookup.of(*_several(counts)),
+            typical=place[nearby],
+            texts=Lookup.of((texts.texts[text] for text in known_texts), place[known_texts]),
+            copies=Lookup.of(copied.keys(), copied.values()),
             starts=np.append(0, np.cumsum([len(its) for its in codes])).astype(np.int64),
             codes=np.concatenate([np.empty(0, np.int32), *codes]),
         )
 
     def places(self, texts: list[str]) -> NDArray[np.int64]:
         """The place of each text among the vectors; below 0 where it has none."""
-        return self.texts.get(texts, _ABSENT)
+        return self.texts.get(texts, _UNKNOWN)
 
-    def alike(self, texts: Texts) -> NDArray[np.int64]:
+    def copies_of(self, texts: Texts) -> NDArray[np.int64]:
         """(n,) for each row the number of known rows with nearly its text, at least 1."""
-        found = self.essences.get(map(essence, texts.texts), 1)
+        found = self.copies.get(map(without_noise, texts.texts), 1)
         return np.append(found, 1)[texts.of_row]
 
-    def usual_near(self, vectors: NDArray[np.float32], places: NDArray[np.int64]) -> Neighbours:
-        """The usual texts nearest to each of some texts, which have `places` themselves."""
-        return nearest_others(vectors, self._usual, _within(self.usual, places, len(self.vectors)))
+    def typical_near(self, vectors: NDArray[np.float32], places: NDArray[np.int64]) -> Neighbours:
+        """The typical texts nearest to each of some texts, which have `places` themselves."""
+        own = _within(self.typical, places, len(self.vectors))
+        return nearest_others(vectors, self._typical, own)
 
     def words_near(
-        self, vectors: NDArray[np.float32], places: NDArray[np.int64], past: Past
+        self, vectors: NDArray[np.float32], places: NDArray[np.int64], baseline: Baseline
     ) -> list[list[list[str]]]:
         """For each text the words of each of the known texts nearest to it."""
         own = _within(self.near, places, len(self.vectors))
         near = nearest_others(vectors, self._near, own)
         return [
-            [self._words(place, past) for place in near.of(text)] for text in range(len(vectors))
+            [self._words(place, baseline) for place in near.of(text)]
+            for text in range(len(vectors))
         ]
 
-    def _words(self, place: int, past: Past) -> list[str]:
+    def _words(self, place: int, baseline: Baseline) -> list[str]:
         codes = self.codes[self.starts[place] : self.starts[place + 1]]
-        return [past.words[code] for code in codes.tolist()]
+        return [baseline.words[code] for code in codes.tolist()]
 
     @cached_property
     def _near(self) -> NDArray[np.float32]:
-        return _chosen(self.vectors, self.near)
+        return take_rows(self.vectors, self.near)
 
     @cached_property
-    def _usual(self) -> NDArray[np.float32]:
-        return _chosen(self.vectors, self.usual)
+    def _typical(self) -> NDArray[np.float32]:
+        return take_rows(self.vectors, self.typical)
 
 
-def seen(places: NDArray[np.int64]) -> NDArray[np.bool_]:
+def seen_before(places: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which texts with these `References.places` are known."""
-    return places > _ABSENT
+    return places > _UNKNOWN
 
 
-def _several(counts: dict[str, int]) -> tuple[list[str], list[int]]:
-    """Those of the essences that more than one known row has."""
-    some = [(core, rows) for core, rows in counts.items() if rows > 1]
-    return [core for core, _ in some], [rows for _, rows in some]
-
-
-def _codes(text: str, past: Past) -> NDArray[np.int32]:
-    codes = sorted(past.code(word) for word in set(words(text)))
+def _codes(text: str, baseline: Baseline) -> NDArray[np.int32]:
+    codes = sorted(baseline.code(word) for word in set(words(text)))
     return np.array([code for code in codes if code >= 0], np.int32)
-
-
-def _chosen(vectors: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float32]:
-    return vectors if len(places) == len(vectors) else vectors[places]
 
 
 def _within(chosen: NDArray[np.int64], places: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -1,12 +1,12 @@
-"""Groups of rows: texts that come again and again, and counts that left their usual range."""
+"""Groups of rows: texts that repeat, and counts outside their usual range."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.mine.anomalies.report.model import GroupBurst, Repeat
 from fusemine.tasks.report.timeline import Timeline, timeline
 from fusemine.tasks.report.words import count, cut, plural
 from fusemine.tasks.table.roles import CATEGORY
@@ -16,8 +16,45 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.report.model import ReportInputs
 
-REPEATS, BURSTS, STRETCHES = 40, 30, 40
+REPEATS, BURSTS, PERIODS = 40, 30, 40
 """Groups of either kind, and points of a small curve."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A text that repeats, with small changes or none."""
+
+    group: int
+    rows: int
+    texts: int
+    share: float
+    span: str
+    peak: str
+    text: str
+    burst: bool
+
+
+@dataclass(frozen=True)
+class GroupBurst:
+    """A group of rows whose counts left their usual range.
+
+    Attributes:
+        column: The column of categories.
+        level: The group.
+        kind: Whether it is a burst or a level shift.
+        summary: The partition of the least p-value, in words.
+        more: How many other partitions there are, in words, or nothing.
+        counts: Its rows in each period of time, empty where they are not known.
+        marked: The periods in which it left its range.
+    """
+
+    column: str
+    level: str
+    kind: str
+    summary: str
+    more: str
+    counts: list[float]
+    marked: list[int]
 
 
 def repeats(inputs: ReportInputs) -> tuple[list[Repeat], int]:
@@ -32,18 +69,16 @@ def repeats(inputs: ReportInputs) -> tuple[list[Repeat], int]:
 
 
 def group_bursts(inputs: ReportInputs) -> tuple[list[GroupBurst], int]:
-    """A line for each group, the surest first, and how many more groups there are."""
+    """A line for each group, the least p-value first, and how many more groups there are."""
     table = inputs.table("anomalies", "bursts")
     if table is None:
         return [], 0
     order = table.sort("p_value", "column", "level", "partition")
     groups = order.partition_by("column", "level", maintain_order=True)
-    line = timeline(inputs, STRETCHES)
-    found = []
-    for group in groups[:BURSTS]:
-        members = _members(inputs.clean, str(group["column"][0]), str(group["level"][0]))
-        found.append(_line(group, members, line))
-    return found, len(groups[BURSTS:])
+    line = timeline(inputs, PERIODS)
+    return [_group_burst(group, inputs.clean, line) for group in groups[:BURSTS]], len(
+        groups[BURSTS:]
+    )
 
 
 def _repeat(row: Mapping[str, Any]) -> Repeat:
@@ -60,30 +95,27 @@ def _repeat(row: Mapping[str, Any]) -> Repeat:
     )
 
 
-def _line(group: pl.DataFrame, members: pl.DataFrame, line: Timeline) -> GroupBurst:
-    """A group by its surest partition; its others are counted."""
+def _group_burst(group: pl.DataFrame, clean: pl.DataFrame, line: Timeline) -> GroupBurst:
+    """A group by its partition of the least p-value; its others are counted."""
     top = group.row(0, named=True)
-    others = group.height - 1
-    drawn = members.height and line.stretches >= 3
+    others, column = group.height - 1, CATEGORY + top["column"]
+    # A category that the table does not have has no rows.
+    same = pl.col(column) == top["level"] if column in clean.columns else pl.lit(False)
+    members = clean.filter(same)
+    drawn = members.height and line.periods >= 3
     counts = [float(n) for n in line.counts(members)] if drawn else []
     return GroupBurst(
         column=cut(top["column"], 60),
         level=cut(top["level"], 60),
         kind=cut(top["kind"], 20),
-        said=_said(top),
+        summary=_summary(top),
         more=f"and in {plural(others, 'other partition')}" if others else "",
         counts=counts,
         marked=line.marks(group["partition"]) if counts else [],
     )
 
 
-def _said(row: Mapping[str, Any]) -> str:
+def _summary(row: Mapping[str, Any]) -> str:
     low, high = count(row["low"]), count(row["high"])
     usual = f"{low} to {high} are usual" if low != high else f"{low} is usual"
     return f"{plural(int(row['rows']), 'row')} in {cut(row['partition'], 40)}, where {usual}"
-
-
-def _members(clean: pl.DataFrame, column: str, level: str) -> pl.DataFrame:
-    """The rows of a level of a category; none of a category that the table does not have."""
-    known = CATEGORY + column in clean.columns
-    return clean.filter(pl.col(CATEGORY + column) == level) if known else clean.clear()

@@ -8,72 +8,70 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.mine.anomalies.views.expected import Expected
+from fusemine.tasks.mine.anomalies.views.mismatches import (
+    CategoryMismatches,
+    NumberMismatches,
+    fit_mismatches,
+)
 from fusemine.tasks.mine.anomalies.views.table_prediction import (
     SEED,
-    Foreteller,
-    Reader,
     Split,
+    TablePredictor,
+    TextFeaturizer,
     blocks,
     splits_of,
 )
-from fusemine.tasks.mine.anomalies.views.view import View
-from fusemine.tasks.stats.p_values import FittedTail, significant
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.mine.anomalies.views.view import View, evenly_chosen
+from fusemine.tasks.stats.p_values import FittedTail, round_significant
 from fusemine.tasks.stats.threads import one_thread
 from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.anomalies.reasons.evidence import Astray, Mismatch
+    from fusemine.tasks.mine.anomalies.evidence import CategoryMismatch, NumberMismatch
     from fusemine.tasks.mine.anomalies.views.view import Table
     from fusemine.tasks.text.distinct import Texts
 
-ENOUGH, DISTINCT = 200, 50
-"""Known rows with a text, and distinct texts among them, from which on texts and tables are held
-against each other."""
-MOST_TAUGHT = 50_000
-"""Rows that teach; of more, so many that are evenly spread."""
+MIN_ROWS, MIN_TEXTS = 200, 50
+"""Texts and tables are compared where so many known rows have a text, and so many distinct ones."""
+MAX_TRAINING = 50_000
+"""Models learn from at most this many rows, evenly spread."""
 
 
 @storable
 @dataclass(frozen=True)
 class MatchDetector:
-    """What the known rows taught of how text and table go together.
+    """What was learned from the known rows of how text and table go together.
 
     Attributes:
-        reader: Reads the texts.
-        foreteller: Foretells the features, taught by all known rows.
+        featurizer: Makes features of the texts.
+        predictor: Predicts the table's features; fitted to all known rows.
         columns: The features (t,) of each of the k columns, by its name with its prefix.
         scale: (k,) what a column's surprise is divided by.
         weights: (k,) how much a column's surprise counts.
         tail: How rare a score is.
-        expected: What is told of a row is taken from this.
+        mismatches: What a text may suggest against a column, by its name with its prefix.
     """
 
-    reader: Reader
-    foreteller: Foreteller
+    featurizer: TextFeaturizer
+    predictor: TablePredictor
     columns: dict[str, list[int]]
     scale: NDArray[np.float64]
     weights: NDArray[np.float64]
     tail: FittedTail
-    expected: Expected
+    mismatches: dict[str, CategoryMismatches | NumberMismatches]
 
-    def match(self, texts: Texts, table: Table) -> Match:
-        """Hold n new rows against what their texts foretell."""
+    def score(self, texts: Texts, table: Table) -> Match:
+        """Compare n new rows with what their texts predict."""
         with one_thread():
             rows = np.flatnonzero(texts.of_row >= 0)
-            foretold = np.zeros(table.features.shape, np.float32)
-            self.foreteller.foretell(self.reader.read(texts), rows, foretold)
-            told = _Told(table.features, foretold, self.foreteller.mean, self.columns)
-            blame = np.full((len(foretold), len(self.columns)), np.nan)
-            blame[rows] = self.blame(told.surprise(rows, rows))
-        return Match.of(self, table, blame, foretold)
-
-    def blame(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(r, k) what each column adds to the odds that a row's text belongs to another row."""
-        return surprise / self.scale * self.weights
+            predicted = np.zeros(table.features.shape, np.float32)
+            self.predictor.predict_into(predicted, self.featurizer.transform(texts), rows)
+            found = _Predictions(table.features, predicted, self.predictor.mean, self.columns)
+            contributions = np.full((len(predicted), len(self.columns)), np.nan)
+            contributions[rows] = found.surprise(rows, rows) / self.scale * self.weights
+        return Match.of(self, table, contributions, predicted)
 
 
 @dataclass(frozen=True)
@@ -81,103 +79,106 @@ class Match:
     """How badly text and table of n rows go together.
 
     Attributes:
-        detector: By what that is judged.
+        detector: What the scores are from.
         table: The columns besides the text.
         scores: (n,) the logarithm of the odds that the row's text belongs to another row; NaN
             without a text.
-        blame: (n, k) what each of the k columns adds to it.
-        foretold: (n, c) the features as the text foretells them.
+        contributions: (n, k) what each of the k columns adds to it.
+        predicted: (n, c) the features as the text predicts them.
     """
 
     detector: MatchDetector
     table: Table
     scores: NDArray[np.float64]
-    blame: NDArray[np.float64]
-    foretold: NDArray[np.float32]
+    contributions: NDArray[np.float64]
+    predicted: NDArray[np.float32]
 
     @classmethod
     def of(
         cls,
         detector: MatchDetector,
         table: Table,
-        blame: NDArray[np.float64],
-        foretold: NDArray[np.float32],
+        contributions: NDArray[np.float64],
+        predicted: NDArray[np.float32],
     ) -> Match:
-        """`blame` is NaN for a row without text."""
-        scores = significant(blame.sum(axis=1))
-        return cls(detector, table, scores, np.nan_to_num(blame), foretold)
+        """`contributions` are NaN for a row without text."""
+        scores = round_significant(contributions.sum(axis=1))
+        return cls(detector, table, scores, np.nan_to_num(contributions), predicted)
 
     def view(self, known: NDArray[np.bool_]) -> View:
         """How rare the scores are; the known rows (n,) count as seen."""
         return View(self.detector.tail.p_values(self.scores, known))
 
-    def mismatch(self, row: int) -> Mismatch | Astray | None:
+    def mismatch(self, row: int) -> CategoryMismatch | NumberMismatch | None:
         """The column that contradicts a row's text most, or None where none does clearly."""
-        names, expected = list(self.detector.columns), self.detector.expected
-        told = self.foretold[row], self.table.features[row]
-        for place in np.argsort(-self.blame[row], kind="stable").tolist():
-            if self.blame[row, place] <= 0:
+        names, clean = list(self.detector.columns), self.table.clean
+        both = self.predicted[row], self.table.features[row]
+        for place in np.argsort(-self.contributions[row], kind="stable").tolist():
+            if self.contributions[row, place] <= 0:
                 return None
-            if (found := expected.against(names[place], self.table.clean, row, *told)) is not None:
+            name = names[place]
+            column = self.detector.mismatches.get(name)
+            value = clean[name][row] if name in clean.columns else None
+            shown = "" if value is None else str(value)
+            if column and (found := column.find(name.partition(".")[2], shown, *both)):
                 return found
         return None
 
 
-def match(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
-    """Foretell the table from the text, and hold each row against what is foretold of it.
+def match_texts(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
+    """Predict the table from the text, and compare each row with what is predicted of it.
 
-    Ridge regression foretells the table's features from the text's vector and the main directions
-    of its terms. A column's surprise is how much farther its features are from what is foretold
+    Ridge regression predicts the table's features from the text's vector and the main components
+    of its TF-IDF. A column's surprise is how much farther its features are from the prediction
     than from their mean. From the surprises, logistic regression tells rows from rows whose texts
     were shuffled among them, as noise-contrastive estimation does (Gutmann and Hyvärinen 2010),
-    so that a column counts as much as texts tell of it. Known rows are dealt into folds by their
-    texts and judged by a model that saw no row with their text; new rows are judged by a model of
-    all known ones, those with their text among them, and teach nothing.
+    so that a column counts as much as texts reveal of it. Known rows are put into folds by their
+    texts and scored by a model that saw no row with their text; new rows are scored by a model of
+    all known ones, those with their text among them, and no model learns from them.
 
     Args:
         texts: The m distinct texts of n rows.
         table: The n rows' other columns.
-        known: (n,) the rows of history, of which at most `MOST_TAUGHT` teach.
+        known: (n,) the rows of history; models learn from at most `MAX_TRAINING` of them.
 
     Returns:
-        None where no column varies, or fewer than `ENOUGH` known rows have a text, or too few
+        None where no column varies, or fewer than `MIN_ROWS` known rows have a text, or too few
         distinct ones.
     """
-    spoken = texts.of_row >= 0
-    taught = known & spoken
-    if taught.sum() < ENOUGH or len(np.unique(texts.of_row[taught])) < DISTINCT:
+    usable = known & (texts.of_row >= 0)
+    if usable.sum() < MIN_ROWS or len(np.unique(texts.of_row[usable])) < MIN_TEXTS:
         return None
-    teach = np.flatnonzero(taught)
-    teach = teach[evenly(len(teach), MOST_TAUGHT)]
-    if not np.ptp(table.features[teach], axis=0).any():
+    training = evenly_chosen(usable, MAX_TRAINING)
+    if not np.ptp(table.features[training], axis=0).any():
         return None
     with one_thread():
-        return _matched(texts, table, known, teach)
+        return _matched(texts, table, known, training)
 
 
 def _matched(
-    texts: Texts, table: Table, known: NDArray[np.bool_], teach: NDArray[np.int64]
+    texts: Texts, table: Table, known: NDArray[np.bool_], training: NDArray[np.int64]
 ) -> Match:
-    spoken = texts.of_row >= 0
-    splits = list(splits_of(texts, known & spoken, teach))
-    mean = table.features[teach].mean(axis=0, dtype=np.float64)
-    reader, columns = Reader.of(texts, teach), _columns(table)
-    read, foretold = reader.read(texts), np.zeros(table.features.shape, np.float32)
-    for fold, judge in splits:
-        Foreteller.of(read, table.features, mean, fold).foretell(read, judge, foretold)
-    whole = Foreteller.of(read, table.features, mean, teach)
-    new = np.flatnonzero(spoken & ~known)
-    whole.foretell(read, new, foretold)
-    blame, scale, weights = _blame(
-        _Told(table.features, foretold, mean, columns), [*splits, (teach, new)], teach
-    )
-    blame[~spoken] = np.nan
-    expected = Expected.of(table, foretold, columns, known, spoken)
-    nothing = FittedTail.of(np.empty(0))
-    detector = MatchDetector(reader, whole, columns, scale, weights, nothing, expected)
-    scores = Match.of(detector, table, blame, foretold).scores
-    detector = replace(detector, tail=FittedTail.of(scores[known & spoken]))
-    return Match.of(detector, table, blame, foretold)
+    with_text = texts.of_row >= 0
+    splits = list(splits_of(texts, known & with_text, training))
+    mean = table.features[training].mean(axis=0, dtype=np.float64)
+    featurizer, columns = TextFeaturizer.of(texts, training), _columns(table)
+    features, predicted = featurizer.transform(texts), np.zeros(table.features.shape, np.float32)
+    for fold, scored in splits:
+        model = TablePredictor.of(features, table.features, mean, fold)
+        model.predict_into(predicted, features, scored)
+    whole = TablePredictor.of(features, table.features, mean, training)
+    new = np.flatnonzero(with_text & ~known)
+    whole.predict_into(predicted, features, new)
+    found = _Predictions(table.features, predicted, mean, columns)
+    contributions, scale, weights = _contributions(found, [*splits, (training, new)], training)
+    contributions[~with_text] = np.nan
+    mismatches = fit_mismatches(table, predicted, columns, known, with_text)
+    # The tail is fitted to the scores of the known rows, which come first.
+    unfitted = FittedTail.fit(np.empty(0))
+    detector = MatchDetector(featurizer, whole, columns, scale, weights, unfitted, mismatches)
+    match = Match.of(detector, table, contributions, predicted)
+    tail = FittedTail.fit(match.scores[known & with_text])
+    return replace(match, detector=replace(detector, tail=tail))
 
 
 def _columns(table: Table) -> dict[str, list[int]]:
@@ -192,41 +193,42 @@ def _columns(table: Table) -> dict[str, list[int]]:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """The table's features (n, c), what the texts foretell of them, their mean (c,), by column."""
+class _Predictions:
+    """The table's features (n, c), what the texts predict of them, their mean (c,), by column."""
 
     features: NDArray[np.float32]
-    foretold: NDArray[np.float32]
+    predicted: NDArray[np.float32]
     mean: NDArray[np.float64]
     columns: dict[str, list[int]]
 
-    def surprise(self, rows: NDArray[np.int64], told: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(r, k) how much worse than the mean the texts of `told` foretell the rows."""
+    def surprise(self, rows: NDArray[np.int64], texts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(r, k) how much worse than the mean the texts of some rows predict these rows."""
         found = np.empty((len(rows), len(self.columns)))
         for block in blocks(np.arange(len(rows))):
             centred = self.features[rows[block]] - self.mean
-            gains = (centred - (self.foretold[told[block]] - self.mean)) ** 2 - centred**2
+            gains = (centred - (self.predicted[texts[block]] - self.mean)) ** 2 - centred**2
             for k, places in enumerate(self.columns.values()):
                 found[block, k] = gains[:, places].sum(axis=1)
         return found
 
 
-def _blame(
-    told: _Told, splits: list[Split], teach: NDArray[np.int64]
+def _contributions(
+    found: _Predictions, splits: list[Split], training: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """(n, k) the blame of each column, and the last split's scale (k,) and weights (k,)."""
+    """(n, k) what each column adds, and the last split's scale (k,) and weights (k,)."""
     from sklearn.linear_model import LogisticRegression
 
-    every = np.arange(len(told.features))
-    other = every.copy()
-    other[teach] = np.random.default_rng(SEED).permutation(teach)
-    true = told.surprise(every, every)
-    scale = np.maximum(true[teach].std(axis=0), 1e-9)
-    found, weights = np.zeros_like(true), np.zeros(len(scale))
-    for its, judge in splits:
-        rows = np.vstack([true[its], told.surprise(its, other[its])]) / scale
-        truth = np.repeat([0, 1], len(its))
-        model: Any = LogisticRegression(max_iter=500).fit(rows, truth)
+    every = np.arange(len(found.features))
+    shuffled = every.copy()
+    shuffled[training] = np.random.default_rng(SEED).permutation(training)
+    true = found.surprise(every, every)
+    scale = np.maximum(true[training].std(axis=0), 1e-9)
+    contributions, weights = np.zeros_like(true), np.zeros(len(scale))
+    for fold, scored in splits:
+        # Rows with their own texts are class 0, the same rows with shuffled texts class 1.
+        rows = np.vstack([true[fold], found.surprise(fold, shuffled[fold])]) / scale
+        classes = np.repeat([0, 1], len(fold))
+        model: Any = LogisticRegression(max_iter=500).fit(rows, classes)
         weights = np.maximum(model.coef_[0], 0)
-        found[judge] = true[judge] / scale * weights
-    return found, scale, weights
+        contributions[scored] = true[scored] / scale * weights
+    return contributions, scale, weights

@@ -1,65 +1,53 @@
-"""Texts that come again and again, such as templates, junk and bursts of spam, as groups."""
+"""Texts that repeat, such as templates, junk and bursts of spam, as groups."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fusemine.tasks.text.words import LONGEST_TEXT, essence
+from fusemine.tasks.mine.anomalies.contracts import REPEATS
+from fusemine.tasks.text.words import LONGEST_TEXT, without_noise
 
 if TYPE_CHECKING:
     from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours
     from fusemine.tasks.text.distinct import Texts
 
-FEWEST, SHARE = 10, 0.001
-"""A group matters from so many rows on, and from this share of all rows."""
-MOST_GROUPS = 200
+MIN_ROWS, SHARE = 10, 0.001
+"""A group counts from so many rows on, and from this share of all rows."""
+MAX_GROUPS = 200
 SIMILAR = 0.97
-"""Texts of at least this cosine similarity are copies, as those of `fusemine.tasks.mine.classify.label_errors.near_copies`."""
-LEAST = 0.9
+"""Texts of at least this cosine similarity are copies, as in `label_errors.near_copies`."""
+STILL_SIMILAR = 0.9
 """Copies of copies stay together down to this similarity to the commonest of them."""
 EXAMPLE = 200
 """Characters of a group's example."""
 BRIEF, BY_CHANCE = 1 / 6, 0.001
-"""A group is a burst where half of its rows come while at most this share of the others comes,
-and chance would bring that about at most so often."""
-_READ = 50
-"""Words of a text that are held against a template."""
-_KEPT, _KEPT_SHARE = 4, 0.6
+"""A group is a burst where half of its rows lie in partitions with at most this share of the
+others, and chance would bring that about at most so often."""
+_MAX_WORDS = 50
+"""Only so many first words of a text are compared with a template."""
+_SHARED, _SHARED_PART = 4, 0.6
 """Words that two texts of one template share at least, and their share of each text's words."""
 _STEP = 2
 _SPLITS = 20
-_COLUMNS: dict[str, Any] = {
-    "group": pl.Int64,
-    "rows": pl.Int64,
-    "texts": pl.Int64,
-    "share": pl.Float64,
-    "first": pl.String,
-    "last": pl.String,
-    "peak": pl.String,
-    "peak_rows": pl.Int64,
-    "example": pl.String,
-    "text": pl.String,
-    "burst": pl.Boolean,
-}
-
+_SCHEMA = pl.DataFrame(REPEATS.empty()).schema
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """Groups of rows that say the same, the largest first.
+    """Groups of rows with nearly the same text, the largest first.
 
     Attributes:
         of_row: (n,) each row's group, from 0, or -1.
-        groups: A row per group as `contracts.REPEATS` says: how many rows and distinct texts it
-            has and the share of all rows, its first and last partition and the one with most of
-            it, a row of its commonest text, and whether its rows come in a burst.
+        groups: A row for each group as `contracts.REPEATS` declares: how many rows and distinct
+            texts it has and the share of all rows, its first and last partition and the one with
+            most of it, a row of its commonest text, and whether its rows come in a burst.
     """
 
     of_row: Ints
@@ -71,20 +59,20 @@ def find_repeats(clean: pl.DataFrame, texts: Texts, neighbours: Neighbours) -> R
 
     Copies differ only in case, digits and punctuation, or have vectors of at least the cosine
     `SIMILAR`. Texts of a template share a sequence of frequent words, whatever rarer words stand
-    between them; that is what log parsers look for (He et al. 2017, Drain), sought here by the
-    words' frequencies so that a slot may hold any number of words.
+    between them. Log parsers look for the same (He et al. 2017, Drain); here the words'
+    frequencies decide, so that a slot may hold any number of words.
 
     A group is a burst where half of its rows lie in a run of partitions that holds at most a sixth
     of all other rows, unless so few rows may do so by chance (binomial, times the number of
     partitions: more often than in one of a thousand groups).
     """
-    few = max(FEWEST, int(np.ceil(SHARE * clean.height)))
+    few = max(MIN_ROWS, int(np.ceil(SHARE * clean.height)))
     cores = _cores(texts)
     groups = _templates(cores, _copies(cores, texts, neighbours), few)
     of_text = groups[cores.of_text]
     rows = np.bincount(of_text, weights=texts.rows, minlength=len(cores.words) + 1)
     large = np.flatnonzero(rows >= few)
-    chosen = large[np.argsort(-rows[large], kind="stable")][:MOST_GROUPS]
+    chosen = large[np.argsort(-rows[large], kind="stable")][:MAX_GROUPS]
     number = np.full(len(rows), -1, np.int64)
     number[chosen] = np.arange(len(chosen))
     of_row = np.append(number[of_text], -1)[texts.of_row]
@@ -108,13 +96,16 @@ class _Cores:
 def _cores(texts: Texts) -> _Cores:
     places: dict[str, int] = {}
     of_text = np.array(
-        [places.setdefault(essence(text[:LONGEST_TEXT]), len(places)) for text in texts.texts],
+        [
+            places.setdefault(without_noise(text[:LONGEST_TEXT]), len(places))
+            for text in texts.texts
+        ],
         np.int64,
     )
     rows = np.bincount(of_text, weights=texts.rows, minlength=len(places)).astype(np.int64)
     order = np.lexsort((-texts.rows, of_text))
     common = order[np.searchsorted(of_text[order], np.arange(len(places)))]
-    return _Cores([core.split()[:_READ] for core in places], of_text, rows, common)
+    return _Cores([core.split()[:_MAX_WORDS] for core in places], of_text, rows, common)
 
 
 def _copies(cores: _Cores, texts: Texts, neighbours: Neighbours) -> Ints:
@@ -144,7 +135,7 @@ def _split(members: Ints, cores: _Cores, vectors: NDArray[np.float32], found: In
             return
         # Not by BLAS, whose last bits depend on its threads.
         similar = np.einsum("ij,j", vectors[cores.common[rest]], vectors[cores.common[rest[0]]])
-        near = similar >= LEAST
+        near = similar >= STILL_SIMILAR
         near[0] = True
         found[rest[near]] = rest[0]
         rest = rest[~near]
@@ -158,25 +149,25 @@ def _templates(cores: _Cores, groups: Ints, few: int) -> Ints:
     counts = Counter(word for found in words.values() for word in set(found))
     joined = groups.copy()
     most = max(counts.values(), default=0) - 1
-    while most >= FEWEST // _STEP:
+    while most >= MIN_ROWS // _STEP:
         frequent = {word for word, count in counts.items() if count > most}
         # A text without a rarer word has no slot.
         words = {leader: its for leader, its in words.items() if not frequent.issuperset(its)}
-        for alike in _alike(words, frequent):
-            if len(alike) >= FEWEST and rows[alike].sum() >= few:
-                joined[alike] = alike[0]
-                for leader in alike:
+        for members in _same_words(words, frequent):
+            if len(members) >= MIN_ROWS and rows[members].sum() >= few:
+                joined[members] = members[0]
+                for leader in members:
                     del words[leader]
         most //= _STEP
     return joined[groups]
 
 
-def _alike(words: dict[int, list[str]], frequent: set[str]) -> list[list[int]]:
+def _same_words(words: dict[int, list[str]], frequent: set[str]) -> list[list[int]]:
     """Those of the texts that mostly consist of the same frequent words in the same order."""
     found: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for text, its in words.items():
         kept = tuple(word for word in its if word in frequent)
-        if len(kept) >= max(_KEPT, _KEPT_SHARE * len(its)):
+        if len(kept) >= max(_SHARED, _SHARED_PART * len(its)):
             found[kept].append(text)
     return list(found.values())
 
@@ -200,7 +191,7 @@ def _described(clean: pl.DataFrame, texts: Texts, of_row: Ints) -> pl.DataFrame:
         pl.col("text").map_elements(_short, return_dtype=pl.String)
     )
     over_time = _over_time(clean["partition"], of_row, groups.height)
-    return groups.hstack(over_time).select(*_COLUMNS)
+    return groups.hstack(over_time).select(*_SCHEMA)
 
 
 def _short(text: str) -> str:
@@ -218,7 +209,7 @@ def _over_time(partitions: pl.Series, of_row: Ints, groups: int) -> pl.DataFrame
         its = np.bincount(code[of_row == group], minlength=len(names))
         peak = int(its.argmax())
         lines.append((names[peak], int(its[peak]), _burst(its, every - its)))
-    columns = {name: _COLUMNS[name] for name in ("peak", "peak_rows", "burst")}
+    columns = {name: _SCHEMA[name] for name in ("peak", "peak_rows", "burst")}
     return pl.DataFrame(lines, columns, orient="row")
 
 

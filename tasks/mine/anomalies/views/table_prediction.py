@@ -1,4 +1,4 @@
-"""A table's features as the texts beside them foretell them."""
+"""Predicting a table's features from the texts beside them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.fuse.tfidf import Terms
+from fusemine.tasks.fuse.tfidf import Tfidf
 from fusemine.tasks.fuse.transformers import Rows
-from fusemine.tasks.mine.anomalies.stored import Stored
-from fusemine.tasks.stats.folds import deal
+from fusemine.tasks.stats.sampling import stratified_folds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from fusemine.tasks.text.distinct import Texts
 
 FOLDS, SEED = 5, 0
-TERMS, DIRECTIONS = 20_000, 150
-"""Terms of the texts, and their main directions, that stand beside the vectors."""
+MAX_TERMS, COMPONENTS = 20_000, 150
+"""Terms of the texts, and their main components, that stand beside the vectors."""
 RIDGE = 0.1
 """The penalty, as a share of the mean variance of the features."""
 _BLOCK = 8_192
@@ -32,81 +31,82 @@ _BLOCK = 8_192
 Split: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64]]"
 
 
-def splits_of(texts: Texts, taught: NDArray[np.bool_], teach: NDArray[np.int64]) -> Iterator[Split]:
-    """Rows that teach and rows that are judged by them, all known rows of a text on one side.
+def splits_of(
+    texts: Texts, with_text: NDArray[np.bool_], training: NDArray[np.int64]
+) -> Iterator[Split]:
+    """Training rows and the rows that they score, all known rows of a text on one side.
 
     Args:
         texts: The distinct texts of n rows.
-        taught: (n,) the known rows with a text, which are judged by a model of the other folds.
-        teach: The places of those that teach.
+        with_text: (n,) the known rows with a text, which a model of the other folds scores.
+        training: The places of those that models learn from.
     """
-    said = np.unique(texts.of_row[taught])
+    known = np.unique(texts.of_row[with_text])
     of_text = np.full(len(texts) + 1, -1, np.int64)
-    # Only known texts are dealt, so that new ones do not decide on the folds of history.
-    of_text[said] = deal(np.zeros(len(said), np.int64), FOLDS, SEED)
+    # Only known texts are put into folds, so that new ones do not decide on the folds of history.
+    of_text[known] = stratified_folds(np.zeros(len(known), np.int64), FOLDS, SEED)
     fold = of_text[texts.of_row]
     for number in range(FOLDS):
-        yield teach[fold[teach] != number], np.flatnonzero(taught & (fold == number))
+        yield training[fold[training] != number], np.flatnonzero(with_text & (fold == number))
 
 
 @storable
 @dataclass(frozen=True)
-class Reader(Stored):
-    """Reads texts as their vectors beside the main directions of their terms.
+class TextFeaturizer:
+    """Features of texts: their vectors beside the main components of their TF-IDF.
 
     Attributes:
-        terms: The terms.
-        directions: (t, k) their main directions; None where there are too few terms for that.
+        tfidf: The terms.
+        components: (t, k) their main components; None where there are too few terms for that.
     """
 
-    terms: Terms
-    directions: NDArray[np.float32] | None
+    tfidf: Tfidf
+    components: NDArray[np.float32] | None
 
     @classmethod
-    def of(cls, texts: Texts, teach: NDArray[np.int64]) -> Reader:
-        """Terms and their directions come from the texts of the rows that teach."""
+    def of(cls, texts: Texts, training: NDArray[np.int64]) -> TextFeaturizer:
+        """Fit to the texts of the training rows."""
         from sklearn.decomposition import TruncatedSVD
 
-        terms = Terms(TERMS)
-        rows = np.unique(texts.of_row[teach])
-        learnt = terms.fit_transform(_rows([texts.texts[row] for row in rows.tolist()]))
-        if min(learnt.shape) <= DIRECTIONS:
-            return cls(terms, None)
-        model = TruncatedSVD(DIRECTIONS, n_iter=2, random_state=SEED).fit(learnt)
-        return cls(terms, np.ascontiguousarray(model.components_.T))
+        tfidf = Tfidf(MAX_TERMS)
+        places = np.unique(texts.of_row[training])
+        found = tfidf.fit_transform(_rows([texts.texts[place] for place in places.tolist()]))
+        if min(found.shape) <= COMPONENTS:
+            return cls(tfidf, None)
+        model = TruncatedSVD(COMPONENTS, n_iter=2, random_state=SEED).fit(found)
+        return cls(tfidf, np.ascontiguousarray(model.components_.T))
 
-    def read(self, texts: Texts) -> Read:
-        """The features of some texts."""
-        if self.directions is None:
-            return Read(texts, np.empty((len(texts), 0), np.float32))
-        found = np.empty((len(texts), self.directions.shape[1]), np.float32)
+    def transform(self, texts: Texts) -> TextFeatures:
+        """The features of any texts."""
+        if self.components is None:
+            return TextFeatures(texts, np.empty((len(texts), 0), np.float32))
+        found = np.empty((len(texts), self.components.shape[1]), np.float32)
         for block in blocks(np.arange(len(texts))):
-            terms = self.terms.transform(_rows(texts.texts[block[0] : block[-1] + 1]))
+            terms = self.tfidf.transform(_rows(texts.texts[block[0] : block[-1] + 1]))
             # In float64, as the last bits of float32 depend on how many texts there are.
-            found[block] = terms.astype(np.float64) @ self._wide
-        return Read(texts, found)
+            found[block] = terms.astype(np.float64) @ self._components64
+        return TextFeatures(texts, found)
 
     @cached_property
-    def _wide(self) -> NDArray[np.float64]:
-        return np.asarray(self.directions, np.float64)
+    def _components64(self) -> NDArray[np.float64]:
+        return np.asarray(self.components, np.float64)
 
 
 def _rows(texts: list[str]) -> Rows:
-    frame = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})
-    return Rows(frame, np.empty((len(texts), 0), np.float32))
+    return Rows.without_vectors(pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}))
 
 
 @dataclass(frozen=True)
-class Read:
-    """The features of n rows' texts: their vectors, and the directions of their terms (m, t)."""
+class TextFeatures:
+    """The features of n rows' texts: their vectors, and the components of their terms (m, t)."""
 
     texts: Texts
-    directions: NDArray[np.float32]
+    components: NDArray[np.float32]
 
-    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(r, f) the features of some rows."""
         place = self.texts.of_row[rows]
-        return np.hstack([self.texts.vectors[place], self.directions[place]]).astype(np.float64)
+        return np.hstack([self.texts.vectors[place], self.components[place]]).astype(np.float64)
 
 
 def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -117,12 +117,12 @@ def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 @storable
 @dataclass(frozen=True)
-class Foreteller:
-    """Foretells the table's features from the texts.
+class TablePredictor:
+    """Predicts the table's features from the texts.
 
     Attributes:
         ridge: A fitted ridge regression of the features less their mean.
-        mean: (c,) what is taken as their middle.
+        mean: (c,) the mean that was subtracted.
     """
 
     ridge: Any
@@ -131,21 +131,23 @@ class Foreteller:
     @classmethod
     def of(
         cls,
-        read: Read,
+        texts: TextFeatures,
         features: NDArray[np.float32],
         mean: NDArray[np.float64],
-        teach: NDArray[np.int64],
-    ) -> Foreteller:
-        """Fit to the rows that teach; `features` are (n, c)."""
+        training: NDArray[np.int64],
+    ) -> TablePredictor:
+        """Fit to the training rows; `features` are (n, c)."""
         from sklearn.linear_model import Ridge
 
-        known = read(teach)
-        penalty = RIDGE * len(teach) * float(known.var(axis=0).mean())
+        known = texts.of(training)
+        penalty = RIDGE * len(training) * float(known.var(axis=0).mean())
         model = Ridge(alpha=max(penalty, 1e-9), solver="cholesky")
-        return cls(model.fit(known, features[teach] - mean), mean)
+        return cls(model.fit(known, features[training] - mean), mean)
 
-    def foretell(self, read: Read, rows: NDArray[np.int64], found: NDArray[np.float32]) -> None:
-        """Foretell the features of some rows into their places in `found` (n, c)."""
+    def predict_into(
+        self, found: NDArray[np.float32], texts: TextFeatures, rows: NDArray[np.int64]
+    ) -> None:
+        """Predict the features of some rows into their places in `found` (n, c)."""
         for block in blocks(rows):
-            told = self.ridge.predict(read(block)).reshape(len(block), -1)
-            found[block] = told + self.mean
+            predicted = self.ridge.predict(texts.of(block)).reshape(len(block), -1)
+            found[block] = predicted + self.mean

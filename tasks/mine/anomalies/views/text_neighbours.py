@@ -1,4 +1,4 @@
-"""The texts that each text is most similar to, for views that judge a row by its likes."""
+"""The texts that each text is most similar to, for views that compare a row with similar ones."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.stats.sampling import evenly
-from fusemine.tasks.text.neighbours import nearest
+from fusemine.tasks.mine.anomalies.views.view import evenly_chosen
+from fusemine.tasks.text.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.text.distinct import Texts
 
-MOST_KNOWN = 50_000
-"""Texts among which neighbours are sought; of more, so many that are evenly spread."""
+MAX_TEXTS = 50_000
+"""Neighbours are sought among at most this many texts, evenly spread."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,12 @@ def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Ne
         known: (m,) which of them may be neighbours, such as those of history.
         count: k, how many are sought; where there are fewer, the rest is -1 and NaN.
     """
-    among = referred(known)
+    references = evenly_chosen(known, MAX_TEXTS)
     own = np.full(len(texts), -1, np.int64)
-    own[among] = np.arange(len(among))
-    found = nearest_others(texts.vectors, texts.vectors[among], own, count)
-    # Of no references -1 is taken too.
-    return Neighbours(np.append(among, -1)[found.places], found.similar)
-
-
-def referred(known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The places of at most `MOST_KNOWN` known texts, evenly spread."""
-    among = np.flatnonzero(known)
-    return among[evenly(len(among), MOST_KNOWN)]
+    own[references] = np.arange(len(references))
+    found = nearest_others(texts.vectors, texts.vectors[references], own, count)
+    # The -1 of no neighbour picks the -1 that is appended.
+    return Neighbours(np.append(references, -1)[found.places], found.similar)
 
 
 def nearest_others(
@@ -75,9 +69,9 @@ def nearest_others(
     Returns:
         Their places among the r references.
     """
-    found, cosines = nearest(vectors, references, count + 1)
+    found, cosines = nearest_neighbours(vectors, references, count + 1)
     itself = found == own[:, None]
-    # The text itself moves to the end, where one too many was sought.
+    # One too many was sought: the text itself moves to the end, behind the last that counts.
     order = np.argsort(itself, axis=1, kind="stable")
     found = np.take_along_axis(np.where(itself, -1, found), order, axis=1)
     cosines = np.take_along_axis(np.where(itself, np.float32(np.nan), cosines), order, axis=1)

@@ -1,4 +1,4 @@
-"""The ways in which rows are looked at, and what each of them finds."""
+"""Views: the ways in which rows are compared, what each finds, and the table that they read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.mine.anomalies.views.mahalanobis import TABLE_SHRINKAGE, Shape
+from fusemine.tasks.mine.anomalies.views.mahalanobis import TABLE_SHRINKAGE, Covariance
+from fusemine.tasks.stats.sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,37 +18,38 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.text.distinct import Texts
 
-USUAL = 0.1
-"""A text that this share of the texts or less is as far away as, is nobody's usual neighbour."""
+TYPICAL = 0.1
+"""A row or text of a p-value above this is typical: nothing about it is unusual."""
 VIEWS = ("text", "table", "match", "time")
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at the rows.
+    """One way to compare the rows.
 
     Attributes:
-        tails: (n,) how probable a row as unusual is, NaN for a row that is not in the view.
+        p_values: (n,) how probable a row as unusual is, NaN for a row that is not in the view.
         note: `used`, or why the view is not there.
-        detectors: What `tails` is joined from, by name, each (n,) p-values.
+        detectors: What `p_values` is combined from, by name, each (n,) p-values.
     """
 
-    tails: NDArray[np.float64]
+    p_values: NDArray[np.float64]
     note: str = "used"
     detectors: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def used(self) -> bool:
-        return bool((~np.isnan(self.tails)).any())
+        """Whether at least one row is in the view."""
+        return bool((~np.isnan(self.p_values)).any())
 
     def ordered(self, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The p-values of the known rows in the view, ascending."""
-        return np.sort(self.tails[known & ~np.isnan(self.tails)])
+        return np.sort(self.p_values[known & ~np.isnan(self.p_values)])
 
     def shares(self, ordered: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) the share of the known rows in the view that are less unusual, NaN for none."""
-        less = len(ordered) - np.searchsorted(ordered, self.tails, "right")
-        return np.where(np.isnan(self.tails), np.nan, less / max(len(ordered), 1))
+        less = len(ordered) - np.searchsorted(ordered, self.p_values, "right")
+        return np.where(np.isnan(self.p_values), np.nan, less / max(len(ordered), 1))
 
 
 def absent(rows: int, note: str) -> View:
@@ -60,6 +62,16 @@ def texts_of(texts: Texts, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
     found = np.zeros(len(texts), bool)
     found[texts.of_row[rows & (texts.of_row >= 0)]] = True
     return found
+
+
+def evenly_chosen(known: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """The places of at most so many of the known (n,), evenly spread.
+
+    >>> evenly_chosen(np.array([True, False, True, True, True]), 2).tolist()
+    [0, 3]
+    """
+    places = np.flatnonzero(known)
+    return places[evenly_spaced(len(places), most)]
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,6 @@ class Table:
         """What is not finite counts 0."""
         return cls(clean, np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0), names)
 
-    def shape(self, known: NDArray[np.bool_]) -> Shape | None:
-        """The shape of the known rows, by which a row's features are named."""
-        return Shape.of(self.features[known], TABLE_SHRINKAGE)
+    def covariance(self, known: NDArray[np.bool_]) -> Covariance | None:
+        """The centre and covariance of the known rows (n,); None where no two of them differ."""
+        return Covariance.of(self.features[known], TABLE_SHRINKAGE)

@@ -8,18 +8,20 @@ the same draws, so their differences are paired (Efron and Tibshirani 1993, chap
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusemine.tasks.mine.classify.decide import called
+from fusemine.tasks.mine.classify.decision import predict_classes
+from fusemine.tasks.stats.intervals import json_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-Floats: TypeAlias = "NDArray[np.float64]"
+    from fusemine.tasks.stats.target import Floats
+
 METRICS = (
     "average_precision",
     "roc_auc",
@@ -38,16 +40,15 @@ _REASONS = {
 }
 BIASED = ("calibration_error",)
 """Metrics that chance raises, so that a resample's is higher than that of the rows."""
-CELLS, WORK = 1_000_000, 30_000_000
+MAX_AT_ONCE, MAX_WEIGHTS = 1_000_000, 30_000_000
 """Row weights held at once, and row weights drawn in all: a large table gets fewer resamples."""
-LEAST_RESAMPLES = 50
-SMALL = 1e-3
+MIN_RESAMPLES = 50
 BINS, POINTS = 10, 200
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is judged: the true classes of n rows, and how they are counted."""
+    """The true classes of n rows, and how predictions of them are counted."""
 
     truth: NDArray[np.int64]
     """Class of each row (n,), from 0 to `classes` - 1."""
@@ -61,19 +62,22 @@ class Task:
 
     @property
     def ranked(self) -> list[int]:
-        """The classes that a ranking is judged for: those with rows in and rows out of them."""
+        """The classes that have a ranking: those with rows in and rows out of them."""
         seen = np.bincount(self.truth, minlength=self.classes)
-        asked = range(self.classes) if self.positive is None else [self.positive]
-        return [k for k in asked if 0 < seen[k] < len(self.truth)]
+        classes = range(self.classes) if self.positive is None else [self.positive]
+        return [k for k in classes if 0 < seen[k] < len(self.truth)]
 
-    def called(self, probabilities: Floats) -> NDArray[np.int64]:
-        """The class (n,) that each row of probabilities (n, classes) is called."""
-        return called(probabilities, self.positive, self.threshold)
+    def predicted(self, probabilities: Floats) -> NDArray[np.int64]:
+        """The class (n,) that each row of probabilities (n, classes) is predicted as."""
+        return predict_classes(probabilities, self.positive, self.threshold)
 
-    def foretold(self, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """What probabilities (n, classes) claim of each row (n,), and whether it came true (n,).
+    def confidences(self, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """The confidence in each row's prediction (n,), and whether it came true (n,).
 
-        The claim is that it is positive or, without a positive class, of its likeliest class.
+        It is the probability of the positive class or, without one, of the likeliest class.
+
+        Args:
+            probabilities: Of each class (n, classes).
         """
         if self.positive is None:
             return probabilities.max(axis=1), probabilities.argmax(axis=1) == self.truth
@@ -100,7 +104,7 @@ def measure(
         resample; NaN where it is not defined, as for a resample that lacks a class.
     """
     found: dict[str, list[Floats]] = {name: [] for name in variants}
-    for weights in draws(len(task.truth), resamples, seed, task.classes, task.groups):
+    for weights in bootstrap_weights(len(task.truth), resamples, seed, task.classes, task.groups):
         for name, probabilities in variants.items():
             found[name].append(_measure(task, probabilities, weights))
     return {
@@ -109,23 +113,23 @@ def measure(
     }
 
 
-def measured_once(task: Task, probabilities: Floats) -> dict[str, float]:
+def measure_once(task: Task, probabilities: Floats) -> dict[str, float]:
     """Every metric of probabilities (n, classes) without resamples; NaN where not defined."""
     (found,) = _measure(task, probabilities, np.ones((1, len(task.truth)))).T
     return dict(zip(METRICS, found.tolist(), strict=True))
 
 
-def described(values: dict[str, Floats]) -> dict[str, Any]:
+def with_intervals(values: dict[str, Floats]) -> dict[str, Any]:
     """One variant's metrics, JSON-ready: `<metric>` and `<metric>_interval`, [low, high]."""
     result: dict[str, Any] = {}
     for name, drawn in values.items():
         result[name] = json_number(drawn[0])
-        result[f"{name}_interval"] = interval(drawn, name in BIASED)
+        result[f"{name}_interval"] = bootstrap_interval(drawn, name in BIASED)
     why = [reason for name, reason in _REASONS.items() if result.get(name, 0) is None]
     return {**result, "reason": why[0]} if why else result
 
 
-def gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
+def fusion_gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
     """What both add to the better of table and text, JSON-ready.
 
     It is counted in average precision, or for numbers in RMSE, and positive where both is better.
@@ -140,19 +144,21 @@ def gain(measured: dict[str, dict[str, Floats]]) -> dict[str, Any]:
         return {"skipped": reason, "value": None, "interval": None, "over": None}
     over = max(views[:2], key=lambda view: float(scores[view][0]))
     drawn = scores["both"] - scores[over]
-    return {
-        "skipped": None,
-        "value": json_number(drawn[0]),
-        "interval": interval(drawn),
-        "over": over,
-    }
+    value, interval = json_number(drawn[0]), bootstrap_interval(drawn)
+    return {"skipped": None, "value": value, "interval": interval, "over": over}
 
 
-def interval(drawn: Floats, biased: bool = False) -> list[float] | None:
+def bootstrap_interval(drawn: Floats, biased: bool = False) -> list[float] | None:
     """The 2.5th and 97.5th percentile of the resamples, or None where there are none.
 
-    A metric that resampling biases upwards has them reflected at its value (the basic bootstrap
-    interval, Davison and Hinkley 1997, section 5.2), not below 0 and not beyond the value.
+    Args:
+        drawn: A metric's values (1 + resamples,), first of the rows themselves.
+        biased: Whether resampling raises the metric. Then the percentiles are reflected at its
+            value (the basic bootstrap interval, Davison and Hinkley 1997, section 5.2), not below
+            0 and not beyond the value.
+
+    >>> bootstrap_interval(np.array([0.5, 0.4, 0.6]))
+    [0.405, 0.595]
     """
     value, known = drawn[0], drawn[1:][~np.isnan(drawn[1:])]
     if np.isnan(value) or not len(known):
@@ -163,14 +169,15 @@ def interval(drawn: Floats, biased: bool = False) -> list[float] | None:
     return [round(float(low), 6), round(float(high), 6)]
 
 
-def confusion(task: Task, probabilities: Floats) -> list[list[int]]:
+def confusion_matrix(task: Task, probabilities: Floats) -> list[list[int]]:
     """Rows by true class (first index) and predicted class (second)."""
-    pairs = task.truth * task.classes + task.called(probabilities)
+    pairs = task.truth * task.classes + task.predicted(probabilities)
     counts = np.bincount(pairs, minlength=task.classes**2)
-    return [[int(n) for n in row] for row in counts.reshape(task.classes, task.classes)]
+    rows: list[list[int]] = counts.reshape(task.classes, task.classes).tolist()
+    return rows
 
 
-def precision_recall(task: Task, probabilities: Floats) -> dict[str, list[float]] | None:
+def precision_recall_curve(task: Task, probabilities: Floats) -> dict[str, list[float]] | None:
     """The curve of the positive class at 200 points or fewer, evenly along the recall."""
     if task.positive is None or not task.ranked:
         return None
@@ -187,33 +194,52 @@ def precision_recall(task: Task, probabilities: Floats) -> dict[str, list[float]
     return {name: [round(float(v), 6) for v in values] for name, values in columns.items()}
 
 
-def calibration(task: Task, probabilities: Floats) -> list[dict[str, float | int | None]] | None:
-    """In ten bins of the positive class's probability, what was foretold and what came true."""
+def calibration_curve(task: Task, probabilities: Floats) -> list[dict[str, Any]] | None:
+    """Mean probability and share of positive rows, in ten bins of the probability."""
     if task.positive is None:
         return None
-    foretold, came = task.foretold(probabilities)
-    place = _place(foretold)
-    return [_bin(k, foretold[place == k], came[place == k]) for k in range(BINS)]
+    confidence, true = task.confidences(probabilities)
+    held = [_bins(confidence) == k for k in range(BINS)]
+    return [
+        {
+            "from": k / BINS,
+            "to": (k + 1) / BINS,
+            "rows": int(rows.sum()),
+            "mean_probability": json_number(confidence[rows].mean()) if rows.any() else None,
+            "share_positive": json_number(true[rows].mean()) if rows.any() else None,
+        }
+        for k, rows in enumerate(held)
+    ]
 
 
-def draws(
+def bootstrap_weights(
     rows: int,
     resamples: int,
     seed: int,
     effort: int = 1,
     groups: NDArray[np.int64] | None = None,
 ) -> Iterator[Floats]:
-    """Weights (draws, rows), some draws at a time: first the rows as they are, then resamples.
+    """Weights of the rows in each draw: first the rows as they are, then the resamples.
 
     Rows of one group are drawn together, because they are alike (Davison and Hinkley 1997, section
-    3.8). The more effort a row takes, such as its classes, the fewer draws of a large table.
+    3.8).
+
+    Args:
+        rows: How many rows there are.
+        resamples: How often they are drawn; a large table is drawn less often.
+        seed: Where the random numbers start.
+        effort: How much work a row is, such as its classes: the more, the fewer draws.
+        groups: The group of each row (n,), where there are groups.
+
+    Yields:
+        Weights (draws, rows), some draws at a time.
     """
     yield np.ones((1, rows))
-    left = max(LEAST_RESAMPLES, min(resamples, WORK // (rows * effort)))
+    left = max(MIN_RESAMPLES, min(resamples, MAX_WEIGHTS // (rows * effort)))
     random = np.random.default_rng(seed)
     units = rows if groups is None else int(groups.max()) + 1
     while left > 0:
-        size = min(left, max(1, CELLS // rows))
+        size = min(left, max(1, MAX_AT_ONCE // rows))
         picks = random.integers(0, units, size=(size, units))
         drawn = np.stack([np.bincount(pick, minlength=units) for pick in picks])
         weights = (drawn if groups is None else drawn[:, groups]).astype(np.float64)
@@ -221,26 +247,8 @@ def draws(
         left -= size
 
 
-def json_number(value: float) -> float | None:
-    """A number with six decimals, a small one with six digits; None if JSON does not know it."""
-    if not np.isfinite(value):
-        return None
-    return round(float(value), 6) if abs(value) >= SMALL else float(f"{value:.6g}")
-
-
-def _place(foretold: Floats) -> NDArray[np.int64]:
-    return np.minimum((foretold * BINS).astype(np.int64), BINS - 1)
-
-
-def _bin(number: int, foretold: Floats, came: NDArray[np.bool_]) -> dict[str, float | int | None]:
-    rows = len(came)
-    return {
-        "from": number / BINS,
-        "to": (number + 1) / BINS,
-        "rows": rows,
-        "mean_probability": json_number(foretold.mean()) if rows else None,
-        "share_positive": json_number(came.mean()) if rows else None,
-    }
+def _bins(confidence: Floats) -> NDArray[np.int64]:
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def _measure(task: Task, probabilities: Floats, weights: Floats) -> Floats:
@@ -279,27 +287,27 @@ def _decisions(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     from scipy import sparse
 
     rows, k = len(task.truth), task.classes
-    pairs = task.truth * k + task.called(probabilities)
+    pairs = task.truth * k + task.predicted(probabilities)
     cells = sparse.csr_matrix((np.ones(rows), (pairs, np.arange(rows))), shape=(k * k, rows))
     counts = (cells @ weights.T).T.reshape(-1, k, k)
-    right, true, said = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
+    right, true, called = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = right / true
-        precision = np.where(said > 0, right / said, 0.0)
-        f1 = np.where(true > 0, 2 * right / (true + said), np.nan)
+        precision = np.where(called > 0, right / called, 0.0)
+        f1 = np.where(true > 0, 2 * right / (true + called), np.nan)
     seen = np.unique(task.truth)
-    asked = seen if task.positive is None else [task.positive]
-    shown = [metric[:, asked].mean(axis=1) for metric in (precision, recall, f1)]
+    counted = seen if task.positive is None else [task.positive]
+    shown = [metric[:, counted].mean(axis=1) for metric in (precision, recall, f1)]
     return np.stack([recall[:, seen].mean(axis=1), right.sum(axis=1) / rows, *shown])
 
 
 def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     """Log loss and Brier score (2, draws)."""
     rows = np.arange(len(task.truth))
-    sure = np.maximum(probabilities[rows, task.truth], np.finfo(np.float64).eps)
+    own = np.maximum(probabilities[rows, task.truth], np.finfo(np.float64).eps)
     errors = probabilities.copy()
     errors[rows, task.truth] -= 1
-    losses = np.stack([-np.log(sure), np.square(errors).sum(axis=1) / 2])
+    losses = np.stack([-np.log(own), np.square(errors).sum(axis=1) / 2])
     return np.asarray(losses @ weights.T / len(rows))
 
 
@@ -307,9 +315,9 @@ def _calibration_error(task: Task, probabilities: Floats, weights: Floats) -> Fl
     """Expected calibration error (1, draws): the bins' gaps, weighted by their rows."""
     from scipy import sparse
 
-    foretold, came = task.foretold(probabilities)
-    rows = len(came)
+    confidence, true = task.confidences(probabilities)
+    rows = len(true)
     # Within a bin the share of rows times the gap of the means is the sum of the rows' gaps.
-    cells = (foretold - came, (_place(foretold), np.arange(rows)))
+    cells = (confidence - true, (_bins(confidence), np.arange(rows)))
     gaps = sparse.csr_matrix(cells, shape=(BINS, rows))
     return np.asarray(np.abs(gaps @ weights.T).sum(axis=0, keepdims=True) / rows)

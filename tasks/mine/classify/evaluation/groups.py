@@ -1,9 +1,9 @@
-"""Where the model is worse or promises too much: the levels of categories, one by one.
+"""Where the model is worse or its probabilities are off: the levels of categories, one by one.
 
 A level is flagged for a gap only if it is large enough to matter, its 95 % interval excludes 0,
 and it is still significant after Benjamini and Hochberg's (1995) correction for all the gaps that
-were looked at, so that at most about 5 % of the gaps that pass are expected to be chance. Levels
-are compared with all other rows, and flagged for a share only on the side that is worse.
+were tested, so that at most about 5 % of the gaps that pass are expected to be chance. Levels are
+compared with all other rows, and flagged for a share only on the side that is worse.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.fuse.categories import MISSING
-from fusemine.tasks.mine.classify.evaluation.class_metrics import Task, json_number, measured_once
+from fusemine.tasks.mine.classify.evaluation.class_metrics import Task, measure_once
+from fusemine.tasks.stats.intervals import json_number
 from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Floats: TypeAlias = "NDArray[np.float64]"
+    from fusemine.tasks.stats.target import Floats
+
 Flags: TypeAlias = "NDArray[np.bool_]"
-LEAST_ROWS, LEAST_OF_EACH, MOST_LEVELS = 20, 5, 30
+MIN_ROWS, MIN_OF_EACH, MAX_LEVELS = 20, 5, 30
 """Test rows of a level, its positive and its negative ones, and the levels of a column."""
 ERROR_RATE = 0.05
 SHARE_GAP, CALIBRATION_GAP, MEAN_GAP = 0.1, 0.05, 0.2
-"""The least gaps that matter: of a share to that of all other rows, of probabilities to what came
-true, and of a mean error to 0, in standard deviations of the true numbers."""
+"""The least gaps that matter: of a share to that of all other rows, of probabilities to the share
+that came true, and of a mean error to 0, in standard deviations of the true numbers."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +42,23 @@ class _Gap:
     name: str
     value: float
     interval: tuple[float, float]
-    chance: float
-    """The P value of no gap."""
+    p_value: float
+    """Of no gap."""
     least: float
     """The size from which on it matters."""
-    said: str
-    worse: int = 0
+    sentence: str
+    bad_sign: int = 0
     """The sign that is worse than elsewhere; 0 if both are bad."""
 
     @property
     def matters(self) -> bool:
         """Whether it is bad, large enough, and its interval excludes 0."""
         low, high = self.interval
-        size = self.value * self.worse if self.worse else abs(self.value)
+        size = self.value * self.bad_sign if self.bad_sign else abs(self.value)
         return size >= self.least and not low <= 0 <= high
 
-    def described(self) -> dict[str, Any]:
-        """The gap and its interval, JSON-ready."""
+    def to_json(self) -> dict[str, Any]:
+        """The gap and its interval."""
         bounds = [json_number(bound) for bound in self.interval]
         return {self.name: json_number(self.value), f"{self.name}_interval": bounds}
 
@@ -65,10 +67,10 @@ class _Gap:
 class _Level:
     column: str
     figures: dict[str, Any]
-    gaps: tuple[_Gap, ...]
+    gaps: list[_Gap]
 
 
-def by_group(
+def metrics_by_group(
     clean: pl.DataFrame, columns: Sequence[str], task: Task | Floats, predicted: Floats
 ) -> list[dict[str, Any]]:
     """How good predictions are on each level of some category columns, JSON-ready.
@@ -117,30 +119,30 @@ def by_group(
 def _levels(
     clean: pl.DataFrame, column: str, task: Task | Floats
 ) -> tuple[int, list[tuple[str, Flags]]]:
-    """How many levels there are, and those that are judged, with their rows (n,)."""
+    """How many levels there are, and those that are compared, with their rows (n,)."""
     if CATEGORY + column not in clean.columns:
         return 0, []
     values = clean[CATEGORY + column].fill_null(MISSING)
     counts = values.value_counts(name="rows").sort(["rows", values.name], descending=[True, False])
-    large = counts.filter(pl.col("rows") >= LEAST_ROWS)[values.name]
+    large = counts.filter(pl.col("rows") >= MIN_ROWS)[values.name]
     levels = [(name, (values == name).to_numpy()) for name in large]
-    return len(counts), [pair for pair in levels if _has_both(task, pair[1])][:MOST_LEVELS]
+    return len(counts), [pair for pair in levels if _has_both(task, pair[1])][:MAX_LEVELS]
 
 
 def _has_both(task: Task | Floats, mask: Flags) -> bool:
-    """Whether there are enough positive and negative rows here, where there are such."""
+    """Whether a level has enough positive and negative rows, where there are such."""
     if not isinstance(task, Task) or task.positive is None:
         return True
     positive = np.count_nonzero(task.truth[mask] == task.positive)
-    return bool(LEAST_OF_EACH <= positive <= np.count_nonzero(mask) - LEAST_OF_EACH)
+    return bool(MIN_OF_EACH <= positive <= np.count_nonzero(mask) - MIN_OF_EACH)
 
 
 def _why_not(clean: pl.DataFrame, column: str) -> str:
     if CATEGORY + column not in clean.columns:
         return f"there is no category column {column!r}"
     return (
-        f"no level has {LEAST_ROWS} test rows (with a positive class, {LEAST_OF_EACH} positive "
-        f"and {LEAST_OF_EACH} negative ones among them)"
+        f"no level has {MIN_ROWS} test rows (with a positive class, {MIN_OF_EACH} positive "
+        f"and {MIN_OF_EACH} negative ones among them)"
     )
 
 
@@ -148,13 +150,13 @@ def _flags(found: list[_Level]) -> list[dict[str, Any]]:
     """For each level whether it is flagged, and why."""
     from scipy.stats import false_discovery_control
 
-    chances = [gap.chance for level in found for gap in level.gaps]
-    sure = iter(false_discovery_control(chances) <= ERROR_RATE if chances else [])
+    p_values = [gap.p_value for level in found for gap in level.gaps]
+    significant = iter(false_discovery_control(p_values) <= ERROR_RATE if p_values else [])
     flags = []
     for level in found:
-        # Every gap takes its verdict, so `next` comes first.
-        said = [gap.said for gap in level.gaps if next(sure) and gap.matters]
-        flags.append({"flagged": bool(said), "why": " ".join(said) or None})
+        # Every gap takes its own result, so `next` comes first.
+        why = [gap.sentence for gap in level.gaps if next(significant) and gap.matters]
+        flags.append({"flagged": bool(why), "why": " ".join(why) or None})
     return flags
 
 
@@ -164,27 +166,27 @@ def _level(column: str, name: str, mask: Flags, task: Task | Floats, predicted: 
     else:
         figures, gaps = _of_numbers(mask, task, predicted.reshape(len(task)))
     for gap in gaps:
-        figures |= gap.described()
-    counted = {"level": name, "rows": int(np.count_nonzero(mask))}
-    return _Level(column, {**counted, **figures}, tuple(gaps))
+        figures |= gap.to_json()
+    return _Level(column, {"level": name, "rows": int(np.count_nonzero(mask)), **figures}, gaps)
 
 
 def _of_numbers(mask: Flags, truth: Floats, predicted: Floats) -> tuple[dict[str, Any], list[_Gap]]:
     errors = (predicted - truth)[mask]
     mean = float(errors.mean())
-    said = f"Predictions are {abs(mean):.4g} too {'high' if mean > 0 else 'low'} on average."
-    gap = _gap_of_mean("mean_error", errors, MEAN_GAP * float(truth.std()), said)
+    sentence = f"Predictions are {abs(mean):.4g} too {'high' if mean > 0 else 'low'} on average."
+    gap = _gap_of_mean("mean_error", errors, MEAN_GAP * float(truth.std()), sentence)
     return {"rmse": json_number(np.sqrt(np.square(errors).mean()))}, [gap]
 
 
 def _of_classes(mask: Flags, task: Task, predicted: Floats) -> tuple[dict[str, Any], list[_Gap]]:
     part = Task(task.truth[mask], task.classes, task.positive, task.threshold)
-    foretold, came = part.foretold(predicted[mask])
-    measured = measured_once(part, predicted[mask])
-    figures = {} if task.positive is None else {"base_rate": json_number(came.mean())}
-    figures["average_precision"] = json_number(measured["average_precision"])
-    said = f"Probabilities are {foretold.mean():.1%} on average, and {came.mean():.1%} come true."
-    gaps = [_gap_of_mean("calibration_gap", foretold - came, CALIBRATION_GAP, said)]
+    confidence, true = part.confidences(predicted[mask])
+    figures = {} if task.positive is None else {"base_rate": json_number(true.mean())}
+    ranking = measure_once(part, predicted[mask])["average_precision"]
+    figures["average_precision"] = json_number(ranking)
+    means = f"{confidence.mean():.1%} on average, and {true.mean():.1%} come true"
+    errors, sentence = confidence - true, f"Probabilities are {means}."
+    gaps = [_gap_of_mean("calibration_gap", errors, CALIBRATION_GAP, sentence)]
     for share in _shares(task, predicted):
         hits, rows = share.counts(mask)
         figures[share.name] = json_number(hits / rows)
@@ -197,7 +199,7 @@ class _Share:
     """A share of some rows that can be compared between levels."""
 
     name: str
-    worse: int
+    bad_sign: int
     words: str
     among: Flags
     """The rows that it is a share of (n,)."""
@@ -212,26 +214,26 @@ class _Share:
     def gap(self, mask: Flags) -> list[_Gap]:
         """The difference to all other rows; none if there are none.
 
-        Its interval is made of two Wilson intervals (Newcombe 1998, method 10), its P value that
+        Its interval is made of two Wilson intervals (Newcombe 1998, method 10), its p-value that
         of Fisher's exact test.
         """
         from scipy.stats import fisher_exact
 
-        here, there = self.counts(mask), self.counts(~mask)
-        if not there[1]:
+        own, others = self.counts(mask), self.counts(~mask)
+        if not others[1]:
             return []
-        (share, low, high), (other, other_low, other_high) = _wilson(*here), _wilson(*there)
+        (share, low, high), (other, other_low, other_high) = _wilson(*own), _wilson(*others)
         down = np.hypot(share - low, other_high - other)
         up = np.hypot(high - share, other - other_low)
-        chance = fisher_exact([[hits, rows - hits] for hits, rows in (here, there)]).pvalue
+        p_value = fisher_exact([[hits, rows - hits] for hits, rows in (own, others)]).pvalue
         value, name = share - other, f"{self.name}_difference"
-        said = f"{share:.1%} {self.words}, and {other:.1%} elsewhere."
+        sentence = f"{share:.1%} {self.words}, and {other:.1%} elsewhere."
         bounds = (value - float(down), value + float(up))
-        return [_Gap(name, value, bounds, float(chance), SHARE_GAP, said, self.worse)]
+        return [_Gap(name, value, bounds, float(p_value), SHARE_GAP, sentence, self.bad_sign)]
 
 
 def _shares(task: Task, predicted: Floats) -> list[_Share]:
-    called = task.called(predicted)
+    called = task.predicted(predicted)
     if task.positive is None:
         every = np.ones(len(called), dtype=bool)
         return [_Share("accuracy", -1, "of the rows are told right", every, called == task.truth)]
@@ -250,12 +252,12 @@ def _wilson(hits: int, rows: int) -> tuple[float, float, float]:
     return hits / rows, float(bounds.low), float(bounds.high)
 
 
-def _gap_of_mean(name: str, gaps: Floats, least: float, said: str) -> _Gap:
+def _gap_of_mean(name: str, gaps: Floats, least: float, sentence: str) -> _Gap:
     """The mean of some rows' gaps, with Student's interval and test."""
     from scipy.stats import t
 
     rows, mean = len(gaps), float(gaps.mean())
     error = float(gaps.std(ddof=1)) / float(np.sqrt(rows))
     reach = float(t.ppf(0.975, rows - 1)) * error
-    chance = 2 * float(t.sf(abs(mean) / error, rows - 1)) if error else float(mean == 0)
-    return _Gap(name, mean, (mean - reach, mean + reach), chance, least, said)
+    p_value = 2 * float(t.sf(abs(mean) / error, rows - 1)) if error else float(mean == 0)
+    return _Gap(name, mean, (mean - reach, mean + reach), p_value, least, sentence)

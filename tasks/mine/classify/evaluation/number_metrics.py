@@ -1,21 +1,22 @@
 """How good predicted numbers are, with paired bootstrap intervals.
 
-The results have the shape of those of `class_metrics`, which describes and compares them.
+The results have the shape of those of `class_metrics`, whose functions summarise and compare them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.mine.classify.evaluation.class_metrics import draws
+from fusemine.tasks.mine.classify.evaluation.class_metrics import bootstrap_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Floats: TypeAlias = "NDArray[np.float64]"
+    from fusemine.tasks.stats.target import Floats
+
 METRICS = ("rmse", "mae", "r2", "spearman")
 EFFORT = 2
 """A row takes about as long as one of two classes."""
@@ -31,7 +32,7 @@ def measure_numbers(
     """Every metric of every variant's predictions.
 
     Root mean squared error and mean absolute error are in the label's unit. R² is against the
-    mean of the rows judged. Spearman's rank correlation gives equal numbers their mean rank.
+    mean of these rows. Spearman's rank correlation gives equal numbers their mean rank.
 
     Args:
         truth: The true numbers (n,).
@@ -48,7 +49,7 @@ def measure_numbers(
     found: dict[str, list[Floats]] = {name: [] for name in variants}
     true_order = _Order.of(truth)
     orders = {name: _Order.of(predicted) for name, predicted in flat.items()}
-    for weights in draws(len(truth), resamples, seed, EFFORT, groups):
+    for weights in bootstrap_weights(len(truth), resamples, seed, EFFORT, groups):
         true_ranks = true_order.ranks(weights)
         for name, predicted in flat.items():
             correlation = _correlation(true_ranks, orders[name].ranks(weights), weights)
@@ -69,11 +70,11 @@ class _Order:
     run: NDArray[np.intp]
     """The run that each number is in (n,)."""
 
-    @staticmethod
-    def of(numbers: Floats) -> _Order:
-        """Sort them."""
+    @classmethod
+    def of(cls, numbers: Floats) -> _Order:
+        """The order of some numbers."""
         _, run, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        return _Order(np.argsort(numbers, kind="stable"), np.cumsum(counts) - 1, run)
+        return cls(np.argsort(numbers, kind="stable"), np.cumsum(counts) - 1, run)
 
     def ranks(self, weights: Floats) -> Floats:
         """Mean rank of each number within each draw, less the mean of all ranks (draws, n)."""
@@ -85,12 +86,11 @@ class _Order:
 def _correlation(first: Floats, second: Floats, weights: Floats) -> Floats:
     """Correlation (draws,) of centred numbers (draws, n)."""
     drawn = weights * first
-    together = np.einsum("dn,dn->d", drawn, second)
-    spreads = np.einsum("dn,dn->d", drawn, first) * np.einsum(
-        "dn,dn,dn->d", weights, second, second
-    )
+    covariance = np.einsum("dn,dn->d", drawn, second)
+    second_variance = np.einsum("dn,dn,dn->d", weights, second, second)
+    variances = np.einsum("dn,dn->d", drawn, first) * second_variance
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(spreads > 0, together / np.sqrt(spreads), np.nan))
+        return np.asarray(np.where(variances > 0, covariance / np.sqrt(variances), np.nan))
 
 
 def _errors(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
@@ -98,9 +98,9 @@ def _errors(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     rows = len(truth)
     errors, centred = predicted - truth, truth - truth.mean()
     kept = np.stack([np.square(errors), np.abs(errors), np.square(centred), centred])
-    squared, absolute, around, off = kept @ weights.T / rows
-    spread = around - np.square(off)
-    # A draw of one number alone has a spread of nothing but rounding.
+    squared, absolute, around, shift = kept @ weights.T / rows
+    variance = around - np.square(shift)
+    # A draw of one number alone has a variance of nothing but rounding.
     with np.errstate(divide="ignore", invalid="ignore"):
-        explained = np.where(spread > 1e-12 * around, 1 - squared / spread, np.nan)
+        explained = np.where(variance > 1e-12 * around, 1 - squared / variance, np.nan)
     return np.stack([np.sqrt(squared), absolute, explained])

@@ -1,4 +1,4 @@
-"""Why a model says of one row what it says, by column and by word; and of which rows to ask."""
+"""Explaining the predictions of single rows, by column and by word; and which rows to explain."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from fusemine.tasks.fuse.categories import MISSING
-from fusemine.tasks.mine.classify.decide import called
-from fusemine.tasks.mine.classify.evaluation.class_metrics import json_number
+from fusemine.tasks.mine.classify.decision import predict_classes
 from fusemine.tasks.mine.classify.explain.importance import Kind, Player, Predict, players
-from fusemine.tasks.mine.classify.explain.occlusion import Encode, Word, bounded, occlude
-from fusemine.tasks.mine.classify.explain.shapley import Explained, shapley
+from fusemine.tasks.mine.classify.explain.occlusion import Encode, Word, occlude, shorten
+from fusemine.tasks.mine.classify.explain.shapley import ExplainedOutput, shapley_values
+from fusemine.tasks.stats.intervals import json_number
 from fusemine.tasks.table.cells import as_text
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.fuse.transformers import Rows
+    from fusemine.tasks.stats.target import Floats
 
-Floats: TypeAlias = "NDArray[np.float64]"
 Positions: TypeAlias = "NDArray[np.intp]"
 Why: TypeAlias = Literal["surest", "mistake", "close", "highest", "error", "typical"]
 
 FEATURES, VALUE = 10, 60
-"""Columns that an explanation tells, and characters of a value."""
+"""Columns that an explanation lists, and characters of a value."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class RowExplanation:
-    """Why the model says of this row what it says."""
+    """Why the model predicts what it does for one row."""
 
     row_id: str
     why: Why | None
@@ -61,7 +61,7 @@ class RowExplanation:
     output: str | None
     """The class that is explained; None for a number."""
     scale: str
-    """Of `base`, `prediction`, contributions and weights: number, probability or log-odds."""
+    """Of `base`, `prediction`, contributions and weights: number or log-odds."""
     base: float
     """The mean over the background, and what all contributions add up from."""
     prediction: float
@@ -70,7 +70,7 @@ class RowExplanation:
     others: float
     """What all other columns add: base + contributions + others = prediction."""
     words: tuple[Word, ...]
-    """The text in order, see `occlusion.bounded`; none without a text."""
+    """The text in order, see `occlusion.shorten`; none without a text."""
     vectors: Literal["recomputed", "kept"]
     """Whether texts with words left out got vectors of their own."""
 
@@ -80,9 +80,9 @@ class RowExplanation:
         return rounded
 
 
-def pick(
+def pick_rows(
     predictions: Floats,
-    truth: NDArray[Any] | None,
+    truth: NDArray[Any],
     count: int,
     seed: int = 0,
     positive: int | None = None,
@@ -91,9 +91,9 @@ def pick(
     """Rows to explain, in equal parts, as far as there are any.
 
     Of classes: the surest positives (without positive class: the surest of all) that are not known
-    to be mistakes; the surest mistakes, for each class that was called in turn; and those closest
-    to being called otherwise. Of numbers: the highest predictions, the largest errors, and those
-    next to the median prediction.
+    to be mistakes; the surest mistakes, for each predicted class in turn; and those closest to
+    another prediction. Of numbers: the highest predictions, the largest errors, and those next to
+    the median prediction.
 
     Args:
         predictions: Probabilities (n, classes), or numbers (n, 1).
@@ -109,15 +109,14 @@ def pick(
         scores = _of_classes(predictions, truth, positive, threshold)
     order = np.random.default_rng(seed).permutation(len(predictions))
     ranked = {why: _ranked(score, order) for why, score in scores.items()}
-    taken = islice(_in_turn(ranked), count)
-    return sorted(taken, key=lambda picked: list(ranked).index(picked.why))
+    return sorted(islice(_in_turn(ranked), count), key=lambda pick: list(ranked).index(pick.why))
 
 
 def explain_rows(
     predict: Predict,
     rows: Rows,
     training: Rows,
-    outcome: Explained,
+    explained: ExplainedOutput,
     encode: Encode | None = None,
     whys: Sequence[Why] | None = None,
     seed: int = 0,
@@ -125,11 +124,11 @@ def explain_rows(
     """Explain the predictions of these rows, column by column and word by word.
 
     Args:
-        predict: The fitted model; it must tell the same of a row whatever rows are beside it.
+        predict: The fitted model; its prediction of a row must not depend on the rows beside it.
         rows: The rows to explain; two of them may be equal.
-        training: Rows of the same columns, at least one, that the explained ones are held
-            against; as many as are needed are drawn evenly.
-        outcome: What is explained.
+        training: Rows of the same columns, at least one, that the explained ones are compared
+            with; as many as are needed are drawn evenly.
+        explained: What is explained.
         encode: Embeds texts with words left out, see `occlude`.
         whys: Why each row was chosen.
         seed: Where the random numbers start.
@@ -137,25 +136,25 @@ def explain_rows(
     if not len(rows):
         return []
     predictions = predict(rows)
-    outputs = outcome.outputs(predictions)
+    outputs = explained.outputs(predictions)
 
-    def ask(altered: Rows, owners: Positions) -> Floats:
-        return outcome.values(predict(altered), outputs[owners])
+    def output(altered: Rows, owners: Positions) -> Floats:
+        return explained.values(predict(altered), outputs[owners])
 
-    texts = occlude(ask, rows, encode)
+    texts = occlude(output, rows, encode)
     whom = players(rows)
-    base, contributions = shapley(predict, rows, training, outcome, outputs, seed)
-    reached = outcome.values(predictions, outputs)
+    base, contributions = shapley_values(predict, rows, training, explained, outputs, seed)
+    values = explained.values(predictions, outputs)
     return [
         RowExplanation(
             row_id=rows.clean["row_id"][k],
             why=whys[k] if whys else None,
-            output=outcome.names[outputs[k]] if outcome.names else None,
-            scale=outcome.scale,
+            output=explained.names[outputs[k]] if explained.names else None,
+            scale=explained.scale,
             base=float(base[k]),
-            prediction=float(reached[k]),
-            **_told(rows.take(np.array([k])), whom, contributions[k]),
-            words=bounded(texts[k]),
+            prediction=float(values[k]),
+            **_top_features(rows.take(np.array([k])), whom, contributions[k]),
+            words=shorten(texts[k]),
             vectors="kept" if encode is None else "recomputed",
         )
         for k in range(len(rows))
@@ -163,30 +162,29 @@ def explain_rows(
 
 
 def _of_classes(
-    predictions: Floats, truth: NDArray[Any] | None, positive: int | None, threshold: float | None
+    predictions: Floats, truth: NDArray[Any], positive: int | None, threshold: float | None
 ) -> dict[Why, Floats]:
     """For each reason to choose a row how good it is (n,); minus infinity where it is none."""
     if positive is not None and threshold is None and predictions.shape[1] == 2:
         threshold = 0.5
-    said = called(predictions, positive, threshold)
-    wrong = (said != truth) & (truth >= 0) if truth is not None else np.zeros(len(said), dtype=bool)
-    top = np.sort(predictions, axis=1)[:, -2:]
-    if positive is None or threshold is None:
-        margin = top[:, 1] - top[:, 0]
-    else:
-        margin = _margin(predictions[:, positive], threshold)
-    sure = top[:, 1] if positive is None else predictions[:, positive]
+    called = predict_classes(predictions, positive, threshold)
+    wrong = (called != truth) & (truth >= 0)
+    second, top = np.sort(predictions, axis=1)[:, -2:].T
+    margin, sure = top - second, top
+    if positive is not None:
+        sure = predictions[:, positive]
+        margin = margin if threshold is None else _margin(sure, threshold)
     return {
         "surest": np.where(wrong, -np.inf, sure),
-        "mistake": np.where(wrong, _varied(margin, np.where(wrong, said, -1)), -np.inf),
+        "mistake": np.where(wrong, _by_turns(margin, np.where(wrong, called, -1)), -np.inf),
         "close": -margin,
     }
 
 
-def _varied(margin: Floats, group: NDArray[np.int64]) -> Floats:
+def _by_turns(margin: Floats, group: NDArray[np.int64]) -> Floats:
     """Scores by which the best of each group come first, then the second best, and so on.
 
-    Of a rare class hardly any mistake is as sure as those of which it was missed.
+    Mistakes for a rare class are hardly ever as sure as others, and would not be shown otherwise.
     """
     order = np.lexsort((-margin, group))
     starts = np.searchsorted(group[order], group[order])
@@ -201,8 +199,8 @@ def _margin(probability: Floats, threshold: float) -> Floats:
     return np.maximum((probability - threshold) / above, (threshold - probability) / below)
 
 
-def _of_numbers(numbers: Floats, truth: NDArray[Any] | None) -> dict[Why, Floats]:
-    errors = np.full(len(numbers), np.nan) if truth is None else np.abs(numbers - truth)
+def _of_numbers(numbers: Floats, truth: NDArray[Any]) -> dict[Why, Floats]:
+    errors = np.abs(numbers - truth)
     return {
         "highest": numbers,
         "error": np.where(np.isnan(errors), -np.inf, errors),
@@ -217,7 +215,7 @@ def _ranked(scores: Floats, order: Positions) -> Iterator[int]:
 
 
 def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Pick]:
-    """The next row of each ranking in turn that none has given yet, until all are through."""
+    """The next row of each ranking in turn that none has given yet, until all are used up."""
     seen: set[int] = set()
     left = dict(ranked)
     for why in cycle(ranked):
@@ -231,19 +229,18 @@ def _in_turn(ranked: Mapping[Why, Iterator[int]]) -> Iterator[Pick]:
             return
 
 
-def _told(row: Rows, whom: Sequence[Player], contributions: Floats) -> dict[str, Any]:
-    """The features of one row that are told, and the sum of the others."""
+def _top_features(row: Rows, whom: Sequence[Player], contributions: Floats) -> dict[str, Any]:
+    """The features of one row that are listed, and the sum of the others."""
     order = np.argsort(-np.abs(contributions), kind="stable")
-    told, others = order[:FEATURES], order[FEATURES:]
     features = [
         Feature(whom[k].name, whom[k].kind, _shown(row, whom[k]), float(contributions[k]))
-        for k in told
+        for k in order[:FEATURES]
     ]
-    return {"features": tuple(features), "others": float(contributions[others].sum())}
+    return {"features": tuple(features), "others": float(contributions[order[FEATURES:]].sum())}
 
 
 def _shown(row: Rows, player: Player) -> str:
-    """What a column holds in a single row, on one line and cut at `VALUE` characters."""
+    """The value of a column in a single row, on one line and cut at `VALUE` characters."""
     column = row.clean["text" if player.kind == "text" else player.columns[0]]
     text: str | None = as_text(column)[0]
     if text is None:

@@ -1,7 +1,7 @@
 """How much a model's score rests on each column: permutation importance.
 
-Whatever is exchanged between rows, here and for the Shapley values of one row, is told by an
-index: a cell (row, player) says from which row that player's columns are taken.
+An index describes what is exchanged between rows, here and for the Shapley values of one row: a
+cell (row, player) names the row that this player's columns are taken from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.fuse.transformers import Rows
-from fusemine.tasks.mine.classify.evaluation.class_metrics import json_number
+from fusemine.tasks.stats.intervals import json_number
 from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Floats: TypeAlias = "NDArray[np.float64]"
+    from fusemine.tasks.stats.target import Floats
+
 Index: TypeAlias = "NDArray[np.int64]"
-Predict: TypeAlias = Callable[[Rows], Floats]
+Predict: TypeAlias = Callable[[Rows], "Floats"]
 """A fitted model: predictions (n, outputs) of n rows."""
 Kind: TypeAlias = Literal["text", "category", "number", "time"]
 
-MOST_ROWS, REPEATS = 2000, 3
-"""The rows that importance is measured on, and how often each column is shuffled."""
+REPEATS = 3
+"""How often each column is shuffled."""
 BATCH = 16_384
 """Rows predicted at once: a call has a cost of its own, and its features must fit in memory."""
 _ROLES: tuple[tuple[str, Kind], ...] = ((CATEGORY, "category"), (NUMBER, "number"))
@@ -38,7 +39,7 @@ _ROLES: tuple[tuple[str, Kind], ...] = ((CATEGORY, "category"), (NUMBER, "number
 
 @dataclass(frozen=True)
 class Player:
-    """Columns that are taken together: one of the table, or all that is text."""
+    """A player of the Shapley game: one column of the table, or all that is text."""
 
     name: str
     """As the user calls the column; `text` for the texts, `event_time` for the time."""
@@ -60,10 +61,10 @@ def players(rows: Rows) -> list[Player]:
     return [Player("text", "text", texts), *table, *times]
 
 
-def first_alike(rows: Rows, whom: Sequence[Player]) -> Index:
+def first_equal_rows(rows: Rows, whom: Sequence[Player]) -> Index:
     """For each row and player (n, players) the first row that holds the same.
 
-    An index through it asks for no row twice that is the same in all that a model reads.
+    With such an index no two rows are predicted that are the same in all that a model reads.
     """
     _, vectors = np.unique(rows.vectors, axis=0, return_inverse=True)
     table = rows.clean.with_columns(
@@ -74,8 +75,8 @@ def first_alike(rows: Rows, whom: Sequence[Player]) -> Index:
     return np.hstack(found)
 
 
-def compose(pool: Rows, whom: Sequence[Player], index: Index) -> Rows:
-    """New rows, each player's columns taken from the rows of `pool` that its column names.
+def compose_rows(pool: Rows, whom: Sequence[Player], index: Index) -> Rows:
+    """New rows, each player's columns taken from the rows of `pool` that the index names.
 
     Args:
         pool: What is taken from.
@@ -92,30 +93,25 @@ def compose(pool: Rows, whom: Sequence[Player], index: Index) -> Rows:
 
 
 def predict_composed(predict: Predict, pool: Rows, whom: Sequence[Player], index: Index) -> Floats:
-    """Predictions (n, outputs) of the rows that `compose` makes, each distinct one made once."""
+    """Predictions (n, outputs) of the rows that `compose_rows` makes, each distinct one once."""
     distinct, place = np.unique(index, axis=0, return_inverse=True)
-    return predict(compose(pool, whom, distinct))[place.ravel()]
+    return predict(compose_rows(pool, whom, distinct))[place.ravel()]
 
 
-def importance(
-    predict: Predict,
-    rows: Rows,
-    score: Callable[[Floats], float],
-    seed: int = 0,
-    repeats: int = REPEATS,
+def permutation_importance(
+    predict: Predict, rows: Rows, score: Callable[[Floats], float], seed: int = 0
 ) -> list[dict[str, Any]]:
     """How far the score falls when a part of the rows is shuffled between them.
 
     Permutation importance (Breiman 2001; model reliance of Fisher, Rudin and Dominici 2019). What
-    columns tell together counts for each of them, or for none if one can stand in for another;
-    so the table is shuffled as a whole, too.
+    columns contribute together counts for each of them, or for none if one can stand in for
+    another; so the table is shuffled as a whole, too.
 
     Args:
         predict: The fitted model.
-        rows: Held-out rows; take at most `MOST_ROWS` of them with `evenly`.
+        rows: Held-out rows.
         score: How good predictions of these rows are (higher is better).
         seed: Where the random numbers start.
-        repeats: How often each part is shuffled.
 
     Returns:
         `name`, `kind` (also `table`: all but the text), `fall` (the mean, in the unit of the
@@ -123,13 +119,13 @@ def importance(
         first. The fall of what is the same in all rows is 0; it is null where the score is NaN.
     """
     whom = players(rows)
-    parts, same = _parts(whom), first_alike(rows, whom)
+    parts, same = _parts(whom), first_equal_rows(rows, whom)
     varied = [k for k, (_, own) in enumerate(parts) if np.any(same[:, own] != same[:1, own])]
-    falls = np.zeros((len(parts), repeats))
+    falls = np.zeros((len(parts), REPEATS))
     if varied:
-        shuffles = _shuffles(same, [parts[k][1] for k in varied], repeats, seed)
+        shuffles = _shuffles(same, [parts[k][1] for k in varied], seed)
         scores = [score(found) for found in _predicted(predict, rows, whom, shuffles)]
-        falls[varied] = scores[0] - np.array(scores[1:]).reshape(len(varied), repeats)
+        falls[varied] = scores[0] - np.array(scores[1:]).reshape(len(varied), REPEATS)
     described = [
         {**part, "fall": json_number(fell.mean()), "deviation": json_number(fell.std())}
         for (part, _), fell in zip(parts, falls, strict=True)
@@ -148,11 +144,11 @@ def _parts(whom: Sequence[Player]) -> list[tuple[dict[str, Any], list[int]]]:
     return [*parts, ({"name": "table", "kind": "table"}, table)] if table else [*parts]
 
 
-def _shuffles(same: Index, parts: list[list[int]], repeats: int, seed: int) -> Iterator[Index]:
-    """The rows as they are, then each part's columns in `repeats` other orders."""
+def _shuffles(same: Index, parts: list[list[int]], seed: int) -> Iterator[Index]:
+    """The rows as they are, then each part's columns in `REPEATS` other orders."""
     random = np.random.default_rng(seed)
     # All parts are shuffled alike, so that none depends on which others there are.
-    orders = [random.permutation(len(same)) for _ in range(repeats)]
+    orders = [random.permutation(len(same)) for _ in range(REPEATS)]
     yield same
     for places in parts:
         for order in orders:
@@ -164,7 +160,7 @@ def _shuffles(same: Index, parts: list[list[int]], repeats: int, seed: int) -> I
 def _predicted(
     predict: Predict, rows: Rows, whom: Sequence[Player], shuffles: Iterator[Index]
 ) -> Iterator[Floats]:
-    """Predictions of each shuffle; several go into one call, unlike in scikit-learn's function."""
+    """Predictions of each shuffle; several go into one call, which scikit-learn does not do."""
     at_once = max(1, BATCH // len(rows))
     while batch := list(islice(shuffles, at_once)):
         found = predict_composed(predict, rows, whom, np.concatenate(batch))

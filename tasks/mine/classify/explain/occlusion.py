@@ -2,7 +2,7 @@
 
 The change of the output is the word's weight (Robnik-Šikonja and Kononenko 2008). As in the text
 mode of LIME (Ribeiro, Singh and Guestrin 2016), a word is left out wherever it stands; but each by
-itself, so that no random draws and no second model come between.
+itself, which needs no random draws and no second model.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Floats: TypeAlias = "NDArray[np.float64]"
-Ask: TypeAlias = Callable[[Rows, "NDArray[np.intp]"], Floats]
+    from fusemine.tasks.stats.target import Floats
+
+Output: TypeAlias = Callable[[Rows, "NDArray[np.intp]"], "Floats"]
 """The explained output (m,) of m altered rows, and of which row (m,) each is an alteration."""
 Encode: TypeAlias = Callable[[list[str]], "NDArray[np.float32]"]
 """Vectors (n, d) of n texts, of the same encoder as the rows' own."""
 
-LEAST, MOST = 10, 60
-"""Pieces that a text is cut into, at most; the fewer ones for a text of `WORK` characters."""
-WORK = 1_000_000
+MIN_PIECES, MAX_PIECES = 10, 60
+"""Pieces that a text is cut into, at most; the fewer ones for a text of `MAX_READ` characters."""
+MAX_READ = 1_000_000
 """Characters that are read for one text, each piece of it being left out in turn."""
 SHOWN, PIECE = 600, 120
 """Characters that are kept of all pieces of a text, and of one."""
@@ -63,33 +64,42 @@ class _Pieces:
         pairs = zip(self.texts, self.groups, strict=True)
         return " ".join(text for text, its in pairs if its != group)
 
+    def weighted(self, outputs: Floats) -> tuple[Word, ...]:
+        """The words, from the outputs (1 + groups,) of the text and of it without each group."""
+        weights = outputs[0] - outputs[1:]
+        pairs = zip(self.texts, self.groups, strict=True)
+        return tuple(Word(text, float(weights[group])) for text, group in pairs)
 
-def occlude(ask: Ask, rows: Rows, encode: Encode | None = None) -> list[tuple[Word, ...]]:
+
+def occlude(output: Output, rows: Rows, encode: Encode | None = None) -> list[tuple[Word, ...]]:
     """The words of each row's text in their order, with their weights; none without a text.
 
-    A text of more than `MOST` different words is cut into so many pieces of as many words each.
-    Words are equal whatever their case and the punctuation around them. Only the joined text is
-    altered, which is what models read; it is put together anew with single blanks.
+    A text of more than `MAX_PIECES` different words is cut into so many pieces of equally many
+    words. Words are equal whatever their case and the punctuation around them. Only the joined
+    text is altered, which is what models read; its words are joined by single blanks.
 
     Args:
-        ask: The explained output.
+        output: The explained output.
         rows: The rows to explain.
         encode: Embeds the altered texts; without it all keep the vector of the whole text, and
-            the weights tell only what the model reads from the text itself.
+            the weights show only what the model reads from the text itself.
     """
     pieces = [_pieces(text) for text in rows.texts]
     variants = [piece.variants() for piece in pieces]
     sizes = [len(texts) for texts in variants]
     owners = np.repeat(np.arange(len(rows), dtype=np.intp), sizes)
     altered = _altered(rows.take(owners), [text for texts in variants for text in texts], encode)
-    outputs = np.split(ask(altered, owners), np.cumsum(sizes)[:-1])
-    return [_weighed(piece, found) for piece, found in zip(pieces, outputs, strict=True)]
+    outputs = np.split(output(altered, owners), np.cumsum(sizes)[:-1])
+    return [piece.weighted(found) for piece, found in zip(pieces, outputs, strict=True)]
 
 
-def bounded(words: Sequence[Word], most: int = SHOWN) -> tuple[Word, ...]:
-    """The words, or of a long text the weightiest ones, in at most so many characters.
+def shorten(words: Sequence[Word], most: int = SHOWN) -> tuple[Word, ...]:
+    """The words, or of a long text those of the largest weights, in at most `most` characters.
 
-    In place of what is left out stands one `GAP`, whose weight is 0.
+    One `GAP` of weight 0 replaces what is left out.
+
+    >>> [word.text for word in shorten([Word("a" * 9, 0.1), Word("wing", -1.0)], most=10)]
+    ['…', 'wing']
     """
     words = [replace(word, text=_cut(word.text)) for word in words]
     if sum(len(word.text) + 1 for word in words) <= most + 1:
@@ -106,7 +116,7 @@ def bounded(words: Sequence[Word], most: int = SHOWN) -> tuple[Word, ...]:
 
 def _pieces(text: str) -> _Pieces:
     words = text.split()
-    most = max(LEAST, min(MOST, WORK // max(len(text), 1)))
+    most = max(MIN_PIECES, min(MAX_PIECES, MAX_READ // max(len(text), 1)))
     if len(set(map(_plain, words))) > most:
         ends = np.linspace(0, len(words), most + 1).round().astype(int)
         spans = pairwise(ends.tolist())
@@ -130,16 +140,8 @@ def _altered(rows: Rows, texts: list[str], encode: Encode | None) -> Rows:
     distinct = [text for text in dict.fromkeys(texts) if text]
     if distinct:
         found = dict(zip(distinct, encode(distinct), strict=True))
-        there = np.array([bool(text) for text in texts])
-        vectors[there] = [found[text] for text in texts if text]
+        vectors[[bool(text) for text in texts]] = [found[text] for text in texts if text]
     return replace(rows, clean=clean, vectors=vectors)
-
-
-def _weighed(pieces: _Pieces, outputs: Floats) -> tuple[Word, ...]:
-    """Words from the outputs (1 + groups,) of the text and of it without each group."""
-    weights = outputs[0] - outputs[1:]
-    pairs = zip(pieces.texts, pieces.groups, strict=True)
-    return tuple(Word(text, float(weights[group])) for text, group in pairs)
 
 
 def _cut(text: str) -> str:

@@ -11,11 +11,11 @@ import polars as pl
 
 from fusemine.tasks.mine.classify.explain.importance import (
     BATCH,
-    first_alike,
+    first_equal_rows,
     players,
     predict_composed,
 )
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,38 +24,37 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.fuse.transformers import Rows
     from fusemine.tasks.mine.classify.explain.importance import Index, Player, Predict
+    from fusemine.tasks.stats.target import Floats
 
-Floats: TypeAlias = "NDArray[np.float64]"
 Positions: TypeAlias = "NDArray[np.intp]"
 
-SURE = 1e-5
+TINY = 1e-5
 """Probabilities count as at least this far from 0 and 1, or their log-odds would be infinite."""
-BACKGROUND, LEAST_BACKGROUND = 40, 10
-"""Training rows that a row is held against, and how few of them where there are many columns."""
-MOST_ORDERS, EVALUATIONS = 10, 7000
+BACKGROUND, MIN_BACKGROUND = 40, 10
+"""Training rows that a row is compared with, and how few of them where there are many columns."""
+MAX_ORDERS, MAX_PREDICTIONS = 10, 7000
 """Orders of the columns that are tried, and about how many predictions are made for one row."""
 
 
 @dataclass(frozen=True)
-class Explained:
-    """Which output of a prediction is explained, and on which scale."""
+class ExplainedOutput:
+    """Which output of a prediction is explained.
+
+    Of classes the log-odds are explained, on which effects add up better than on probabilities.
+    """
 
     names: tuple[str, ...] = ()
     """The class of each output; none if the one output is a number."""
     positive: int | None = None
     """The class that is explained; None for the likeliest one of each row."""
-    probability: bool = False
-    """Explain the probability itself, and not its log-odds, on which effects add up better."""
 
     @property
     def scale(self) -> str:
-        """`number`, `probability` or `log-odds`."""
-        if not self.names:
-            return "number"
-        return "probability" if self.probability else "log-odds"
+        """`number` or `log-odds`."""
+        return "log-odds" if self.names else "number"
 
     def outputs(self, predictions: Floats) -> Positions:
-        """The explained output (n,) of rows of which this is foretold (n, outputs)."""
+        """The explained output (n,) of rows with these predictions (n, outputs)."""
         if self.positive is None:
             return np.asarray(predictions.argmax(axis=1))
         return np.full(len(predictions), self.positive, dtype=np.intp)
@@ -63,18 +62,18 @@ class Explained:
     def values(self, predictions: Floats, outputs: Positions) -> Floats:
         """One output (n,) of each prediction (n, outputs), on the scale."""
         found = np.take_along_axis(predictions, outputs[:, None], axis=1)[:, 0].astype(np.float64)
-        if self.scale != "log-odds":
+        if not self.names:
             return found
         from scipy.special import logit
 
-        return np.asarray(logit(np.clip(found, SURE, 1 - SURE)))
+        return np.asarray(logit(np.clip(found, TINY, 1 - TINY)))
 
 
-def shapley(
+def shapley_values(
     predict: Predict,
     rows: Rows,
     training: Rows,
-    outcome: Explained,
+    explained: ExplainedOutput,
     outputs: Positions,
     seed: int = 0,
 ) -> tuple[Floats, Floats]:
@@ -85,6 +84,14 @@ def shapley(
     back, which is exact for effects of two columns together (the library shap, Lundberg and Lee
     2017). All rows go through the same orders, so one call predicts for all of them.
 
+    Args:
+        predict: The fitted model.
+        rows: The n rows to explain.
+        training: The rows that the background is drawn from, evenly.
+        explained: What is explained.
+        outputs: The explained output of each row (n,).
+        seed: Where the random numbers start.
+
     Returns:
         The mean output (n,) over the background, and what each of `players` adds to it (n, m).
     """
@@ -92,11 +99,10 @@ def shapley(
 
     whom = players(rows)
     size, orders = _budget(len(whom))
-    background = training.take(evenly(len(training), size))
-    pool = _stacked(background, rows)
-    game = _Game(predict, pool, whom, outcome, outputs, first_alike(pool, whom))
+    pool = _concat(training.take(evenly_spaced(len(training), size)), rows)
+    game = _Game(predict, pool, whom, explained, outputs, first_equal_rows(pool, whom))
     evaluations = orders * (2 * len(whom) + 1)
-    with _own_randomness():
+    with _numpy_randomness_kept():
         if 2 ** len(whom) <= evaluations:
             explainer = shap.ExactExplainer(game, _coalition)
         else:
@@ -120,11 +126,11 @@ class _Game:
     pool: Rows
     """The background, then the explained rows."""
     whom: list[Player]
-    outcome: Explained
+    explained: ExplainedOutput
     outputs: Positions
-    """What is explained of each row."""
+    """The explained output of each row."""
     same: Index
-    """The rows of the pool that are alike, see `alike`."""
+    """The first rows of the pool that hold the same, see `first_equal_rows`."""
 
     def __call__(self, coalitions: NDArray[np.bool_]) -> Floats:
         """The mean (n, rows) of n coalitions (n, players) over the background."""
@@ -141,30 +147,30 @@ class _Game:
         flat = index.reshape(-1, len(self.whom))
         found = predict_composed(self.predict, self.pool, self.whom, flat)
         outputs = np.broadcast_to(self.outputs[:, None], shape).ravel()
-        values = self.outcome.values(found, outputs)
+        values = self.explained.values(found, outputs)
         return np.asarray(values.reshape(shape).mean(axis=2))
 
 
 def _coalition(mask: NDArray[np.bool_], _: Floats) -> NDArray[np.bool_]:
-    """shap's masker: the game is told who takes part, and draws on the background itself."""
+    """shap's masker: it hands on which columns take part; the game draws on the background."""
     return mask[None]
 
 
 def _budget(columns: int) -> tuple[int, int]:
     """How many background rows and orders of so many columns keep to the predictions allowed."""
     steps = 2 * columns + 1
-    background = max(LEAST_BACKGROUND, min(BACKGROUND, EVALUATIONS // steps))
-    return background, max(1, min(MOST_ORDERS, EVALUATIONS // (steps * background)))
+    background = max(MIN_BACKGROUND, min(BACKGROUND, MAX_PREDICTIONS // steps))
+    return background, max(1, min(MAX_ORDERS, MAX_PREDICTIONS // (steps * background)))
 
 
-def _stacked(first: Rows, second: Rows) -> Rows:
+def _concat(first: Rows, second: Rows) -> Rows:
     clean = pl.concat([first.clean, second.clean.select(first.clean.columns)])
     return replace(first, clean=clean, vectors=np.concatenate([first.vectors, second.vectors]))
 
 
 @contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Give NumPy's global random numbers, which shap seeds and draws from, back as they were."""
+def _numpy_randomness_kept() -> Iterator[None]:
+    """Restore NumPy's global random state, which shap seeds and draws from."""
     state = np.random.get_state()
     try:
         yield

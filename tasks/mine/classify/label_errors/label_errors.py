@@ -1,4 +1,4 @@
-"""The rows whose label is doubtful, as a table and in figures."""
+"""The rows whose label may be wrong, as a table and in figures."""
 
 from __future__ import annotations
 
@@ -7,90 +7,58 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from fusemine.tasks.mine.classify.label_errors.audit import audit
-from fusemine.tasks.mine.classify.label_errors.near_copies import (
-    LEAST_WORDS,
-    SIMILAR,
-    Alike,
-    alike,
+from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS
+from fusemine.tasks.mine.classify.label_errors.confident_learning import find_label_errors
+from fusemine.tasks.mine.classify.label_errors.near_duplicates import (
+    MIN_SIMILARITY,
+    MIN_WORDS,
+    NearDuplicates,
+    find_near_duplicates,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fusemine.tasks.mine.classify.fitted import Learnt
+    from fusemine.tasks.mine.classify.fitted import FittedResult
 
 ERROR, COPY = "likely error", "copy with another label"
-SCHEMA: dict[str, type[pl.DataType]] = {
-    "row_id": pl.String,
-    "rank": pl.Int64,
-    "kind": pl.String,
-    "label": pl.String,
-    "suggested": pl.String,
-    "confidence": pl.Float64,
-    "alike": pl.String,
-}
 
 
-def doubts(learnt: Learnt) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """The doubtful labels by the contract `doubts`, and how many there are, JSON-ready.
+def label_errors(result: FittedResult) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The table by the contract `doubts`, and how many rows there are, JSON-ready.
 
-    All labelled rows take part, each by what a model foretold that had not seen it. Copies of one
-    text with different labels come after the likely errors.
+    All labelled rows take part, each with the prediction of a model that had not seen it. Copies of
+    one text with different labels come after the likely errors.
     """
-    problem, most = learnt.problem, learnt.settings.doubtful
-    split = problem.split
-    # Training rows that no other model could predict say nothing of their labels.
-    taught = split.train if learnt.crossed else split.train[:0]
-    rows = np.sort(np.concatenate([taught, split.test]))
-    found = audit(problem.target.take(rows), learnt.foretold[rows])
-    first = found.head(most)
-    clean = problem.rows.clean
-    positions = rows[first.positions]
-    errors = zip(
-        clean["row_id"].gather(positions),
-        [ERROR] * len(first),
-        clean["label"].gather(positions),
-        _named(first.suggested, problem.names),
-        [round(float(score), 6) for score in first.scores],
-        [None] * len(first),
-        strict=True,
-    )
-    copies = _copies(learnt)
-    pairs = [
-        (pair.row_id, COPY, pair.label, pair.other_label, pair.similarity, pair.other_row_id)
-        for pair in copies.pairs[:most]
+    problem, most = result.problem, result.settings.doubtful
+    split, clean = problem.split, problem.rows.clean
+    # Training rows that no other model could predict show nothing about their labels.
+    train = split.train if result.cross_validated else split.train[:0]
+    rows = np.sort(np.concatenate([train, split.test]))
+    found = find_label_errors(problem.target.take(rows), result.predictions[rows])
+    listed = clean.select("row_id", "label")[rows[found.positions[:most]]].iter_rows()
+    scores = found.scores[:most]
+    suggested = [problem.names[k] if problem.names else f"{k:.6g}" for k in found.suggested[:most]]
+    copies = NearDuplicates()
+    if not problem.target.is_number:
+        copies = find_near_duplicates(clean, problem.rows.vectors)
+    records: list[tuple[Any, ...]] = [
+        (row_id, ERROR, label, other, round(float(score), 6), None)
+        for (row_id, label), other, score in zip(listed, suggested, scores, strict=True)
     ]
     figures = {
-        "estimated": found.errors,
+        "estimated": found.estimated,
         "found": len(found),
-        "listed": len(first),
+        "listed": len(records),
         "same_text": copies.same,
         "near_copies": copies.near,
         "compared": copies.compared,
         "texts": copies.texts,
-        "similarity": SIMILAR,
-        "least_words": LEAST_WORDS,
+        "similarity": MIN_SIMILARITY,
+        "least_words": MIN_WORDS,
     }
-    return _table([*errors, *pairs]), figures
-
-
-def no_doubts() -> pl.DataFrame:
-    """The table without rows."""
-    return _table([])
-
-
-def _copies(learnt: Learnt) -> Alike:
-    rows = learnt.problem.rows
-    if learnt.problem.target.is_number:
-        return Alike((), 0, 0, 0, 0)
-    return alike(rows.clean, rows.vectors)
-
-
-def _named(suggested: np.ndarray, names: list[str]) -> list[str]:
-    return [names[k] if names else f"{k:.6g}" for k in suggested]
-
-
-def _table(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
-    ranked = [(row[0], rank, *row[1:]) for rank, row in enumerate(rows, start=1)]
-    return pl.DataFrame(ranked, schema=SCHEMA, orient="row")
+    records += [
+        (pair.row_id, COPY, pair.label, pair.other_label, pair.similarity, pair.other_row_id)
+        for pair in copies.pairs[:most]
+    ]
+    ranked = [(row_id, rank, *more) for rank, (row_id, *more) in enumerate(records, start=1)]
+    schema = pl.DataFrame(LABEL_ERRORS.empty()).schema
+    return pl.DataFrame(ranked, schema=schema, orient="row"), figures

@@ -1,25 +1,25 @@
 """Texts that state the label: words that only rows of one class have, and the classes' names.
 
-A text written after the event often says what the label says ("returned to land"). A model then
-reads the label more than it foretells it, and does worse on texts that do not say it yet.
+A text written after the event often states the label ("returned to land"). A model then reads the
+label more than it predicts it, and does worse on texts that do not state it yet.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from fusemine.tasks.core.errors import quote
-from fusemine.tasks.mine.classify.leakage.leakage import LEAST_ROWS, some_rows
-from fusemine.tasks.mine.classify.leakage.named_labels import names_said, numbers_said
-from fusemine.tasks.text.sentences import percent
+from fusemine.tasks.mine.classify.leakage.leaking_columns import MIN_ROWS, sample_rows
+from fusemine.tasks.stats.intervals import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from fusemine.tasks.stats.target import Floats, Target
@@ -27,17 +27,26 @@ if TYPE_CHECKING:
 PRECISION, RECALL, AREA = 0.95, 0.2, 0.95
 """A word states a class if so many of its rows are of the class and it is in so many of the
 class's rows; or if its presence alone has this area under the ROC curve."""
-LISTED, LEAST_RECALL = 0.8, 0.01
-"""A word with this precision and recall is worth telling, if it does not state the class."""
+LISTED, MIN_RECALL = 0.8, 0.01
+"""A word with this precision and recall is listed, if it does not state the class."""
 ODDS = 10
 """The class must be so many times likelier (in odds) than in all rows: where nine rows in ten are
-of a class, a word with 95 % of them says little."""
+of a class, a word with 95 % of them means little."""
 CHANCE = 0.01
-"""How many words of a class chance alone may bring up, of all that were looked at."""
-LEAST_TEXTS, MOST_WORDS, CHARACTERS = 5, 100_000, 20_000
-"""Rows a word needs, words and word pairs looked at, and characters of a text that are read."""
+"""How many words of a class chance alone may bring up, of all that were tested."""
+MIN_TEXTS, MAX_WORDS, CHARACTERS = 5, 100_000, 20_000
+"""Rows a word needs, words and word pairs tested, and characters of a text that are read."""
 PER_CLASS, MOST = 8, 80
 WORDS = r"(?u)\b\w+\b"
+
+SHARE, TIMES, ROWS = 0.2, 5, 5
+"""A name or number states the label if it is in this share of its own rows' texts, in so many
+times more than in those of other rows, and in so many rows at least."""
+MOST_NAMES = 50
+BETWEEN = r"[\W_]+"
+NUMBER = r"[0-9][0-9,]*(?:\.[0-9]+)?"
+NAME_WORDS, NAME_LENGTH = 10, 200
+"""A class's name of more words or characters is not searched for: nobody writes it so."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +92,17 @@ class _Counts:
         return stated | (self.area >= AREA)
 
     @property
-    def telling(self) -> NDArray[np.intp]:
-        """The words worth telling, those first that most rows of the class have."""
-        worth = (self.precision >= LISTED) & (self.recall >= LEAST_RECALL)
+    def listed(self) -> NDArray[np.intp]:
+        """The words to list, those first that most rows of the class have."""
+        worth = (self.precision >= LISTED) & (self.recall >= MIN_RECALL)
         chosen = np.flatnonzero(self.flagged | (self.sure & worth))
         return chosen[np.argsort(-self.hits[chosen], kind="stable")]
 
 
-def stated(clean: pl.DataFrame, target: Target, names: Sequence[str] = ()) -> dict[str, Any]:
-    """What the texts say outright of the label; nothing of fewer than 20 rows or of one class.
+def find_stated_labels(
+    clean: pl.DataFrame, target: Target, names: Sequence[str] = ()
+) -> dict[str, Any]:
+    """How far the texts state the label; nothing of fewer than 20 rows or of one class.
 
     Args:
         clean: The n training rows of the clean table, all of them labelled.
@@ -104,16 +115,82 @@ def stated(clean: pl.DataFrame, target: Target, names: Sequence[str] = ()) -> di
         cover, listed or not; and `names`, how often texts hold the name of their own class and
         of others, or the number that is their label.
     """
-    clean, target = some_rows(clean, target)
+    clean, target = sample_rows(clean, target)
     found: dict[str, Any] = {"rows": clean.height, "words": [], "together": [], "names": []}
-    if clean.height < LEAST_ROWS or len(np.unique(target.values)) < 2:
+    if clean.height < MIN_ROWS or len(np.unique(target.values)) < 2:
         return found
     texts = clean["text"].str.head(CHARACTERS)
     if target.is_number:
-        return {**found, "names": numbers_said(texts, target)}
+        return {**found, "names": number_mentions(texts, target)}
     words, together = _words(texts.to_list(), target, names)
-    said = names_said(texts, target, names)
-    return {**found, "words": words, "together": together, "names": said}
+    mentions = name_mentions(texts, target, names)
+    return {**found, "words": words, "together": together, "names": mentions}
+
+
+def name_mentions(texts: pl.Series, target: Target, names: Sequence[str]) -> list[dict[str, Any]]:
+    """How often each class's name, as whole words, is in the texts of its rows and of others.
+
+    Args:
+        texts: The n texts.
+        target: The classes of the rows.
+        names: The classes' names.
+
+    Returns:
+        JSON-ready, the flagged ones first; a name that no text holds is left out.
+    """
+    lower, found = texts.str.to_lowercase(), []
+    for code in np.unique(target.values):
+        words = re.findall(r"[^\W_]+", names[code].lower())
+        if words and len(words) <= NAME_WORDS and len(names[code]) <= NAME_LENGTH:
+            held = lower.str.contains(r"\b" + BETWEEN.join(words) + r"\b").to_numpy()
+            what = f"The name of the class '{quote(names[code])}'"
+            found.append(_mentions(what, names[code], held, target.values == code))
+    return _ranked(found)
+
+
+def number_mentions(texts: pl.Series, target: Target) -> list[dict[str, Any]]:
+    """How often the number that is a row's label is in its own text, and in another row's.
+
+    The other row's label is that of half the table away, so that neighbours, which may be alike,
+    do not count as strangers.
+
+    Args:
+        texts: The n texts.
+        target: The numbers of the rows.
+    """
+    tokens = texts.str.extract_all(NUMBER).list.eval(pl.element().str.replace_all(",", ""))
+    own, other = target.values, np.roll(target.values, len(target) // 2)
+    frame = pl.DataFrame({"n": tokens.cast(pl.List(pl.Float64)), "own": own, "other": other})
+    held = frame.filter(own != other).select(
+        pl.col("n").list.contains(pl.col(name)).alias(name) for name in ("own", "other")
+    )
+    if not held.height:
+        return []
+    both = np.concatenate([held["own"].to_numpy(), held["other"].to_numpy()])
+    own_rows = np.repeat([True, False], held.height)
+    return _ranked([_mentions("The number that is the label", "", both, own_rows)])
+
+
+def _mentions(
+    what: str, name: str, held: NDArray[np.bool_], own: NDArray[np.bool_]
+) -> dict[str, Any]:
+    hits, inside, outside = int(held[own].sum()), float(held[own].mean()), float(held[~own].mean())
+    return {
+        "class": name,
+        "rows": hits,
+        "own": round(inside, 4),
+        "others": round(outside, 4),
+        "flagged": hits >= ROWS and inside >= SHARE and inside >= TIMES * outside,
+        "why": (
+            f"{what} is in {percent(inside)} of its own rows' texts and in {percent(outside)} of "
+            f"those of other rows."
+        ),
+    }
+
+
+def _ranked(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = [entry for entry in found if entry["rows"]]
+    return sorted(known, key=lambda entry: (not entry["flagged"], -entry["own"]))[:MOST_NAMES]
 
 
 def _words(
@@ -126,10 +203,10 @@ def _words(
     for code in np.unique(target.values):
         inside = int((target.values == code).sum())
         counts = _Counts(rows, hits[:, code], inside, len(texts) - inside)
-        telling = counts.telling
-        own = [_described(words[i], names[code], counts, i) for i in telling]
-        listed += _without_echoes(own)[:PER_CLASS]
-        together += _together(present[:, telling], target.values == code, names[code])
+        chosen = counts.listed
+        own = [_described(words[i], names[code], counts, i) for i in chosen]
+        listed += _without_overlaps(own)[:PER_CLASS]
+        together += _together(present[:, chosen], target.values == code, names[code])
     listed.sort(key=lambda word: (not word["flagged"], -word["recall"], word["word"]))
     return listed[:MOST], together
 
@@ -142,26 +219,26 @@ def _presence(texts: list[str]) -> tuple[Any, list[str]]:
     counter = CountVectorizer(
         token_pattern=WORDS,
         ngram_range=(1, 2),
-        min_df=LEAST_TEXTS,
-        max_features=MOST_WORDS,
+        min_df=MIN_TEXTS,
+        max_features=MAX_WORDS,
         binary=True,
         dtype=np.int64,
     )
     try:
         return counter.fit_transform(texts).tocsc(), counter.get_feature_names_out().tolist()
     except ValueError as error:
-        # scikit-learn has no other way to say that it found no word, or none often enough.
-        if any(said in str(error) for said in ("empty vocabulary", "no terms remain")):
+        # scikit-learn has no other way to report that it found no word, or none often enough.
+        if any(part in str(error) for part in ("empty vocabulary", "no terms remain")):
             return sparse.csc_matrix((len(texts), 0), dtype=np.int64), []
         raise
 
 
 def _described(word: str, name: str, counts: _Counts, i: int) -> dict[str, Any]:
-    said, of_class, pair = quote(word), quote(name), " " in word
+    shown, of_class, pair = quote(word), quote(name), " " in word
     rows = int(counts.rows[i])
     precision, recall = float(counts.precision[i]), float(counts.recall[i])
     return {
-        "word": said,
+        "word": shown,
         "class": name,
         "rows": rows,
         "precision": round(precision, 4),
@@ -169,14 +246,14 @@ def _described(word: str, name: str, counts: _Counts, i: int) -> dict[str, Any]:
         "roc_auc": round(float(counts.area[i]), 4),
         "flagged": bool(counts.flagged[i]),
         "why": (
-            f"The word{'s' * pair} '{said}' {'occur' if pair else 'occurs'} in {rows:,} rows, of "
+            f"The word{'s' * pair} '{shown}' {'occur' if pair else 'occurs'} in {rows:,} rows, of "
             f"which {percent(precision)} are '{of_class}'; {percent(recall)} of all '{of_class}' "
             f"rows have {'them' if pair else 'it'}."
         ),
     }
 
 
-def _without_echoes(words: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_overlaps(words: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out what holds, or is part of, a word named before: "retd to" after "retd"."""
     kept: list[dict[str, Any]] = []
     for word in words:
@@ -192,11 +269,11 @@ def _together(present: Any, own: NDArray[np.bool_], name: str) -> list[dict[str,
     has = np.asarray(present.sum(axis=1)).ravel() > 0
     if not has.any():
         return []
-    precision, recall = float(own[has].mean()), float(has[own].mean())
+    rows, precision, recall = int(has.sum()), float(own[has].mean()), float(has[own].mean())
     why = (
         f"{percent(recall)} of all '{quote(name)}' rows have a word, or a pair of words, that goes "
-        f"with this class nearly always; of the {int(has.sum()):,} rows with one, "
+        f"with this class nearly always; of the {rows:,} rows with one, "
         f"{percent(precision)} are '{quote(name)}'."
     )
-    figures = {"rows": int(has.sum()), "precision": round(precision, 4), "recall": round(recall, 4)}
+    figures = {"rows": rows, "precision": round(precision, 4), "recall": round(recall, 4)}
     return [{"class": name, "words": present.shape[1], **figures, "why": why}]

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.training_set import (
-    Floats,
-    Lesson,
+    FittedEstimator,
     Matrices,
-    estimated,
-    side_by_side,
+    TrainingSet,
+    hstack_matrices,
 )
-from fusemine.tasks.stats.fixed_batches import batch_size, computed
 
 if TYPE_CHECKING:
-    from fusemine.tasks.fuse.transformers import BlockName, Matrix, Rows
+    from fusemine.tasks.fuse.transformers import BlockName, Rows
+    from fusemine.tasks.stats.target import Floats
 
-STEPS = 60
+MAX_ITERATIONS = 60
 SVM_FOLDS = 3
-"""Parts for the SVM's probabilities: Platt's sigmoid is fitted to out-of-fold margins."""
+"""Folds for the SVM's probabilities: Platt's sigmoid is fitted to out-of-fold margins."""
 
 
 @storable
@@ -34,80 +32,70 @@ class Linear:
 
     names: tuple[BlockName, ...]
     """The blocks that it reads, in the order of its coefficients."""
-    estimator: Any
-    outputs: int
+    fitted: FittedEstimator
 
     def predict(self, _: Rows, matrices: Matrices) -> Floats:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
-        features = side_by_side([matrices[name] for name in self.names])
-        if not isinstance(features, np.ndarray):
-            return self._estimated(features)
-        return computed(self._estimated, features, self._batch)
-
-    @cached_property
-    def _batch(self) -> int:
-        widths = {"": self.estimator.n_features_in_}
-        return batch_size(lambda batch: self._estimated(batch[""]), widths)
-
-    def _estimated(self, features: Matrix) -> Floats:
-        return estimated(self.estimator, features, self.outputs)
+        return self.fitted.predict(hstack_matrices([matrices[name] for name in self.names]))
 
     def coefficients(self) -> Floats | None:
         """Coefficients (outputs, features), 0 for a class not seen; None if it has none."""
-        if not hasattr(self.estimator, "coef_"):
+        estimator = self.fitted.estimator
+        if not hasattr(estimator, "coef_"):
             return None
-        known = np.atleast_2d(self.estimator.coef_)
-        if not hasattr(self.estimator, "classes_"):
+        known = np.atleast_2d(estimator.coef_)
+        if not hasattr(estimator, "classes_"):
             return np.asarray(known)
-        rows = np.concatenate([-known, known]) if len(known) == 1 else known
-        result = np.zeros((self.outputs, known.shape[1]))
-        result[self.estimator.classes_] = rows
+        result = np.zeros((self.fitted.outputs, known.shape[1]))
+        result[estimator.classes_] = np.concatenate([-known, known]) if len(known) == 1 else known
         return result
 
 
-def fit_logistic(lesson: Lesson, steps: int = STEPS) -> Linear | None:
+def fit_logistic(training: TrainingSet, max_iter: int = MAX_ITERATIONS) -> Linear | None:
     """Logistic regression on all the blocks given; ridge regression for numbers.
 
     Args:
-        lesson: What it learns from.
-        steps: The most steps of the solver; with two classes it mostly ends earlier.
+        training: What it learns from.
+        max_iter: The most iterations of the solver; with two classes it mostly ends earlier.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
     # Each block brings its own regularisation as its scale, so that strengths stay 1.
-    if lesson.target.is_number:
-        return _fit(Ridge(alpha=1.0, solver="lsqr"), lesson)
-    return _fit(LogisticRegression(max_iter=steps), lesson)
+    if training.target.is_number:
+        return _fit(Ridge(alpha=1.0, solver="lsqr"), training)
+    return _fit(LogisticRegression(max_iter=max_iter), training)
 
 
-def fit_svm(lesson: Lesson) -> Linear | None:
-    """A linear support vector machine; the classes' margins are made probabilities.
+def fit_svm(training: TrainingSet) -> Linear | None:
+    """A linear support vector machine, whose margins become probabilities by Platt's sigmoid.
 
-    A class of fewer rows than `SVM_FOLDS` cannot be in every part: it is not learnt, and has
+    A class of fewer rows than `SVM_FOLDS` cannot be in every fold: it is not learnt, and has
     probability 0.
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC, LinearSVR
 
-    if lesson.target.is_number:
-        return _fit(LinearSVR(max_iter=2000, random_state=lesson.seed), lesson)
-    known = np.bincount(lesson.target.values, minlength=lesson.target.classes) >= SVM_FOLDS
+    target = training.target
+    if target.is_number:
+        return _fit(LinearSVR(max_iter=2000, random_state=training.seed), training)
+    known = np.bincount(target.values, minlength=target.classes) >= SVM_FOLDS
     if np.count_nonzero(known) < 2:
         return None
     if not known.all():
-        lesson = lesson.take(np.flatnonzero(known[lesson.target.values]))
-    margin = LinearSVC(C=0.1, random_state=lesson.seed)
-    return _fit(CalibratedClassifierCV(margin, cv=SVM_FOLDS, ensemble=False), lesson)
+        training = training.take(np.flatnonzero(known[target.values]))
+    margin = LinearSVC(C=0.1, random_state=training.seed)
+    return _fit(CalibratedClassifierCV(margin, cv=SVM_FOLDS, ensemble=False), training)
 
 
-def _fit(estimator: Any, lesson: Lesson) -> Linear | None:
+def _fit(estimator: Any, training: TrainingSet) -> Linear | None:
     from sklearn.exceptions import ConvergenceWarning
 
-    if not lesson.matrices:
+    if not training.matrices:
         return None
-    features = side_by_side(list(lesson.matrices.values()))
+    features = hstack_matrices(list(training.matrices.values()))
     with warnings.catch_warnings():
-        # Where classes can be parted perfectly the optimum is far off, and near enough is good.
+        # Where classes separate perfectly the optimum is far off, and near enough is good.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(features, lesson.target.values, sample_weight=lesson.counts)
-    return Linear(tuple(lesson.matrices), estimator, lesson.target.outputs)
+        estimator.fit(features, training.target.values, sample_weight=training.sample_weights)
+    fitted = FittedEstimator(estimator, training.target.outputs)
+    return Linear(tuple(training.matrices), fitted)

@@ -1,4 +1,4 @@
-"""Trained networks on dense blocks: what they read, what they compute and what comes out.
+"""Trained networks on dense blocks: what they read, what they compute and what their outputs mean.
 
 A network is an architecture, which is a few numbers, and arrays. So it can be stored as JSON and
 arrays, and nothing else is needed to predict.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.stats.fixed_batches import batch_size, in_batches
+from fusemine.tasks.stats.fixed_batches import in_batches, stable_batch_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from fusemine.tasks.stats.target import Floats, Target
 
 Blocks: TypeAlias = "Mapping[str, NDArray[np.float32]]"
-Arrays: TypeAlias = "dict[str, NDArray[np.float32]]"
 Weights: TypeAlias = "Mapping[str, Tensor]"
 Dropout: TypeAlias = "Callable[[Tensor], Tensor]"
 
 CLIP = 10.0
 """No standardised feature is farther than this from its mean."""
-NARROW = 16
+PADDED_WIDTH = 16
 """Layers have a multiple of so many outputs while they are computed."""
 TINY = 1e-6
 """What deviates less than this, relative to its mean, is constant but for rounding."""
@@ -51,7 +50,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Random weights, float32 on the CPU."""
+        """Random initial weights, float32 on the CPU."""
 
     @abstractmethod
     def run(self, weights: Weights, inputs: Tensor, present: Tensor, dropout: Dropout) -> Tensor:
@@ -101,8 +100,8 @@ class Scaling:
 
 @storable
 @dataclass(frozen=True)
-class Outcome:
-    """What a network's outputs stand for.
+class OutputMeaning:
+    """What the outputs of a network stand for.
 
     Args:
         classes: How many classes there are; 0 for numbers.
@@ -152,8 +151,8 @@ class Network(Generic[A]):
 
     architecture: A
     scaling: Scaling
-    outcome: Outcome
-    weights: Arrays
+    meaning: OutputMeaning
+    weights: dict[str, NDArray[np.float32]]
     device: str = "cpu"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,33 +167,36 @@ class Network(Generic[A]):
         Raises:
             KeyError: A block that was learnt from is not there.
         """
-        return self.outcome.decode(self.compute(blocks, self.architecture.run))
+        return self.meaning.decode(self.compute(blocks, self.architecture.run))
 
     def compute(self, blocks: Blocks, method: Callable[..., Tensor]) -> Floats:
-        """What a method of the architecture with the arguments of `run` makes of n rows (n, …)."""
+        """What a method of the architecture with the arguments of `run` gives for n rows (n, …)."""
         used = {name: blocks[name] for name in self.scaling.widths}
         rows = min(len(block) for block in used.values())
-        weights = {name: self._tensor(value) for name, value in self.weights.items()}
+        weights = self._tensors()
         parts = [
-            self._computed(method, weights, batch) for batch in in_batches(used, rows, self._batch)
+            self._compute_batch(method, weights, batch)
+            for batch in in_batches(used, rows, self._batch)
         ]
         return np.concatenate(parts)[:rows].astype(np.float64)
 
     @cached_property
     def _batch(self) -> int:
-        weights = {name: self._tensor(value) for name, value in self.weights.items()}
-        run = self.architecture.run
-        return batch_size(partial(self._computed, run, weights), self.scaling.widths)
+        compute = partial(self._compute_batch, self.architecture.run, self._tensors())
+        return stable_batch_size(compute, self.scaling.widths)
 
-    def _computed(
+    def _compute_batch(
         self, method: Callable[..., Tensor], weights: Weights, batch: Blocks
     ) -> NDArray[np.float32]:
         import torch
 
         with one_torch_thread(), torch.no_grad():
             inputs, present = map(self._tensor, self.scaling.apply(batch))
-            found: NDArray[np.float32] = method(weights, inputs, present, _keep).cpu().numpy()
+            found: NDArray[np.float32] = method(weights, inputs, present, _no_dropout).cpu().numpy()
             return found
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: self._tensor(value) for name, value in self.weights.items()}
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         import torch
@@ -215,13 +217,13 @@ def fit_scaling(blocks: Blocks) -> Scaling:
     return Scaling(widths, np.concatenate(means), np.concatenate(deviations))
 
 
-def fit_outcome(target: Target, weights: Floats) -> Outcome:
+def fit_output_meaning(target: Target, weights: Floats) -> OutputMeaning:
     """The classes that rows have, or the weighted mean and deviation of their numbers."""
     if not target.is_number:
-        return Outcome(target.classes, tuple(np.unique(target.values).tolist()), 0.0, 1.0)
+        return OutputMeaning(target.classes, tuple(np.unique(target.values).tolist()), 0.0, 1.0)
     mean = float(np.average(target.values, weights=weights))
     deviation = float(np.sqrt(np.average(np.square(target.values - mean), weights=weights)))
-    return Outcome(0, (), mean, deviation if deviation > TINY * abs(mean) else 1.0)
+    return OutputMeaning(0, (), mean, deviation if deviation > TINY * abs(mean) else 1.0)
 
 
 @contextmanager
@@ -251,8 +253,8 @@ def per_member(values: Tensor, weights: Weights, name: str) -> Tensor:
 
     matrix = weights[name]
     outputs = matrix.shape[-1]
-    # Into a few outputs, MKL computes the last rows of a batch otherwise than the first.
-    padded = torch.nn.functional.pad(matrix, (0, -outputs % NARROW))
+    # For a few outputs, MKL computes the last rows of a batch otherwise than the first.
+    padded = torch.nn.functional.pad(matrix, (0, -outputs % PADDED_WIDTH))
     return torch.einsum("nki,kio->nko", values, padded)[..., :outputs] + weights[f"{name}.b"]
 
 
@@ -260,11 +262,11 @@ def _moments(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     filled = block.any(axis=1)
     values = block[filled] if filled.any() else block
     mean = values.mean(axis=0, dtype=np.float64)
-    spreads = values.std(axis=0, dtype=np.float64)
-    varying = spreads[spreads > TINY * np.abs(mean)]
+    deviations = values.std(axis=0, dtype=np.float64)
+    varying = deviations[deviations > TINY * np.abs(mean)]
     deviation = np.median(varying) if len(varying) else 1.0
     return mean.astype(np.float32), np.full(len(mean), deviation, np.float32)
 
 
-def _keep(values: Tensor) -> Tensor:
+def _no_dropout(values: Tensor) -> Tensor:
     return values

@@ -1,8 +1,9 @@
-"""The short form of rows that trees read: plain columns, and texts in few dimensions.
+"""What trees read of rows: plain columns, and texts in few dimensions.
 
 Trees cannot use thousands of sparse terms. They read the terms in few dimensions (latent semantic
-analysis) and, for each text block, what a linear model on it foretells. That of the training rows
-is made out of fold, or the trees would trust it too much (stacked generalisation, Wolpert 1992).
+analysis) and, for each text block, the prediction of a linear model on it. That of the training
+rows is made out of fold, or the trees would trust it too much (stacked generalisation, Wolpert
+1992).
 """
 
 from __future__ import annotations
@@ -13,45 +14,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.fuse.categories import Categories
-from fusemine.tasks.mine.classify.learners.linear import fit_logistic
-from fusemine.tasks.mine.classify.learners.svd import Reduced, fit_svd
-from fusemine.tasks.stats.folds import folds_of
+from fusemine.tasks.fuse.categories import CategoryEncoder
+from fusemine.tasks.mine.classify.learners.dense import SvdProjection, fit_svd
+from fusemine.tasks.mine.classify.learners.linear import Linear, fit_logistic
+from fusemine.tasks.stats.sampling import assign_folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.fuse.transformers import BlockName, Rows
-    from fusemine.tasks.mine.classify.learners.training_set import (
-        Floats,
-        Lesson,
-        Matrices,
-        Member,
-    )
+    from fusemine.tasks.mine.classify.learners.training_set import Matrices, TrainingSet
+    from fusemine.tasks.stats.target import Floats
 
-INNER_FOLDS, INNER_STEPS = 3, 30
-"""Parts for the stacked predictions, and the solver's steps for each: roughly is enough."""
-TOPICS = 60
-"""Dimensions that the terms are reduced to."""
+INNER_FOLDS, INNER_ITERATIONS = 3, 30
+"""Folds of the stacked predictions, and the solver's iterations: roughly is enough here."""
+TERM_DIMENSIONS = 60
 TEXT_BLOCKS: tuple[BlockName, ...] = ("terms", "text")
-FARTHEST = 1e30
-"""No number is read as more than this, which float32 still knows."""
 DENSE_BLOCKS: tuple[BlockName, ...] = ("dates", "levels", "rates")
 """Blocks that trees read as they are."""
+LARGEST = 1e30
+"""Larger numbers count as this, which float32 can still hold."""
 
 
 @storable
 @dataclass(frozen=True)
-class ShortForm:
+class TreeFeatures:
     """How rows become the columns that trees read."""
 
-    levels: Categories | None
+    levels: CategoryEncoder | None
     numbers: NDArray[np.intp]
     """The number columns that had a value."""
     dense: tuple[BlockName, ...]
-    topics: Reduced | None
+    terms: SvdProjection | None
     """How the terms are reduced."""
-    stacked: tuple[tuple[Member, ...], ...]
+    stacked: tuple[tuple[Linear, ...], ...]
     """Per text block the linear models of its inner folds."""
 
     @property
@@ -59,55 +55,60 @@ class ShortForm:
         """So many leading columns hold codes of categories."""
         return len(self.levels.names) if self.levels else 0
 
-    def columns(self, rows: Rows, matrices: Matrices) -> Floats:
-        """The columns (n, d) of new rows: codes, numbers as they are, dense blocks, texts.
-
-        Numbers need no scale and no imputation.
-        """
+    def transform(self, rows: Rows, matrices: Matrices) -> Floats:
+        """The columns (n, d) of new rows: those of `plain`, then the stacked predictions."""
         stacked = [
             np.mean([model.predict(rows, matrices) for model in models], axis=0)
             for models in self.stacked
         ]
-        return np.hstack([self._plain(rows, matrices), *stacked])
+        return np.hstack([self.plain(rows, matrices), *stacked])
 
-    def _plain(self, rows: Rows, matrices: Matrices) -> Floats:
+    def plain(self, rows: Rows, matrices: Matrices) -> Floats:
+        """The columns that no model makes (n, d): codes, numbers as they are, blocks, terms.
+
+        Numbers need no scale and no imputation.
+        """
         codes = [self.levels.codes(rows)] if self.levels else []
         dense = [matrices[name] for name in self.dense]
-        topics = [] if self.topics is None else [self.topics.transform(matrices["terms"])]
-        numbers = np.clip(rows.numbers[:, self.numbers], -FARTHEST, FARTHEST)
-        return np.hstack([*codes, numbers, *dense, *topics])
+        terms = [] if self.terms is None else [self.terms.transform(matrices["terms"])]
+        numbers = np.clip(rows.numbers[:, self.numbers], -LARGEST, LARGEST)
+        return np.hstack([*codes, numbers, *dense, *terms])
 
 
-def fit_short(lesson: Lesson) -> tuple[ShortForm, Floats]:
-    """Fit it on all the blocks of a lesson, and give the columns (n, d) of its rows."""
-    part = lesson.blocks["categories"].part if "categories" in lesson.blocks else None
-    levels = part if isinstance(part, Categories) else None
-    numbered = "numbers" in lesson.blocks
-    numbers = np.flatnonzero(~np.isnan(lesson.rows.numbers).all(axis=0) & numbered)
-    dense = tuple(name for name in DENSE_BLOCKS if name in lesson.matrices)
-    terms = lesson.matrices.get("terms")
-    topics = None if terms is None else fit_svd(terms, TOPICS, lesson.seed)
-    found = [_stack(lesson.of([name])) for name in TEXT_BLOCKS if name in lesson.matrices]
-    kept = [pair for pair in found if pair is not None]
-    form = ShortForm(levels, numbers, dense, topics, tuple(models for models, _ in kept))
-    plain = form._plain(lesson.rows, lesson.matrices)
-    return form, np.hstack([plain, *(foretold for _, foretold in kept)])
+def fit_tree_features(training: TrainingSet) -> tuple[TreeFeatures, Floats]:
+    """Fit them on all the blocks of a training set, and give the columns (n, d) of its rows."""
+    blocks, matrices = training.blocks, training.matrices
+    encoder = blocks["categories"].transformer if "categories" in blocks else None
+    with_value = ~np.isnan(training.rows.numbers).all(axis=0)
+    found = [_stack(training.select([name])) for name in TEXT_BLOCKS if name in matrices]
+    stacked = [pair for pair in found if pair is not None]
+    features = TreeFeatures(
+        levels=encoder if isinstance(encoder, CategoryEncoder) else None,
+        numbers=np.flatnonzero(with_value & ("numbers" in blocks)),
+        dense=tuple(name for name in DENSE_BLOCKS if name in matrices),
+        terms=fit_svd(matrices["terms"], TERM_DIMENSIONS, training.seed)
+        if "terms" in matrices
+        else None,
+        stacked=tuple(models for models, _ in stacked),
+    )
+    plain = features.plain(training.rows, matrices)
+    return features, np.hstack([plain, *(predicted for _, predicted in stacked)])
 
 
-def _stack(lesson: Lesson) -> tuple[tuple[Member, ...], Floats] | None:
-    """Linear models of one block, and what they foretell of the rows that each has not seen."""
-    target = lesson.target
-    fold = folds_of(target, lesson.rows.clean, INNER_FOLDS, lesson.seed)
-    # Without two classes in every part there is nothing to stack.
-    parts = [np.unique(target.values[fold != part]) for part in range(INNER_FOLDS)]
-    if min(len(seen) for seen in parts) < 2:
+def _stack(training: TrainingSet) -> tuple[tuple[Linear, ...], Floats] | None:
+    """Linear models of one block, and the predictions of each for rows that it has not seen."""
+    target = training.target
+    fold = assign_folds(target, training.rows.clean, INNER_FOLDS, training.seed)
+    # Without two classes in every training part there is nothing to stack.
+    seen = [np.unique(target.values[fold != part]) for part in range(INNER_FOLDS)]
+    if min(map(len, seen)) < 2:
         return None
-    foretold = np.zeros((len(target), target.outputs))
-    models: list[Member] = []
+    predicted = np.zeros((len(target), target.outputs))
+    models: list[Linear] = []
     for part in range(INNER_FOLDS):
-        held = lesson.take(np.flatnonzero(fold == part))
-        model = fit_logistic(lesson.take(np.flatnonzero(fold != part)), INNER_STEPS)
+        held = training.take(np.flatnonzero(fold == part))
+        model = fit_logistic(training.take(np.flatnonzero(fold != part)), INNER_ITERATIONS)
         if model is not None:
-            foretold[fold == part] = model.predict(held.rows, held.matrices)
+            predicted[fold == part] = model.predict(held.rows, held.matrices)
             models.append(model)
-    return (tuple(models), foretold) if models else None
+    return (tuple(models), predicted) if models else None

@@ -1,4 +1,4 @@
-"""Trees on the short form of the rows: boosted trees, random forest, LightGBM."""
+"""Learners of trees: boosted trees, random forest, LightGBM."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import numpy as np
 
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.mine.classify.learners.training_set import Floats, Lesson, Matrices, estimated
-from fusemine.tasks.mine.classify.learners.tree_features import ShortForm, fit_short
+from fusemine.tasks.mine.classify.learners.training_set import (
+    Matrices,
+    TrainingSet,
+    predict_estimator,
+)
+from fusemine.tasks.mine.classify.learners.tree_features import TreeFeatures, fit_tree_features
 
 if TYPE_CHECKING:
     from fusemine.tasks.fuse.transformers import Rows
+    from fusemine.tasks.stats.target import Floats
 
-TREES, FEWEST, STEP = 1000, 20, 0.05
-"""The most trees of boosting and the fewest rounds, and how bold a round is (learning rate)."""
-HELD, PATIENCE = 0.15, 20
-"""The share of the rows that says when to stop, and after how many rounds without gain."""
-LEAST, RARE, ROUNDS = 500, 5, 60
-"""With fewer rows, or a class of fewer, none are held out, and there are so many rounds."""
+MAX_TREES, MIN_ROUNDS, LEARNING_RATE = 1000, 20, 0.05
+VALIDATION_SHARE, PATIENCE = 0.15, 20
+"""The share of the rows that early stopping is decided on, and after how many rounds."""
+MIN_ROWS, MIN_CLASS_ROWS, DEFAULT_ROUNDS = 500, 5, 60
+"""With fewer rows, or a class of fewer, there is no early stopping but so many rounds."""
 
 
 @storable
@@ -29,77 +33,75 @@ LEAST, RARE, ROUNDS = 500, 5, 60
 class Trees:
     """A fitted learner of trees."""
 
-    form: ShortForm
+    features: TreeFeatures
     estimator: Any
     outputs: int
 
     def predict(self, rows: Rows, matrices: Matrices) -> Floats:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
-        return estimated(self.estimator, self.form.columns(rows, matrices), self.outputs)
+        columns = self.features.transform(rows, matrices)
+        return predict_estimator(self.estimator, columns, self.outputs)
 
 
-def fit_boosted(lesson: Lesson) -> Trees | None:
-    """Histogram gradient boosting, of so many rounds as help rows that are held out.
+def fit_boosted(training: TrainingSet) -> Trees | None:
+    """Histogram gradient boosting, with as many rounds as help rows that are held out.
 
     A small table has none to spare and gets a number of rounds that is mostly good.
     """
-    form, columns = fit_short(lesson)
-    rounds = _rounds(form, columns, lesson)
-    estimator = _boosting(form, lesson, max_iter=rounds or ROUNDS, learning_rate=_step(lesson))
-    return _fit(estimator, form, columns, lesson)
+    features, columns = fit_tree_features(training)
+    rounds = _best_rounds(features, columns, training) or DEFAULT_ROUNDS
+    estimator = _boosting(features, training, max_iter=rounds, early_stopping=False)
+    return _fit(estimator, features, columns, training)
 
 
-def _rounds(form: ShortForm, columns: Floats, lesson: Lesson) -> int | None:
-    """The rounds after which held-out rows are foretold no better; None for a small table."""
-    values, target = lesson.target.values, lesson.target
-    seen = np.bincount(values)[np.unique(values)] if not target.is_number else np.array([LEAST])
-    if len(target) < LEAST or seen.min() < RARE or not columns.shape[1]:
+def _best_rounds(features: TreeFeatures, columns: Floats, training: TrainingSet) -> int | None:
+    """The rounds after which held-out rows are predicted no better; None for a small table."""
+    values, target = training.target.values, training.target
+    seen = [MIN_ROWS] if target.is_number else np.bincount(values)[np.unique(values)]
+    if len(target) < MIN_ROWS or min(seen) < MIN_CLASS_ROWS or not columns.shape[1]:
         return None
-    probe = _boosting(
-        form,
-        lesson,
-        max_iter=max(FEWEST, TREES // lesson.target.outputs),
-        learning_rate=_step(lesson),
+    estimator = _boosting(
+        features,
+        training,
+        max_iter=max(MIN_ROUNDS, MAX_TREES // target.outputs),
         early_stopping=True,
-        validation_fraction=HELD,
+        validation_fraction=VALIDATION_SHARE,
         n_iter_no_change=PATIENCE,
     )
-    probe.fit(columns, values, sample_weight=lesson.counts)
-    return int(probe.n_iter_)
+    estimator.fit(columns, values, sample_weight=training.sample_weights)
+    return int(estimator.n_iter_)
 
 
-def _step(lesson: Lesson) -> float:
-    """A round makes one tree per class, so many classes get fewer and bolder rounds."""
-    return min(0.3, STEP * max(1.0, lesson.target.outputs / 2))
+def _learning_rate(training: TrainingSet) -> float:
+    """A round makes one tree per class, so many classes get fewer rounds of larger steps."""
+    return min(0.3, LEARNING_RATE * max(1.0, training.target.outputs / 2))
 
 
-def _boosting(form: ShortForm, lesson: Lesson, **how: Any) -> Any:
+def _boosting(features: TreeFeatures, training: TrainingSet, **settings: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    number = lesson.target.is_number
+    number = training.target.is_number
     kind = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
-    usual: dict[str, Any] = {"early_stopping": False}
     return kind(
+        learning_rate=_learning_rate(training),
         l2_regularization=1.0,
         max_features=0.5,
-        categorical_features=list(range(form.categories)),
-        random_state=lesson.seed,
-        **(usual | how),
+        categorical_features=list(range(features.categories)),
+        random_state=training.seed,
+        **settings,
     )
 
 
-def fit_forest(lesson: Lesson) -> Trees | None:
+def fit_forest(training: TrainingSet) -> Trees | None:
     """A random forest (Breiman 2001)."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    number = lesson.target.is_number
-    kind = RandomForestRegressor if number else RandomForestClassifier
-    form, columns = fit_short(lesson)
-    estimator = kind(n_estimators=200, min_samples_leaf=3, n_jobs=1, random_state=lesson.seed)
-    return _fit(estimator, form, columns, lesson)
+    kind = RandomForestRegressor if training.target.is_number else RandomForestClassifier
+    estimator = kind(n_estimators=200, min_samples_leaf=3, n_jobs=1, random_state=training.seed)
+    return _fit(estimator, *fit_tree_features(training), training)
 
 
-def fit_lightgbm(lesson: Lesson) -> Trees | None:
+def fit_lightgbm(training: TrainingSet) -> Trees | None:
     """LightGBM, of the extra `lightgbm`.
 
     Raises:
@@ -113,28 +115,29 @@ def fit_lightgbm(lesson: Lesson) -> Trees | None:
         )
     from lightgbm import LGBMClassifier, LGBMRegressor
 
-    kind = LGBMRegressor if lesson.target.is_number else LGBMClassifier
-    form, columns = fit_short(lesson)
+    kind = LGBMRegressor if training.target.is_number else LGBMClassifier
+    features, columns = fit_tree_features(training)
     estimator = kind(
-        n_estimators=max(FEWEST, min(300, TREES // lesson.target.outputs)),
-        learning_rate=_step(lesson),
+        n_estimators=max(MIN_ROUNDS, min(300, MAX_TREES // training.target.outputs)),
+        learning_rate=_learning_rate(training),
         num_leaves=31,
         colsample_bytree=0.5,
         reg_lambda=1.0,
         deterministic=True,
         force_row_wise=True,
         n_jobs=1,
-        random_state=lesson.seed,
+        random_state=training.seed,
         verbosity=-1,
     )
-    categories = list(range(form.categories))
-    return _fit(estimator, form, columns, lesson, categorical_feature=categories)
+    categories = list(range(features.categories))
+    return _fit(estimator, features, columns, training, categorical_feature=categories)
 
 
 def _fit(
-    estimator: Any, form: ShortForm, columns: Floats, lesson: Lesson, **how: Any
+    estimator: Any, features: TreeFeatures, columns: Floats, training: TrainingSet, **more: Any
 ) -> Trees | None:
     if not columns.shape[1]:
         return None
-    estimator.fit(columns, lesson.target.values, sample_weight=lesson.counts, **how)
-    return Trees(form, estimator, lesson.target.outputs)
+    weights = training.sample_weights
+    estimator.fit(columns, training.target.values, sample_weight=weights, **more)
+    return Trees(features, estimator, training.target.outputs)

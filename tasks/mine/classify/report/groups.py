@@ -1,4 +1,4 @@
-"""Whether the model is worse, or promises too much, for some levels of a column."""
+"""Whether the model is worse, or its probabilities are too high, for some levels of a column."""
 
 from __future__ import annotations
 
@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.metrics import is_of_numbers
 from fusemine.tasks.mine.classify.report.model import GroupedBy, Groups, Level
-from fusemine.tasks.report.words import (
-    amount,
-    count,
-    cut,
-    finite,
-    number,
-    percent,
-    plural,
-    points,
-    sentence,
-    signed_amount,
-)
+from fusemine.tasks.report import words
+from fusemine.tasks.report.words import count, cut, finite, number, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,21 +19,20 @@ if TYPE_CHECKING:
     """What is shown of each level: names and formats, by the measures' keys."""
 
 COLUMNS, LEVELS, FLAGS = 10, 30, 12
+_RANKING: Columns = {
+    "calibration_gap": ("calibration gap, points", words.points),
+    "average_precision": ("average precision", number),
+}
 _BINARY: Columns = {
     "base_rate": ("positive", percent),
     "recall": ("recall", percent),
     "false_positive_rate": ("false alarms", percent),
-    "calibration_gap": ("calibration gap, points", points),
-    "average_precision": ("average precision", number),
+    **_RANKING,
 }
-_MANY: Columns = {
-    "accuracy": ("told right", percent),
-    "calibration_gap": ("calibration gap, points", points),
-    "average_precision": ("average precision", number),
-}
+_MANY: Columns = {"accuracy": ("correct", percent), **_RANKING}
 _NUMBERS: Columns = {
-    "rmse": ("RMSE", partial(amount, fixed=True)),
-    "mean_error": ("mean error", signed_amount),
+    "rmse": ("RMSE", partial(words.amount, fixed=True)),
+    "mean_error": ("mean error", words.signed_amount),
 }
 
 
@@ -52,9 +41,10 @@ def groups(summary: Summary) -> Groups | None:
     found = list(summary.get("groups") or [])[:COLUMNS]
     if not found:
         return None
-    columns = _columns(summary)
+    columns = _BINARY if summary.get("positive") is not None else _MANY
+    columns = _NUMBERS if is_of_numbers(summary) else columns
     flags = [
-        cut(f"{_cut(one)}, “{cut(level.get('level'), 60)}”: {level.get('why') or ''}", 400)
+        cut(f"{_column(one)}, “{cut(level.get('level'), 60)}”: {level.get('why') or ''}", 400)
         for one in found
         for level in one.get("levels") or []
         if level.get("flagged")
@@ -66,20 +56,14 @@ def groups(summary: Summary) -> Groups | None:
     )
 
 
-def _columns(summary: Summary) -> Columns:
-    if is_of_numbers(summary):
-        return _NUMBERS
-    return _MANY if summary.get("positive") is None else _BINARY
-
-
-def _cut(one: Mapping[str, Any]) -> str:
+def _column(one: Mapping[str, Any]) -> str:
     return cut(one.get("column") or "", 60)
 
 
 def _lead(found: list[Mapping[str, Any]], flagged: int) -> str:
     levels = sum(len(one.get("levels") or []) for one in found)
     if not levels:
-        return "No level of these columns has test rows enough to be judged."
+        return "No level of these columns has enough test rows to be compared."
     if not flagged:
         return f"None of {plural(levels, 'level')} stands out: no gap is large and sure."
     return (
@@ -90,25 +74,23 @@ def _lead(found: list[Mapping[str, Any]], flagged: int) -> str:
 
 def _grouped(one: Mapping[str, Any], columns: Columns) -> GroupedBy:
     levels = sorted(one.get("levels") or [], key=lambda level: not level.get("flagged"))
+    left = one.get("left_out") or {}
+    rows = plural(int(left.get("rows") or 0), "test row")
     return GroupedBy(
-        column=_cut(one),
-        skipped=sentence(cut(one["skipped"], 300)) if one.get("skipped") else "",
+        column=_column(one),
+        skipped=words.sentence(cut(one["skipped"], 300)) if one.get("skipped") else "",
         header=[name for name, _ in columns.values()],
-        levels=[
-            Level(
-                name=cut(level.get("level"), 60),
-                rows=int(finite(level.get("rows")) or 0),
-                flagged=bool(level.get("flagged")),
-                cells=[said(finite(level.get(key))) for key, (_, said) in columns.items()],
-            )
-            for level in levels[:LEVELS]
-        ],
-        left_out=_left_out(one.get("left_out") or {}),
+        levels=[_level(level, columns) for level in levels[:LEVELS]],
+        left_out=f"{plural(int(left['levels']), 'level')} with too few rows to compare ({rows})."
+        if left.get("levels")
+        else "",
     )
 
 
-def _left_out(left: Mapping[str, Any]) -> str:
-    levels, rows = int(left.get("levels") or 0), int(left.get("rows") or 0)
-    if not levels:
-        return ""
-    return f"{plural(levels, 'level')} with too few rows to judge ({plural(rows, 'test row')})."
+def _level(level: Mapping[str, Any], columns: Columns) -> Level:
+    return Level(
+        name=cut(level.get("level"), 60),
+        rows=int(finite(level.get("rows")) or 0),
+        flagged=bool(level.get("flagged")),
+        cells=[text(finite(level.get(key))) for key, (_, text) in columns.items()],
+    )

@@ -1,4 +1,4 @@
-"""The views of the label and their metrics, as the summary of learning gives them."""
+"""The metrics of the label's views, as the summary of learning gives them, and their names."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.report.model import Summary
 
-VIEWS = ("majority", "table", "sparse", "dense", "text", "both", "chosen")
-SHOWN = {"sparse": "sparse text", "dense": "dense text", "chosen": "chosen model"}
-ABOUT = {
-    "majority": "the same for every row: the shares of the classes",
-    "table": "categories, numbers and dates",
-    "sparse": "words and character sequences",
-    "dense": "vectors of the language model",
-    "text": "sparse and dense",
-    "both": "table and text",
-    "chosen": "what predictions come from",
+VIEWS = {
+    "majority": ("majority", "the same for every row: the shares of the classes"),
+    "table": ("table", "categories, numbers and dates"),
+    "sparse": ("sparse text", "words and character sequences"),
+    "dense": ("dense text", "vectors of the language model"),
+    "text": ("text", "sparse and dense"),
+    "both": ("both", "table and text"),
+    "chosen": ("chosen model", "what predictions come from"),
 }
+"""Each view's name, and what it learns from."""
+MEAN = ("mean", "the same for every row: the mean of the training rows")
+"""The same of `majority`, if the label is a number."""
 SUBJECTS = {
     "chosen": ("the chosen model", "reaches"),
     "both": ("table and text together", "reach"),
@@ -32,7 +33,7 @@ SUBJECTS = {
 METRICS = {
     "average_precision": "how pure the top of the ranking is; a random order gets the base rate",
     "roc_auc": "chance that a positive row ranks above a negative one; a random order gets 0.5",
-    "balanced_accuracy": "share of rows told right, averaged over the classes",
+    "balanced_accuracy": "share of rows predicted correctly, averaged over the classes",
     "precision": "share of the rows called positive that are",
     "recall": "share of the positive rows that are found",
     "log_loss": "penalty for confident mistakes; lower is better",
@@ -40,7 +41,7 @@ METRICS = {
     "mae": "mean size of the error, in the label's unit; lower is better",
     "r2": "share of the label's variance that is explained; the mean gets 0",
     "spearman": "rank correlation of the predicted and the true numbers; 1 is the right order",
-    "accuracy": "share of rows told right",
+    "accuracy": "share of rows predicted correctly",
     "f1": "harmonic mean of precision and recall",
     "brier": "squared error of the probability; lower is better",
     "calibration_error": "how far probabilities are from what comes true; lower is better",
@@ -52,7 +53,7 @@ OF_MANY = {
     "recall": "share of a class's rows that are found, averaged over the classes",
     "f1": "harmonic mean of precision and recall, averaged over the classes",
 }
-"""What the metrics say where no class is the positive one."""
+"""What the metrics mean where no class is the positive one."""
 NAMES = {
     "roc_auc": "ROC-AUC",
     "f1": "F1",
@@ -62,7 +63,6 @@ NAMES = {
     "r2": "R²",
     "spearman": "Spearman's ρ",
 }
-ARTICLES = {"average_precision": "an", "rmse": "an", "r2": "an"}
 IN_UNIT, LOWER = frozenset({"rmse", "mae"}), frozenset({"rmse", "mae", "log_loss", "brier"})
 """Metrics in the unit of the label, and those of which less is better."""
 
@@ -72,18 +72,26 @@ def metric_name(key: str) -> str:
     return NAMES.get(key, cut(key, 60).replace("_", " "))
 
 
+def a_metric(key: str) -> str:
+    """The same with its article."""
+    article = "an" if key in {"average_precision", "rmse", "r2"} else "a"
+    return f"{article} {metric_name(key)}"
+
+
 def view_name(view: str, summary: Summary) -> str:
-    """A view as people call it; of numbers, what knows nothing predicts the mean."""
-    if view == "majority" and is_of_numbers(summary):
-        return "mean"
-    return SHOWN.get(view, cut(view, 40))
+    """A view as people call it; of numbers, a model without any knowledge predicts the mean."""
+    return _described(view, summary)[0]
 
 
 def about_view(view: str, summary: Summary) -> str:
     """What a view learns from."""
+    return _described(view, summary)[1]
+
+
+def _described(view: str, summary: Summary) -> tuple[str, str]:
     if view == "majority" and is_of_numbers(summary):
-        return "the same for every row: the mean of the training rows"
-    return ABOUT.get(view, "")
+        return MEAN
+    return VIEWS.get(view, (cut(view, 40), ""))
 
 
 def subject(view: str) -> str:
@@ -117,8 +125,7 @@ def estimate(summary: Summary | None, view: str, metric: str) -> Estimate:
 
 def read_estimate(cells: Mapping[str, Any], metric: str, name: str = "") -> Estimate:
     """A metric and its interval out of a mapping that holds `metric` and `metric_interval`."""
-    bounds = cells.get(f"{metric}_interval") or (None, None)
-    low, high = finite(bounds[0]), finite(bounds[1])
+    low, high = map(finite, cells.get(f"{metric}_interval") or (None, None))
     return Estimate(name, finite(cells.get(metric)), low, high, metric in IN_UNIT)
 
 
@@ -131,7 +138,7 @@ def best_single(summary: Summary | None) -> Estimate:
 
 
 def views(summary: Summary) -> list[str]:
-    """The views that have metrics, in the order of what they know."""
+    """The views that have metrics, in the order of how much they know."""
     found = summary.get("metrics") or {}
     order = [*(v for v in VIEWS if v in found), *sorted(set(found) - set(VIEWS))]
     return [view for view in order if found[view] and not found[view].get("skipped")]
@@ -140,8 +147,7 @@ def views(summary: Summary) -> list[str]:
 def metrics(summary: Summary, shown: Sequence[str]) -> list[Metric]:
     """All metrics of some views, the most informative first."""
     seen = {key: None for view in shown for key, v in summary["metrics"][view].items() if known(v)}
-    binary = summary.get("positive") is not None
-    meanings = METRICS if binary else METRICS | OF_MANY
+    meanings = METRICS if summary.get("positive") is not None else METRICS | OF_MANY
     order = [*(key for key in METRICS if key in seen), *(key for key in seen if key not in METRICS)]
     return [
         Metric(
@@ -154,22 +160,30 @@ def metrics(summary: Summary, shown: Sequence[str]) -> list[Metric]:
 
 
 def chance(summary: Summary) -> float | None:
-    """What a random order gets for average precision: the base rate of the positive class."""
+    """The average precision of a random order: the base rate of the positive class."""
     return finite(summary.get("base_rate")) if summary.get("positive") is not None else None
 
 
-def score_words(value: float | None, metric: str) -> str:
+def score_text(value: float | None, metric: str) -> str:
     """A value of a metric."""
     return amount(value, fixed=True) if metric in IN_UNIT else number(value)
 
 
-def change_words(value: float | None, metric: str) -> str:
+def change_text(value: float | None, metric: str) -> str:
     """A difference of two values of a metric, with its sign."""
     return signed_amount(value) if metric in IN_UNIT else signed(value)
 
 
-def gain_words(gain: Mapping[str, Any] | None, metric: str = "average_precision") -> str:
-    """What fusion adds, in words that claim no more than the interval does.
+def gain_bounds(gain: Mapping[str, Any], metric: str) -> str:
+    """The interval of what fusion adds, or nothing."""
+    low, high = (gain.get("interval") or (None, None))[:2]
+    if not (known(low) and known(high)):
+        return ""
+    return f"{change_text(low, metric)} to {change_text(high, metric)}"
+
+
+def gain_text(gain: Mapping[str, Any] | None, metric: str = "average_precision") -> str:
+    """What fusion adds, as a sentence that claims no more than the interval does.
 
     Args:
         gain: `value`, `interval` and `over`, a view; positive where both is better.
@@ -180,16 +194,15 @@ def gain_words(gain: Mapping[str, Any] | None, metric: str = "average_precision"
         return ""
     over = f"the {cut(gain.get('over') or 'best single view', 40)} alone"
     unit = f" in {metric_name(metric)} (above 0 is better)" if metric in IN_UNIT else ""
-    said = f"{change_words(value, metric)}{unit}"
-    low, high = (gain.get("interval") or (None, None))[:2]
-    if not (known(low) and known(high)):
-        return f"Table and text together differ from {over} by {said}; no interval."
-    bounds = f"95 % interval {change_words(low, metric)} to {change_words(high, metric)}"
+    by, bounds = f"{change_text(value, metric)}{unit}", gain_bounds(gain, metric)
+    if not bounds:
+        return f"Table and text together differ from {over} by {by}; no interval."
+    low, high = gain["interval"][:2]
     if low > 0:
-        return f"Table and text together beat {over} by {said} ({bounds})."
+        return f"Table and text together beat {over} by {by} (95 % interval {bounds})."
     if high < 0:
-        return f"Table and text together do worse than {over}: {said} ({bounds})."
+        return f"Table and text together do worse than {over}: {by} (95 % interval {bounds})."
     return (
-        f"Whether fusion helps is open: the best guess is {said} over {over}, but the "
-        f"{bounds} includes zero, so these test rows do not show a difference."
+        f"Whether fusion helps is open: the best guess is {by} over {over}, but the "
+        f"95 % interval {bounds} includes zero, so these test rows do not show a difference."
     )

@@ -1,4 +1,4 @@
-"""What the report shows of the label: how well it is learnt, by what, and what is doubtful."""
+"""What the report shows of the label: how well it is learnt, by what, and its likely errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Estimate:
     """Whether it is in the unit of the label, and not a score of about 0 to 1."""
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The value as a person reads it."""
         return words.amount(self.value, fixed=True) if self.in_unit else words.number(self.value)
 
@@ -33,7 +33,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Warned:
+class Notice:
     """Something that a reader must know, by its title."""
 
     title: str
@@ -63,7 +63,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Forest:
-    """A metric's intervals, one per view, and what a model that knows nothing gets."""
+    """A metric's intervals, one per view, and that of a model without any knowledge."""
 
     name: str
     reference: float | None
@@ -84,7 +84,7 @@ class Ablation:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Candidate:
     """A way to join table and text that was tried, or why it was not."""
 
     name: str
@@ -94,12 +94,16 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Share:
-    """A part of a whole, `share` from 0 to 1."""
+class Bar:
+    """A bar with its name and a remark: `share` is from 0 to 1 of the whole, or from -1 if signed.
+
+    `text` is its value as a person reads it.
+    """
 
     name: str
     detail: str
     share: float
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,9 @@ class Choice:
 
     lead: str
     loss_name: str
-    tried: list[Tried]
-    parts: list[Share]
-    gates: list[Share]
+    tried: list[Candidate]
+    parts: list[Bar]
+    gates: list[Bar]
     calibration: str
 
 
@@ -154,7 +158,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearningCurve:
     """A metric over the number of training rows, fewest first."""
 
     lead: str
@@ -163,29 +167,19 @@ class Learning:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A signed bar, `share` from -1 to 1 of the longest one."""
-
-    name: str
-    value: str
-    said: str
-    share: float
-
-
-@dataclass(frozen=True)
 class Piece:
-    """A word of a text; `step` is from -4 (speaks against) over 0 to 4 (speaks for)."""
+    """A word of a text; `step` is from -4 (counts against) over 0 to 4 (counts for)."""
 
     text: str
     step: int
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainedRow:
     """Why the model predicts what it predicts for a row."""
 
     title: str
-    said: str
+    prediction: str
     quote: Quote
     pieces: list[Piece]
     bars: list[Bar]
@@ -201,8 +195,8 @@ class Reasons:
     more: int
     terms: list[tuple[str, list[str]]]
     more_terms: list[tuple[str, list[str]]]
-    explained: list[Explained]
-    folded: list[Explained]
+    explained: list[ExplainedRow]
+    folded: list[ExplainedRow]
     legend: list[str]
 
 
@@ -237,20 +231,20 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A row whose label is doubtful."""
+class LabelError:
+    """A row whose label may be wrong."""
 
     quote: Quote
     kind: str
-    said: str
+    text: str
 
 
 @dataclass(frozen=True)
-class Doubts:
-    """The rows whose label is doubtful: how many, and the first of them."""
+class LabelErrors:
+    """The rows whose label may be wrong: how many, and the first of them."""
 
     lead: str
-    rows: list[Doubt]
+    rows: list[LabelError]
     more: int
 
 
@@ -258,7 +252,7 @@ class Doubts:
 class Label(Section):
     """How well the label can be predicted, from what, and how far to trust it."""
 
-    alarms: list[Warned]
+    alarms: list[Notice]
     """What makes the figures worthless; it comes first."""
     gain: str
     note: str
@@ -269,12 +263,12 @@ class Label(Section):
     """The range of a label that is a number."""
     remarks: list[str]
     """How rows are called, and how many labels were corrected."""
-    cautions: list[Warned]
-    checked: Warned | None
+    cautions: list[Notice]
+    checked: Notice | None
     ablation: Ablation | None
     choice: Choice | None
     quality: Quality | None
-    learning: Learning | None
+    learning_curve: LearningCurve | None
     reasons: Reasons | None
     groups: Groups | None
-    doubts: Doubts | None
+    label_errors: LabelErrors | None

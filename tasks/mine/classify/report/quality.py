@@ -1,21 +1,39 @@
-"""Right and wrong on the test rows: confusion, curve, calibration; of numbers the errors."""
+"""Right and wrong on the test rows, and whether more training rows would help."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.mine.classify.report.metrics import chance, estimate, main_view, subject
-from fusemine.tasks.mine.classify.report.model import Bin, Confusion, Quality
+from fusemine.tasks.mine.classify.report.metrics import (
+    LOWER,
+    chance,
+    change_text,
+    estimate,
+    leading,
+    main_view,
+    metric_name,
+    read_estimate,
+    subject,
+)
+from fusemine.tasks.mine.classify.report.model import (
+    Bin,
+    Confusion,
+    Estimate,
+    LearningCurve,
+    Quality,
+)
 from fusemine.tasks.report.charts.scale import drawable
-from fusemine.tasks.report.words import amount, count, cut, known, percent
+from fusemine.tasks.report.words import amount, capital, count, cut, known, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fusemine.tasks.report.model import Summary
 
-CLASSES, CURVE_POINTS, SPREAD_POINTS = 10, 160, 600
+CLASSES, CURVE_POINTS, SPREAD_POINTS, SIZES = 10, 160, 600, 12
+SMALL = 0.25
+"""A change of less than this part of half the interval counts as none."""
 
 
 def quality(summary: Summary) -> Quality | None:
@@ -38,7 +56,7 @@ def _lead(summary: Summary) -> str:
     points = _spread(summary.get("spread"))
     if points:
         middle = median(abs(predicted - true) for predicted, true in points)
-        return f"Half of the test rows are foretold with an error of {amount(middle)} or less."
+        return f"Half of the test rows are predicted with an error of {amount(middle)} or less."
     matrix = summary.get("confusion") or {}
     labels, rows = matrix.get("labels") or [], matrix.get("rows") or []
     if not labels or not any(map(sum, rows)):
@@ -53,54 +71,51 @@ def _of_two(k: int, rows: Sequence[Sequence[int]]) -> str:
     found, called, true = rows[k][k], sum(row[k] for row in rows), sum(rows[k])
     if not true:
         return f"No test row is positive; {count(called)} are called so."
-    said = f"{count(found)} of {count(true)} positive rows are found ({percent(found / true)})"
+    lead = f"{count(found)} of {count(true)} positive rows are found ({percent(found / true)})"
     if not called:
-        return f"{said}: no row is called positive."
+        return f"{lead}: no row is called positive."
     right = percent(found / called)
-    return f"{said}; of {count(called)} rows that are called positive, {right} are."
+    return f"{lead}; of {count(called)} rows that are called positive, {right} are."
 
 
 def _of_many(labels: Sequence[str], rows: Sequence[Sequence[int]]) -> str:
-    total = sum(map(sum, rows))
-    right = sum(row[k] for k, row in enumerate(rows))
-    said = f"{percent(right / total)} of {count(total)} test rows are called rightly"
+    total, right = sum(map(sum, rows)), sum(row[k] for k, row in enumerate(rows))
+    lead = f"{percent(right / total)} of {count(total)} test rows are predicted correctly"
     wrong = [(n, i, k) for i, row in enumerate(rows) for k, n in enumerate(row) if i != k and n]
     if not wrong:
-        return f"{said}."
+        return f"{lead}."
     most, true, taken = max(wrong, key=lambda one: (one[0], -one[1], -one[2]))
     names = cut(labels[true], 40), cut(labels[taken], 40)
-    return f"{said}; most often “{names[0]}” is taken for “{names[1]}” ({count(most)} rows)."
+    return f"{lead}; most often “{names[0]}” is taken for “{names[1]}” ({count(most)} rows)."
 
 
 def _confusion(matrix: Mapping[str, Any] | None) -> Confusion | None:
+    """The matrix; of many classes those with most rows, and the others added up as the last."""
     if not matrix or not matrix.get("labels"):
         return None
     labels, rows = [cut(name, 40) for name in matrix["labels"]], matrix["rows"]
     if len(labels) <= CLASSES:
         return Confusion(labels, [[int(n) for n in row] for row in rows])
-    return _fold(labels, rows)
-
-
-def _fold(labels: list[str], rows: Sequence[Sequence[int]]) -> Confusion:
-    """Keep the classes with most rows and add the others up as the last class."""
     order = sorted(range(len(labels)), key=lambda i: -sum(rows[i]))
     place = {i: min(p, CLASSES - 1) for p, i in enumerate(order)}
     folded = [[0] * CLASSES for _ in range(CLASSES)]
     for truth, row in enumerate(rows):
         for guess, n in enumerate(row):
             folded[place[truth]][place[guess]] += int(n)
-    others = len(labels) - CLASSES + 1
     names = [labels[i] for i in order[: CLASSES - 1]]
-    return Confusion([*names, f"{count(others)} others"], folded)
+    return Confusion([*names, f"{count(len(labels) - CLASSES + 1)} others"], folded)
 
 
 def _curve(curve: Mapping[str, Any] | None) -> list[tuple[float, float]]:
-    pairs = zip(
-        (curve or {}).get("recall") or [], (curve or {}).get("precision") or [], strict=False
-    )
-    points = [(float(r), float(p)) for r, p in pairs if known(r) and known(p)]
+    points = [(float(r), float(p)) for r, p in _pairs(curve, "recall", "precision")]
     step = max(1, len(points) // CURVE_POINTS)
     return points[::step] + (points[-1:] if (len(points) - 1) % step else [])
+
+
+def _pairs(columns: Mapping[str, Any] | None, *names: str) -> list[tuple[Any, Any]]:
+    """Two columns side by side, as far as both are known."""
+    first, second = ((columns or {}).get(name) or [] for name in names)
+    return [(a, b) for a, b in zip(first, second, strict=False) if known(a) and known(b)]
 
 
 def _called(summary: Summary) -> tuple[float, float] | None:
@@ -121,6 +136,39 @@ def _calibration(bins: Sequence[Mapping[str, Any]] | None) -> list[Bin]:
 
 
 def _spread(spread: Mapping[str, Any] | None) -> list[tuple[float, float]]:
-    predicted, true = (spread or {}).get("predicted") or [], (spread or {}).get("true") or []
-    pairs = list(zip(predicted, true, strict=False))[:SPREAD_POINTS]
+    pairs = _pairs(spread, "predicted", "true")[:SPREAD_POINTS]
     return [(float(p), float(t)) for p, t in pairs if drawable(p) and drawable(t)]
+
+
+def learning_curve(summary: Summary) -> LearningCurve | None:
+    """The leading metric over the number of training rows; None of fewer than two sizes."""
+    metric = leading(summary)
+    found = [
+        (int(point["rows"]), read_estimate(point, metric))
+        for point in (summary.get("learning_curve") or [])[:SIZES]
+        if known(point.get("rows")) and point["rows"] > 0 and drawable(point.get(metric))
+    ]
+    points = sorted(found, key=lambda pair: pair[0])
+    if len({rows for rows, _ in points}) < 2:
+        return None
+    return LearningCurve(_growth(points, metric), metric_name(metric), points)
+
+
+def _growth(points: list[tuple[int, Estimate]], metric: str) -> str:
+    """Whether the last step brought more than its interval allows by chance."""
+    (before, old), (after, new) = points[-2:]
+    sign = -1.0 if metric in LOWER else 1.0
+    change = (new.value or 0.0) - (old.value or 0.0)
+    name, step = metric_name(metric), f"from {count(before)} to {count(after)} training rows"
+    if old.low is None or old.high is None:
+        return f"{capital(step)} the {name} changed by {change_text(change, metric)}."
+    went = f"{step} the {name} went from {old.text} to {new.text}"
+    if sign * change <= SMALL * (old.high - old.low) / 2:
+        return f"It has levelled off: {went}, hardly anything beside its interval ({old.bounds})."
+    best = old.low if metric in LOWER else old.high
+    if sign * (new.value or 0.0) > sign * best:
+        return f"More rows would still help: {went}, beyond the interval before ({old.bounds})."
+    return (
+        f"More rows may still help: {went}, which is within the interval before ({old.bounds}), "
+        "so these test rows alone do not settle it."
+    )

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.mine.classify.report import charts, in_short
-from fusemine.tasks.mine.classify.report.ablation import ablation
+from fusemine.tasks.mine.classify.report import charts, headlines
 from fusemine.tasks.mine.classify.report.cautions import alarms, cautions, checked
-from fusemine.tasks.mine.classify.report.choice import choice
+from fusemine.tasks.mine.classify.report.comparison import ablation, choice
 from fusemine.tasks.mine.classify.report.groups import groups
-from fusemine.tasks.mine.classify.report.label_errors import doubts
-from fusemine.tasks.mine.classify.report.learning_curve import learning
+from fusemine.tasks.mine.classify.report.label_errors import label_errors
 from fusemine.tasks.mine.classify.report.metrics import (
-    ARTICLES,
     SUBJECTS,
+    a_metric,
     chance,
     estimate,
-    gain_words,
+    gain_text,
     leading,
     main_view,
-    metric_name,
-    score_words,
+    score_text,
 )
 from fusemine.tasks.mine.classify.report.model import Estimate, Label
-from fusemine.tasks.mine.classify.report.quality import quality
+from fusemine.tasks.mine.classify.report.quality import learning_curve, quality
 from fusemine.tasks.mine.classify.report.reasons import reasons
-from fusemine.tasks.report.facts import why_not
+from fusemine.tasks.report.facts import why_missing
 from fusemine.tasks.report.model import Part, ReportInputs, Skipped, Summary, View
 from fusemine.tasks.report.rates import classes, is_number, numbers
-from fusemine.tasks.report.words import amount, count, cut, finite, listed, number, percent, plural
+from fusemine.tasks.report.words import (
+    amount,
+    capital,
+    count,
+    cut,
+    finite,
+    listed,
+    number,
+    percent,
+    plural,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,37 +50,37 @@ def section(inputs: ReportInputs, rows: pl.DataFrame, _: ReportSettings) -> Part
     found = label(inputs, rows)
     return Part(
         views=[View("label", "The label", "label.html.j2", found, charts=charts)],
-        figures=in_short.figures(inputs, rows),
-        finding=in_short.finding(inputs.summary("classify")),
-        summary=in_short.summary(found),
+        figures=headlines.figures(inputs, rows),
+        finding=headlines.finding(inputs.summary("classify")),
+        summary=headlines.summary(found),
     )
 
 
 def label(inputs: ReportInputs, rows: pl.DataFrame) -> Label | Skipped:
     """How well the label can be learnt; `rows` is the frame of `facts`."""
-    reason, summary = why_not(inputs, "classify", "Classification"), inputs.summary("classify")
+    reason, summary = why_missing(inputs, "classify", "Classification"), inputs.summary("classify")
     if reason or summary is None:
         return Skipped(reason)
     known = [] if is_number(inputs) else classes(rows["label"])
     return Label(
         lead=_lead(summary),
         alarms=alarms(summary),
-        gain=gain_words(summary.get("gain"), leading(summary)),
+        gain=gain_text(summary.get("gain"), leading(summary)),
         note=cut(inputs.label_note or "", 1000),
         split=cut(summary.get("split") or "", 400),
         classes=[(cut(name, 60), n) for name, n in known[:CLASSES]],
         more_classes=len(known[CLASSES:]),
-        numbers=_range(rows) if is_number(inputs) else "",
+        numbers=_range(numbers(rows["label"])) if is_number(inputs) else "",
         remarks=[*_decision(summary), *_corrections(summary)],
         cautions=cautions(summary),
         checked=checked(summary),
         ablation=ablation(summary),
         choice=choice(summary),
         quality=quality(summary),
-        learning=learning(summary),
+        learning_curve=learning_curve(summary),
         reasons=reasons(inputs, rows, summary),
         groups=groups(summary),
-        doubts=doubts(inputs, rows, summary),
+        label_errors=label_errors(inputs, rows, summary),
     )
 
 
@@ -85,7 +92,7 @@ def _lead(summary: Summary) -> str:
             found = estimate(summary, view, metric)
             if found.value is not None:
                 return _reached(summary, view, metric, found)
-    return "There is no figure on how well the label can be told."
+    return "There is no figure on how well the label can be predicted."
 
 
 def _reached(summary: Summary, view: str, metric: str, found: Estimate) -> str:
@@ -94,24 +101,23 @@ def _reached(summary: Summary, view: str, metric: str, found: Estimate) -> str:
     rows = finite((summary.get("rows") or {}).get("test"))
     tested = f" on {plural(int(rows), 'test row')}" if rows else ""
     return (
-        f"{subject[0].upper()}{subject[1:]} {verb} {ARTICLES.get(metric, 'a')} "
-        f"{metric_name(metric)} of {found.said}{bounds}{tested}{_beside(summary, metric)}."
+        f"{capital(subject)} {verb} {a_metric(metric)} of "
+        f"{found.text}{bounds}{tested}{_chance(summary, metric)}."
     )
 
 
-def _beside(summary: Summary, metric: str) -> str:
-    """What a model that knows nothing gets."""
+def _chance(summary: Summary, metric: str) -> str:
+    """The same metric of a model without any knowledge."""
     if metric == "rmse":
         mean = estimate(summary, "majority", metric).value
-        return "" if mean is None else f"; the mean alone gets {score_words(mean, metric)}"
+        return "" if mean is None else f"; the mean alone gets {score_text(mean, metric)}"
     base = chance(summary)
     if metric != "average_precision" or base is None:
         return ""
     return f"; a random order would get {number(base)}"
 
 
-def _range(rows: pl.DataFrame) -> str:
-    values = numbers(rows["label"])
+def _range(values: pl.Series) -> str:
     if not values.len():
         return ""
     low, middle, high = (finite(v) for v in (values.min(), values.median(), values.max()))
@@ -120,23 +126,20 @@ def _range(rows: pl.DataFrame) -> str:
 
 
 def _decision(summary: Summary) -> list[str]:
-    decision = summary.get("decision")
-    if not decision:
-        return []
-    said = [cut(decision.get("said") or "", 500)]
-    rows, decided = (finite(decision.get(name)) for name in ("rows", "decided"))
-    right = finite(decision.get("accuracy"))
-    told = f", {percent(right)} of them rightly" if right is not None else ""
-    abstain = finite(decision.get("abstain"))
+    decision = summary.get("decision") or {}
+    remarks = [cut(decision.get("said") or "", 500)]
+    names = ("rows", "decided", "accuracy", "abstain")
+    rows, decided, right, abstain = (finite(decision.get(name)) for name in names)
     if abstain is not None and rows and decided is not None:
-        said.append(
+        correct = f", {percent(right)} of them correctly" if right is not None else ""
+        remarks.append(
             f"Rows whose likeliest class is less probable than {percent(abstain)} are left "
             f"undecided: {count(decided)} of {count(rows)} test rows "
-            f"({percent(decided / rows)}) are decided{told}."
+            f"({percent(decided / rows)}) are decided{correct}."
         )
     elif right is not None:
-        said.append(f"{percent(right)} of the test rows are then called rightly.")
-    return [part for part in said if part]
+        remarks.append(f"{percent(right)} of the test rows are then predicted correctly.")
+    return [remark for remark in remarks if remark]
 
 
 def _corrections(summary: Summary) -> list[str]:
@@ -144,11 +147,11 @@ def _corrections(summary: Summary) -> list[str]:
     applied, unchanged, unknown = (
         int(finite(counts.get(name)) or 0) for name in ("applied", "unchanged", "unknown")
     )
+    if not applied + unchanged + unknown:
+        return []
     parts = [
         f"{plural(applied, 'label was', 'labels were')} corrected",
         f"{plural(unchanged, 'correction', 'corrections')} changed nothing" if unchanged else "",
         f"{count(unknown)} named no row" if unknown else "",
     ]
-    if not applied + unchanged + unknown:
-        return []
     return [f"{listed([part for part in parts if part])}."]

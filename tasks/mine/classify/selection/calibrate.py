@@ -1,4 +1,4 @@
-"""Probabilities that come true as often as they say, in the order that they had.
+"""Calibration: probabilities that come true as often as they say, in the order that they had.
 
 A calibrator is learnt from probabilities of rows that the model did not see. With two classes it
 is one increasing curve for the second class; with more there is a curve for each class against
@@ -17,17 +17,16 @@ from fusemine.tasks.core.pack.trusted import storable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fusemine.tasks.stats.target import Target
+    from fusemine.tasks.stats.target import Floats, Target
 
-Floats: TypeAlias = "NDArray[np.float64]"
 Flags: TypeAlias = "NDArray[np.bool_]"
 Kind: TypeAlias = Literal["platt", "isotonic", "none"]
-ENOUGH = 1000
+ISOTONIC_ROWS = 1000
 """Rows of the rarest class from which on a curve of any shape is learnt."""
 FAR = 10.0
-"""Log odds from which on scores are drawn together, at a probability of 0.00005 or 0.99995."""
-FLATTEST = 1e-3
-"""The least slope of Platt's sigmoid, so that scores that tell nothing keep their order too."""
+"""Log-odds from which on scores are drawn together, at a probability of 0.00005 or 0.99995."""
+MIN_SLOPE = 1e-3
+"""The least slope of Platt's sigmoid, so that scores without information keep their order too."""
 
 
 @storable
@@ -59,25 +58,25 @@ class Calibrator:
             return np.asarray(np.interp(scores, curve[0], curve[1]))
         from scipy.special import expit
 
-        return np.asarray(expit(_drawn_in(curve[0] * _log_odds(scores) + curve[1])))
+        return np.asarray(expit(_compressed(curve[0] * _log_odds(scores) + curve[1])))
 
 
-def choose_kind(asked: Literal["auto", "platt", "isotonic", "none"], target: Target) -> Kind:
-    """The kind of calibration that is asked for; numbers have none.
+def choose_kind(wanted: Literal["auto", "platt", "isotonic", "none"], target: Target) -> Kind:
+    """The kind of calibration that the settings want; numbers have none.
 
     `auto` is isotonic where each class has 1,000 of these rows or more, and otherwise Platt's.
     """
     if target.is_number:
         return "none"
-    if asked != "auto":
-        return asked
-    return "isotonic" if _counts(target).min() >= ENOUGH else "platt"
+    if wanted != "auto":
+        return wanted
+    return "isotonic" if _counts(target).min() >= ISOTONIC_ROWS else "platt"
 
 
 def fit_calibrator(probabilities: Floats, target: Target, kind: Kind) -> Calibrator:
     """Learn how often probabilities come true.
 
-    `platt` is a sigmoid of the log odds whose targets are corrected for the number of rows (Platt
+    `platt` is a sigmoid of the log-odds whose targets are corrected for the number of rows (Platt
     1999), here always increasing. `isotonic` is centred isotonic regression (Oron and Flournoy
     2017): lines between the centres of the blocks, so that no two scores become equal; one
     further positive row at the lowest score and one negative at the highest keep it from 0 and 1.
@@ -100,7 +99,7 @@ def fit_calibrator(probabilities: Floats, target: Target, kind: Kind) -> Calibra
     return Calibrator(kind, tuple(curves))
 
 
-def calibrated_out_of_fold(
+def calibrate_out_of_fold(
     probabilities: Floats, target: Target, fold: NDArray[np.int64], kind: Kind
 ) -> Floats:
     """Calibrated probabilities (n, classes), each fold's by a calibrator of the other folds.
@@ -130,47 +129,47 @@ def _log_odds(scores: Floats) -> Floats:
     from scipy.special import logit
 
     inside = np.clip(scores, np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0))
-    return _drawn_in(logit(inside))
+    return _compressed(logit(inside))
 
 
-def _drawn_in(odds: Floats) -> Floats:
-    """Log odds of which far ones grow with the logarithm only.
+def _compressed(log_odds: Floats) -> Floats:
+    """Log-odds of which far ones grow with the logarithm only.
 
     So a probability of 0 or 1 is a finite claim, and not made equal to one that is nearly so.
     """
-    beyond = np.maximum(np.abs(odds) - FAR, 0.0)
-    return np.asarray(np.sign(odds) * (np.abs(odds) - beyond + np.log1p(beyond)))
+    beyond = np.maximum(np.abs(log_odds) - FAR, 0.0)
+    return np.asarray(np.sign(log_odds) * (np.abs(log_odds) - beyond + np.log1p(beyond)))
 
 
-def _fit_platt(scores: Floats, came: Flags) -> Floats:
+def _fit_platt(scores: Floats, positive: Flags) -> Floats:
     """Slope and offset (2,) of the greatest likelihood."""
     from scipy.optimize import minimize
     from scipy.special import expit
 
     odds = _log_odds(scores)
-    hits = np.count_nonzero(came)
-    aims = np.where(came, (hits + 1) / (hits + 2), 1 / (len(came) - hits + 2))
+    hits = np.count_nonzero(positive)
+    goals = np.where(positive, (hits + 1) / (hits + 2), 1 / (len(positive) - hits + 2))
 
     def loss(line: Floats) -> tuple[float, Floats]:
         at = line[0] * odds + line[1]
-        off = expit(at) - aims
-        value = np.mean(np.logaddexp(0.0, at) - aims * at)
-        return float(value), np.array([np.mean(off * odds), np.mean(off)])
+        errors = expit(at) - goals
+        value = np.mean(np.logaddexp(0.0, at) - goals * at)
+        return float(value), np.array([np.mean(errors * odds), np.mean(errors)])
 
-    bounds = [(FLATTEST, None), (None, None)]
+    bounds = [(MIN_SLOPE, None), (None, None)]
     exact = {"ftol": 1e-14, "gtol": 1e-9}
     found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds, options=exact)
     return np.asarray(found.x)
 
 
-def _fit_isotonic(scores: Floats, came: Flags) -> Floats:
+def _fit_isotonic(scores: Floats, positive: Flags) -> Floats:
     """Knots (2, k): scores, increasing from 0 to 1, and the probability at each."""
     from sklearn.isotonic import IsotonicRegression
 
     xs = np.append(scores, [scores.min(), scores.max()])
     # Scores that differ by rounding alone are one to it, so the last can be out of its bounds.
     isotonic = IsotonicRegression(out_of_bounds="clip")
-    fitted = isotonic.fit_transform(xs, np.append(came, [True, False]))
+    fitted = isotonic.fit_transform(xs, np.append(positive, [True, False]))
     # Blocks whose means differ by rounding alone are one.
     shares, block = np.unique(np.round(fitted, 12), return_inverse=True)
     centres = np.bincount(block, weights=xs) / np.bincount(block)

@@ -7,102 +7,95 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusemine.tasks.mine.classify.evaluation.class_metrics import json_number
 from fusemine.tasks.mine.classify.selection.candidates import (
     Candidate,
+    all_specs,
     candidates,
+    default_learners,
     mixture,
-    usual_learners,
-    within,
+    within_budget,
 )
-from fusemine.tasks.mine.classify.selection.combine import combined_out_of_fold, fit_mean, loss
+from fusemine.tasks.mine.classify.selection.combine import combine_out_of_fold, fit_mean, loss
+from fusemine.tasks.stats.intervals import json_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.classify.learners.training_set import Floats
     from fusemine.tasks.mine.classify.selection.combine import Combiner
-    from fusemine.tasks.mine.classify.selection.trainer import Teacher
+    from fusemine.tasks.mine.classify.selection.trainer import Trainer
+    from fusemine.tasks.stats.target import Floats
 
-SLIGHT = 0.05
+MIN_SHARE = 0.05
 """A model that counts less than this in a mixture is not worth its time."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and what it foretells of the training rows."""
+    """What was chosen, and its predictions for the training rows."""
 
     candidate: Candidate
     combiner: Combiner
-    foretold: Floats
-    """Out-of-fold predictions of the training rows (n, outputs), before calibration."""
+    out_of_fold: Floats
+    """Predictions of the training rows (n, outputs), before calibration."""
     leaderboard: list[dict[str, Any]]
     """All candidates, the best first, JSON-ready."""
 
 
-def choose(teacher: Teacher, fold: NDArray[np.int64], extra_fits: int) -> Choice:
+def choose(trainer: Trainer, fold: NDArray[np.int64], extra_fits: int) -> Choice:
     """Fit every candidate that the budget allows out of fold, and take the one of least loss.
 
     Args:
-        teacher: Fits the models.
+        trainer: Fits the models.
         fold: Fold of each training row (n,).
         extra_fits: Fits that come afterwards, for the progress.
     """
-    settings, target = teacher.settings, teacher.problem.train
-    parts = len(np.unique(fold))
-    found = candidates(settings, teacher.problem.blocks, usual_learners(teacher.problem, settings))
-    kept, left = within(found, settings.budget, len(target), target.outputs, parts + 1)
-    specs = tuple(dict.fromkeys(spec for candidate in kept for spec in candidate.specs))
-    teacher.total = len(specs) * parts + extra_fits
-    foretold = dict(zip(specs, teacher.out_of_fold(fold, specs), strict=True))
+    problem, settings, target = trainer.problem, trainer.settings, trainer.problem.train
+    folds = len(np.unique(fold))
+    found = candidates(settings, problem.blocks, default_learners(problem, settings))
+    size = (len(target), target.outputs)
+    kept, left_out = within_budget(found, settings.budget, *size, folds + 1)
+    specs = all_specs(kept)
+    trainer.total = len(specs) * folds + extra_fits
+    by_spec = dict(zip(specs, trainer.out_of_fold(fold, specs), strict=True))
     if len(specs) > 1 and settings.strategy == "auto":
-        kept.append(_worthwhile(mixture(kept), [foretold[spec] for spec in specs], target))
-    joined = [
-        combined_out_of_fold(
-            candidate.combine, [foretold[spec] for spec in candidate.specs], target, fold
-        )
-        for candidate in kept
+        mixed = mixture(kept)
+        # Models that hardly count in the mixture are left out of it.
+        shares = mixed.combine([by_spec[spec] for spec in specs], target).shares()
+        worthwhile = (s for s, share in zip(specs, shares, strict=True) if share >= MIN_SHARE)
+        kept.append(replace(mixed, specs=tuple(worthwhile)))
+    predicted = [[by_spec[spec] for spec in candidate.specs] for candidate in kept]
+    combined = [
+        combine_out_of_fold(candidate.combine, its, target, fold)
+        for candidate, its in zip(kept, predicted, strict=True)
     ]
-    losses = [loss(one, target) for one in joined]
+    losses = [loss(one, target) for one in combined]
     best = int(np.argmin(losses))
-    chosen = kept[best]
     # With a single fold nothing was predicted out of fold, so nothing can be learnt from it.
-    combine = chosen.combine if parts > 1 else fit_mean
-    combiner = combine([foretold[spec] for spec in chosen.specs], target)
-    return Choice(chosen, combiner, joined[best], _board(kept, losses, left))
+    combine = kept[best].combine if folds > 1 else fit_mean
+    combiner = combine(predicted[best], target)
+    return Choice(kept[best], combiner, combined[best], _leaderboard(kept, losses, left_out))
 
 
-def _worthwhile(candidate: Candidate, found: Sequence[Floats], target: Any) -> Candidate:
-    """The mixture of those models alone that count in it."""
-    combiner = candidate.combine(found, target)
-    pairs = zip(candidate.specs, combiner.shares(), strict=True)
-    specs = tuple(spec for spec, share in pairs if share >= SLIGHT)
-    return replace(candidate, specs=specs)
-
-
-def _board(
-    kept: list[Candidate], losses: list[float], left: list[tuple[Candidate, float]]
+def _leaderboard(
+    kept: list[Candidate], losses: list[float], left_out: list[tuple[Candidate, float]]
 ) -> list[dict[str, Any]]:
     order = np.argsort(losses, kind="stable")
-    ranked = [
-        {
-            "name": kept[i].name,
-            "strategy": kept[i].strategy,
-            "loss": json_number(losses[i]),
-            "chosen": bool(i == order[0]),
-            "left_out": None,
-        }
-        for i in order
-    ]
-    return ranked + [
-        {
-            "name": candidate.name,
-            "strategy": candidate.strategy,
-            "loss": None,
-            "chosen": False,
-            "left_out": f"needs about {minutes:.1f} minutes, more than the budget leaves",
-        }
-        for candidate, minutes in left
-    ]
+    ranked = [_entry(kept[i], losses[i], chosen=bool(i == order[0])) for i in order]
+    why = "needs about {:.1f} minutes, more than the budget leaves"
+    return ranked + [_entry(one, left_out=why.format(minutes)) for one, minutes in left_out]
+
+
+def _entry(
+    candidate: Candidate,
+    loss: float = float("nan"),
+    *,
+    chosen: bool = False,
+    left_out: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "name": candidate.name,
+        "strategy": candidate.strategy,
+        "loss": json_number(loss),
+        "chosen": chosen,
+        "left_out": left_out,
+    }

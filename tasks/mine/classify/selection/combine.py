@@ -1,4 +1,4 @@
-"""Making one prediction of several models' predictions.
+"""Combining the predictions of several models into one.
 
 What combines is fitted on out-of-fold predictions. Those of the training rows are combined out of
 fold as well: a fold by what was fitted on the other folds.
@@ -9,22 +9,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from functools import reduce
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
-from fusemine.tasks.mine.classify.learners.training_set import estimated
+from fusemine.tasks.mine.classify.learners.training_set import FittedEstimator
 from fusemine.tasks.mine.classify.selection.calibrate import Calibrator, fit_calibrator
-from fusemine.tasks.stats.fixed_batches import batch_size, computed
-from fusemine.tasks.stats.target import Unit, unit_of
+from fusemine.tasks.stats.target import TargetScaler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.classify.learners.training_set import Floats
-    from fusemine.tasks.stats.target import Target
+    from fusemine.tasks.stats.target import Floats, Target
 
 TINY = 1e-6
 ROUNDS = 25
@@ -57,7 +55,7 @@ class Mean:
         return np.asarray(_sum(weighted) / np.sum(self.weights))
 
     def shares(self) -> list[float]:
-        """The weights."""
+        """The weights, of sum 1."""
         return [weight / sum(self.weights) for weight in self.weights]
 
 
@@ -80,30 +78,21 @@ class CalibratedMean:
 
 @storable
 @dataclass(frozen=True)
-class Meta:
+class MetaModel:
     """A linear model of the models' log-odds, or of their numbers."""
 
-    estimator: Any
-    outputs: int
-    unit: Unit
+    fitted: FittedEstimator
+    scaler: TargetScaler
 
     def apply(self, found: Sequence[Floats]) -> Floats:
-        """What the linear model foretells (n, outputs)."""
-        features = _features(found, self.outputs, self.unit)
-        return self.unit.back(computed(self._estimated, features, self._batch))
-
-    @cached_property
-    def _batch(self) -> int:
-        widths = {"": self.estimator.n_features_in_}
-        return batch_size(lambda batch: self._estimated(batch[""]), widths, np.float64)
-
-    def _estimated(self, features: Floats) -> Floats:
-        return estimated(self.estimator, features, self.outputs)
+        """The linear model's predictions (n, outputs)."""
+        features = _features(found, self.fitted.outputs, self.scaler)
+        return self.scaler.inverse_transform(self.fitted.predict(features))
 
     def shares(self) -> list[float]:
         """Each model's part of the absolute coefficients."""
-        strength = np.abs(np.atleast_2d(self.estimator.coef_)).sum(axis=0)
-        each = strength.reshape(-1, _width(self.outputs)).sum(axis=1)
+        strength = np.abs(np.atleast_2d(self.fitted.estimator.coef_)).sum(axis=0)
+        each = strength.reshape(-1, _width(self.fitted.outputs)).sum(axis=1)
         return [float(value) for value in each / max(each.sum(), TINY)]
 
 
@@ -120,17 +109,17 @@ def fit_late(found: Sequence[Floats], target: Target) -> Combiner:
 
 
 def fit_stacked(found: Sequence[Floats], target: Target) -> Combiner:
-    """Logistic or ridge regression on what the models foretell (Wolpert 1992)."""
+    """Logistic or ridge regression on the models' predictions (Wolpert 1992)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    unit = unit_of(target)
+    scaler = TargetScaler.fit(target)
     estimator = Ridge(1e-3) if target.is_number else LogisticRegression(C=1.0, max_iter=200)
     with warnings.catch_warnings():
-        # Where classes can be parted perfectly the optimum is far off, and near enough is good.
+        # Where classes separate perfectly the optimum is far off, and near enough is good.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(_features(found, target.outputs, unit), unit.scaled(target).values)
-    return Meta(estimator, target.outputs, unit)
+        estimator.fit(_features(found, target.outputs, scaler), scaler.transform(target).values)
+    return MetaModel(FittedEstimator(estimator, target.outputs, "float64"), scaler)
 
 
 def fit_mixture(found: Sequence[Floats], target: Target) -> Combiner:
@@ -151,18 +140,28 @@ def fit_mixture(found: Sequence[Floats], target: Target) -> Combiner:
     return Mean(tuple(float(count) for count in kept / kept.sum()))
 
 
-def loss(foretold: Floats, target: Target) -> float:
-    """Log loss of probabilities, or the root mean squared error of numbers; lower is better."""
+def loss(predicted: Floats, target: Target) -> float:
+    """Log loss of probabilities, or the root mean squared error of numbers; lower is better.
+
+    Args:
+        predicted: Predictions (n, outputs).
+        target: The label of the n rows.
+
+    >>> from fusemine.tasks.stats.target import Target
+    >>> half = np.full((2, 2), 0.5)
+    >>> round(loss(half, Target(np.array([0, 1]), classes=2)), 4)
+    0.6931
+    """
     if target.is_number:
-        return float(np.sqrt(np.mean(np.square(foretold[:, 0] - target.values))))
-    sure = foretold[np.arange(len(target)), target.values]
-    return float(-np.log(np.clip(sure, TINY, 1)).mean())
+        return float(np.sqrt(np.mean(np.square(predicted[:, 0] - target.values))))
+    own = predicted[np.arange(len(target)), target.values]
+    return float(-np.log(np.clip(own, TINY, 1)).mean())
 
 
-def combined_out_of_fold(
+def combine_out_of_fold(
     fit: FitCombiner, found: Sequence[Floats], target: Target, fold: NDArray[np.int64]
 ) -> Floats:
-    """The combined predictions (n, outputs), each fold by what the other folds taught.
+    """The combined predictions (n, outputs), each fold's by a combiner of the other folds.
 
     Args:
         fit: Fits the combiner.
@@ -172,12 +171,12 @@ def combined_out_of_fold(
     """
     result = np.zeros_like(found[0])
     for part in np.unique(fold):
-        held, learnt = fold == part, fold != part
-        known = target.take(learnt)
+        held, fitted = fold == part, fold != part
+        known = target.take(fitted)
         if len(np.unique(known.values)) < 2:
             result[held] = np.mean([one[held] for one in found], axis=0)
         else:
-            combiner = fit([one[learnt] for one in found], known)
+            combiner = fit([one[fitted] for one in found], known)
             result[held] = combiner.apply([one[held] for one in found])
     return result
 
@@ -192,9 +191,9 @@ def _width(outputs: int) -> int:
     return 1 if outputs <= 2 else outputs
 
 
-def _features(found: Sequence[Floats], outputs: int, unit: Unit) -> Floats:
+def _features(found: Sequence[Floats], outputs: int, scaler: TargetScaler) -> Floats:
     if outputs == 1:
-        return (np.hstack(found) - unit.mean) / unit.deviation
+        return (np.hstack(found) - scaler.mean) / scaler.deviation
     clipped = [np.clip(one[:, -_width(outputs) :], TINY, 1 - TINY) for one in found]
     if outputs == 2:
         return np.hstack([np.log(one / (1 - one)) for one in clipped])

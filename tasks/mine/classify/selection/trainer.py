@@ -10,18 +10,12 @@ import numpy as np
 
 from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.fuse.blocks import fit_blocks
-from fusemine.tasks.mine.classify.learners.training_set import (
-    Floats,
-    Lesson,
-    Matrices,
-    Member,
-    Prior,
-)
+from fusemine.tasks.mine.classify.learners.training_set import FittedLearner, Prior, TrainingSet
 from fusemine.tasks.mine.classify.selection.candidates import LEARNERS, Spec
-from fusemine.tasks.stats.target import Unit, unit_of
+from fusemine.tasks.stats.target import TargetScaler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -30,44 +24,42 @@ if TYPE_CHECKING:
     from fusemine.tasks.fuse.transformers import BlockName, Rows
     from fusemine.tasks.mine.classify.problem import Problem
     from fusemine.tasks.mine.classify.settings import ClassifySettings
+    from fusemine.tasks.stats.target import Floats
 
 Progress: TypeAlias = Callable[[int, int], None]
 
 
 @storable
 @dataclass(frozen=True)
-class Taught:
+class FittedModels:
     """Blocks fitted on some rows, and the models that learnt from them."""
 
     blocks: Mapping[BlockName, Block]
-    members: Mapping[Spec, Member]
-    unit: Unit = field(default_factory=Unit)
-    """In which models read numbers."""
+    models: Mapping[Spec, FittedLearner]
+    scaler: TargetScaler = field(default_factory=TargetScaler)
+    """How the models read numbers."""
 
-    def predict(self, rows: Rows, specs: Iterable[Spec]) -> list[Floats]:
-        """What each of some models foretells of rows (n, outputs)."""
-        asked = list(specs)
-        needed = {name for spec in asked for name in spec.blocks}
-        matrices: Matrices = {
-            name: block.transform(rows) for name, block in self.blocks.items() if name in needed
-        }
-        found = (self.members[spec].predict(rows, matrices) for spec in asked)
-        return [self.unit.back(one) for one in found]
+    def predict(self, rows: Rows, specs: Sequence[Spec]) -> list[Floats]:
+        """The predictions (n, outputs) of each of some models for n rows."""
+        needed = {name for spec in specs for name in spec.blocks}
+        matrices = {n: block.transform(rows) for n, block in self.blocks.items() if n in needed}
+        found = (self.models[spec].predict(rows, matrices) for spec in specs)
+        return [self.scaler.inverse_transform(one) for one in found]
 
     def mean(self, rows: Rows, specs: Sequence[Spec]) -> Floats:
-        """The plain mean of what some models foretell (n, outputs)."""
+        """The plain mean of the predictions of some models (n, outputs)."""
         return np.asarray(np.mean(self.predict(rows, specs), axis=0))
 
 
 @dataclass
-class Teacher:
-    """Fits models for one problem, and tells how many fits are done.
+class Trainer:
+    """Fits models for one problem, and reports how many fits are done.
 
     Args:
-        problem: What is learnt.
-        settings: How.
+        problem: The label to learn.
+        settings: How it is learnt.
         fusing: How rows become blocks.
-        progress: Told of the fits done, and of how many.
+        progress: Called with the fits done, and with how many there are.
         total: Fits in all.
     """
 
@@ -78,60 +70,61 @@ class Teacher:
     total: int = 0
     done: int = field(default=0, init=False)
 
-    def teach(self, index: NDArray[np.intp], specs: Sequence[Spec]) -> Taught:
+    def fit(self, index: NDArray[np.intp], specs: Sequence[Spec]) -> FittedModels:
         """Fit models on the rows at these positions; a block is fitted once for all of them."""
-        lesson = self._lesson(index, specs)
-        members: dict[Spec, Member] = {}
+        scaler = TargetScaler.fit(self.problem.target.take(index))
+        training = self._training_set(index, specs, scaler)
+        models: dict[Spec, FittedLearner] = {}
         for spec in specs:
-            members[spec] = _learnt(lesson.of(spec.blocks), spec)
-            self._tell()
-        return Taught(lesson.blocks, members, unit_of(self.problem.target.take(index)))
+            models[spec] = _fit(training.select(spec.blocks), spec.learner)
+            self.done += 1
+            if self.progress:
+                self.progress(self.done, max(self.total, self.done))
+        return FittedModels(training.blocks, models, scaler)
 
     def out_of_fold(self, fold: NDArray[np.int64], specs: Sequence[Spec]) -> list[Floats]:
-        """What each model foretells of the training rows (n, outputs), none of which it has seen.
+        """The predictions of each model for the training rows, none of which it has seen.
 
         Args:
             fold: Fold of each training row (n,).
             specs: The models.
+
+        Returns:
+            For each model (n, outputs).
         """
         train = self.problem.split.train
         shape = (len(train), self.problem.target.outputs)
         found = [np.zeros(shape) for _ in specs]
         for part in np.unique(fold):
             held = fold == part
-            taught = self.teach(train[~held], specs)
+            fitted = self.fit(train[~held], specs)
             rows = self.problem.rows.take(train[held])
-            for one, foretold in zip(found, taught.predict(rows, specs), strict=True):
-                one[held] = foretold
+            for one, predicted in zip(found, fitted.predict(rows, specs), strict=True):
+                one[held] = predicted
         return found
 
-    def _lesson(self, index: NDArray[np.intp], specs: Sequence[Spec]) -> Lesson:
-        rows, given = self.problem.rows.take(index), self.problem.target.take(index)
-        target = unit_of(given).scaled(given)
+    def _training_set(
+        self, index: NDArray[np.intp], specs: Sequence[Spec], scaler: TargetScaler
+    ) -> TrainingSet:
+        rows, target = self.problem.rows.take(index), self.problem.target.take(index)
+        target = scaler.transform(target)
         used = dict.fromkeys(name for spec in specs for name in spec.blocks)
-        weights: dict[BlockName, float] = {
-            name: getattr(self.settings.weights, name) for name in used
-        }
+        weights = {name: getattr(self.settings.weights, name) for name in used}
         fitted = fit_blocks(rows, weights, self.fusing, target) if len(index) else []
-        return Lesson(
+        return TrainingSet(
             rows=rows,
             blocks={block.name: block for block, _ in fitted},
             matrices={block.name: matrix for block, matrix in fitted},
             target=target,
-            counts=self.problem.counts(index),
+            sample_weights=self.problem.sample_weights(index),
             seed=self.settings.seed,
             device=self.settings.device,
         )
 
-    def _tell(self) -> None:
-        self.done += 1
-        if self.progress:
-            self.progress(self.done, max(self.total, self.done))
 
-
-def _learnt(lesson: Lesson, spec: Spec) -> Member:
-    """The fitted model, or the prior where there is nothing to learn from or nothing to tell."""
-    one_class = not lesson.target.is_number and len(np.unique(lesson.target.values)) < 2
-    if one_class or len(lesson.target) < 2:
-        return Prior(lesson.target.prior())
-    return LEARNERS[spec.learner](lesson) or Prior(lesson.target.prior())
+def _fit(training: TrainingSet, learner: str) -> FittedLearner:
+    """The fitted model, or the prior where there is nothing to learn or to learn from."""
+    target = training.target
+    one_class = not target.is_number and len(np.unique(target.values)) < 2
+    fitted = None if one_class or len(target) < 2 else LEARNERS[learner].fit(training)
+    return fitted or Prior(target.prior())

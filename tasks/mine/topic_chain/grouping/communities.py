@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.mine.topic_chain.grouping.graph import Graph, Labels, adopted
+from fusemine.tasks.mine.topic_chain.grouping.graph import Graph, Labels, propagate_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CYCLES = 2
-"""Rounds of one search; a third one finds next to nothing better."""
+_ITERATIONS = 2
+"""Iterations of one search; a third one finds next to nothing better."""
 _DOUBT = 0.5
 """Links whose ends fewer searches keep together than this share are cut."""
 _FINAL = 10
 """Searches for the communities that are agreed on, of which the best is taken."""
 
 
-def communities(graph: Graph, resolution: float, seed: int, trials: int = 1) -> Labels:
+def leiden(graph: Graph, resolution: float, seed: int, trials: int = 1) -> Labels:
     """The communities of n nodes by the Leiden algorithm (Traag, Waltman and van Eck 2019).
 
     They maximise modularity with a resolution (Reichardt and Bornholdt 2006): the higher it is,
@@ -31,8 +31,11 @@ def communities(graph: Graph, resolution: float, seed: int, trials: int = 1) -> 
     Args:
         graph: (n, n) symmetric weights, all positive.
         resolution: Above 0.
-        seed: Of the order in which nodes are looked at.
+        seed: Of the order in which nodes are visited.
         trials: Searches, of which the one with the highest modularity is taken.
+
+    Returns:
+        (n,) the community of each node.
     """
     import graspologic_native
 
@@ -45,7 +48,7 @@ def communities(graph: Graph, resolution: float, seed: int, trials: int = 1) -> 
         graph.data.astype(np.float64),
         size,
         resolution=resolution,
-        iterations=_CYCLES,
+        iterations=_ITERATIONS,
         seed=seed,
         trials=trials,
     )
@@ -53,12 +56,12 @@ def communities(graph: Graph, resolution: float, seed: int, trials: int = 1) -> 
 
 
 def searches(graph: Graph, resolution: float, seeds: Iterable[int]) -> list[Labels]:
-    """The communities that are found from each seed; they are sought on all cores."""
+    """The communities that `leiden` finds from each seed; the searches share all cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda seed: communities(graph, resolution, seed), seeds))
+        return list(pool.map(lambda seed: leiden(graph, resolution, seed), seeds))
 
 
-def agreement(found: list[Labels]) -> float:
+def mean_rand_index(found: list[Labels]) -> float:
     """The mean adjusted Rand index (Hubert and Arabie 1985) of all pairs of groupings."""
     from sklearn.metrics import adjusted_rand_score
 
@@ -72,6 +75,14 @@ def consensus(graph: Graph, resolution: float, seeds: Iterable[int]) -> Labels:
     much as the share of searches that keep its ends together, doubtful ones are cut, and
     the communities of what remains are sought once more. Nodes that lose all their links go
     with the majority of their neighbours.
+
+    Args:
+        graph: (n, n) symmetric weights, all positive.
+        resolution: As `leiden` takes it.
+        seeds: Of the searches.
+
+    Returns:
+        (n,) the community of each node.
     """
     from scipy.sparse import csr_matrix
 
@@ -81,5 +92,5 @@ def consensus(graph: Graph, resolution: float, seeds: Iterable[int]) -> Labels:
     weights = np.where(share < _DOUBT, 0, graph.data * share)
     agreed = csr_matrix((weights, graph.indices, graph.indptr), graph.shape, copy=True)
     agreed.eliminate_zeros()
-    labels = communities(agreed, resolution, 0, _FINAL)
-    return adopted(graph, labels, np.diff(agreed.indptr) == 0)
+    labels = leiden(agreed, resolution, 0, _FINAL)
+    return propagate_labels(graph, labels, np.diff(agreed.indptr) == 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fusemine.tasks.text.neighbours import Places, nearest
+from fusemine.tasks.text.neighbours import Places, nearest_neighbours
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -20,12 +20,12 @@ else:
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
 _ROUNDS = 3
-"""Rounds in which texts without a group ask their neighbours for one."""
+"""Rounds in which texts without a group take one from their neighbours."""
 
 
 @dataclass(frozen=True)
-class Near:
-    """The nearest other vectors of n vectors, most similar first.
+class Neighbours:
+    """The k nearest other vectors of n vectors, most similar first.
 
     Attributes:
         places: (n, k) their places among the n vectors.
@@ -39,17 +39,17 @@ class Near:
         return len(self.places)
 
 
-def near_of(vectors: Floats, count: int, device: str = "cpu") -> Near:
+def neighbours_of(vectors: Floats, count: int, device: str = "cpu") -> Neighbours:
     """The `count` nearest others of each of (n, d) unit vectors, or n - 1 if that is fewer."""
-    places, similar = nearest(vectors, vectors, count + 1, device)
+    places, similar = nearest_neighbours(vectors, vectors, count + 1, device)
     own = places == np.arange(len(vectors))[:, None]
     # Among many near copies the vector itself may be missing: then the last one goes instead.
     own[:, -1] |= ~own.any(axis=1)
     shape = (len(vectors), max(0, places.shape[1] - 1))
-    return Near(places[~own].reshape(shape), similar[~own].reshape(shape))
+    return Neighbours(places[~own].reshape(shape), similar[~own].reshape(shape))
 
 
-def graph_of(near: Near) -> Graph:
+def graph_of(neighbours: Neighbours) -> Graph:
     """The symmetric graph of n vectors, (n, n) float64.
 
     Two vectors are linked if either is among the nearest of the other, as strongly as they are
@@ -57,56 +57,61 @@ def graph_of(near: Near) -> Graph:
     """
     from scipy.sparse import csr_matrix
 
-    size, count = near.places.shape
-    weights = np.maximum(near.similar.astype(np.float64), 0).ravel()
+    size, count = neighbours.places.shape
+    weights = np.maximum(neighbours.similar.astype(np.float64), 0).ravel()
     rows = np.repeat(np.arange(size), count)
-    directed = csr_matrix((weights, (rows, near.places.ravel())), (size, size))
+    directed = csr_matrix((weights, (rows, neighbours.places.ravel())), (size, size))
     graph = directed.maximum(directed.T).tocsr()
     graph.eliminate_zeros()
     graph.sort_indices()
     return graph
 
 
-def links(graph: Graph, labels: Labels) -> Graph:
-    """The strengths of the links of nodes, rows of `graph`, to the k groups of all n, (rows, k)."""
-    from scipy.sparse import csr_matrix
-
-    size = len(labels)
-    member = csr_matrix((np.ones(size), (np.arange(size), labels)), (size, labels.max() + 1))
-    found = (graph @ member).tocsr()
+def link_strengths(graph: Graph, labels: Labels) -> Graph:
+    """The summed links of nodes, rows of `graph`, to each of the k groups of all n, (rows, k)."""
+    found = (graph @ _one_hot(labels).T).tocsr()
     found.eliminate_zeros()
     return found
 
 
-def adopted(graph: Graph, labels: Labels, alone: NDArray[np.bool_]) -> Labels:
-    """Give nodes that are `alone` the group of the others that they are linked to most.
+def propagate_labels(graph: Graph, labels: Labels, unlabelled: NDArray[np.bool_]) -> Labels:
+    """Give each unlabelled node the group that its links to labelled nodes are strongest to.
 
-    Where they are linked to such as are alone themselves they are asked again once these have a
-    group; without any link they keep their own.
+    A node that is linked to unlabelled ones only waits until these have a group; one without any
+    link keeps its own.
+
+    Args:
+        graph: (n, n) weights.
+        labels: (n,) the groups.
+        unlabelled: (n,) the nodes whose group does not count.
     """
     from scipy.sparse import diags
 
-    labels, alone = labels.copy(), alone.copy()
+    labels, unlabelled = labels.copy(), unlabelled.copy()
     for _ in range(_ROUNDS):
-        settled = diags((~alone).astype(np.float64))
-        theirs = links(graph[alone] @ settled, labels)
-        linked = np.diff(theirs.indptr) > 0
-        nodes = np.flatnonzero(alone)[linked]
+        labelled = diags((~unlabelled).astype(np.float64))
+        strengths = link_strengths(graph[unlabelled] @ labelled, labels)
+        linked = np.diff(strengths.indptr) > 0
+        nodes = np.flatnonzero(unlabelled)[linked]
         if not len(nodes):
             break
-        labels[nodes] = np.asarray(theirs[linked].argmax(axis=1)).ravel()
-        alone[nodes] = False
+        labels[nodes] = np.asarray(strengths[linked].argmax(axis=1)).ravel()
+        unlabelled[nodes] = False
     return labels
 
 
 def centroids_of(vectors: Floats, labels: Labels) -> NDArray[np.float64]:
     """The mean vector of each of k groups, (k, d)."""
+    sums = np.asarray(_one_hot(labels) @ vectors.astype(np.float64))
+    return sums / np.bincount(labels)[:, None]
+
+
+def _one_hot(labels: Labels) -> Graph:
+    """Which of n nodes is in which of k groups, (k, n)."""
     from scipy.sparse import csr_matrix
 
-    size, count = len(labels), int(labels.max()) + 1
-    member = csr_matrix((np.ones(size), (labels, np.arange(size))), (count, size))
-    sums = np.asarray(member @ vectors.astype(np.float64))
-    return sums / np.bincount(labels, minlength=count)[:, None]
+    size = len(labels)
+    return csr_matrix((np.ones(size), (labels, np.arange(size))), (labels.max() + 1, size))
 
 
 def by_size(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Labels:
@@ -115,6 +120,9 @@ def by_size(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Labels
     Args:
         labels: (n,) the groups.
         weights: (n,) what each member counts; 1 unless given.
+
+    >>> by_size(np.array([7, 3, 3, 5])).tolist()
+    [1, 0, 0, 2]
     """
     _, first, group = np.unique(labels, return_index=True, return_inverse=True)
     order = np.lexsort((first, -np.bincount(group, weights)))

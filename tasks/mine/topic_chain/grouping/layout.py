@@ -14,74 +14,79 @@ from fusemine.tasks.stats.threads import one_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fusemine.tasks.mine.topic_chain.grouping.graph import Near
+    from fusemine.tasks.mine.topic_chain.grouping.graph import Neighbours
 
 SMALL = 50
-"""Fewer vectors than this are drawn by their two main components: UMAP needs neighbourhoods."""
+"""Fewer vectors than this are drawn by their two principal components: UMAP needs more."""
 DIGITS = 3
 _MANY, _EPOCHS, _FEWER_EPOCHS = 5_000, 500, 200
-"""More vectors settle within fewer rounds, each of which takes longer."""
-_ANEW, _SLOWLY = 100, 0.1
-"""Rounds from an earlier map, in which points move by smaller steps."""
+"""More vectors settle within fewer epochs, each of which takes longer."""
+_START_EPOCHS, _START_RATE = 100, 0.1
+"""Epochs and learning rate from an earlier map, whose points should move little."""
 
 Floats = NDArray[np.float32]
 
 
-def layout(vectors: Floats, near: Near, seed: int, start: Floats | None = None) -> Floats:
-    """Place vectors on a plane.
+def layout(
+    vectors: Floats, neighbours: Neighbours, seed: int, start: Floats | None = None
+) -> Floats:
+    """Coordinates of vectors on a plane.
 
     UMAP (McInnes, Healy and Melville 2018, arXiv:1802.03426) on exact nearest neighbours, which
     is faster here than its own search and lays out clusters a little better; below `SMALL`
-    vectors the two main components. One thread, so that the bits do not change.
+    vectors the two principal components. One thread, so that the bits do not change.
 
     Args:
         vectors: (n, d) unit vectors, no two the same.
-        near: Their nearest others, which shape a vector's place.
+        neighbours: Their nearest others, which should be near on the plane as well.
         seed: Of UMAP's random numbers.
         start: (n, 2) coordinates on an earlier map; the new map begins there, and is turned,
-            shifted and scaled so that it looks like the earlier one. One that has hardly any
-            places, because it was made of a few texts, is left aside.
+            shifted and scaled so that it looks like the earlier one. One with hardly any distinct
+            coordinates, because it was made of a few texts, is not used.
 
     Returns:
         (n, 2) coordinates, rounded to `DIGITS` digits.
     """
-    begun = start if start is not None and len(np.unique(start, axis=0)) >= SMALL else None
+    if start is not None and len(np.unique(start, axis=0)) < SMALL:
+        start = None
     if len(vectors) < SMALL or vectors.shape[1] < 3:
-        places = principal(vectors)
+        coordinates = principal_components(vectors)
     else:
-        places = _umap(vectors, near, 2, seed, begun)
-    if begun is not None:
-        places = aligned(places, begun)
-    return np.round(places, DIGITS) + np.float32(0)
+        coordinates = _umap(vectors, neighbours, 2, seed, start)
+    if start is not None:
+        coordinates = aligned(coordinates, start)
+    return _rounded(coordinates)
 
 
-def reduced(vectors: Floats, near: Near, dimensions: int, seed: int) -> Floats:
-    """(n, d) vectors in fewer dimensions, by UMAP; of few vectors the main components."""
+def reduce_dimensions(
+    vectors: Floats, neighbours: Neighbours, dimensions: int, seed: int
+) -> Floats:
+    """(n, d) vectors in fewer dimensions, by UMAP; of few vectors the principal components."""
     if len(vectors) < SMALL or vectors.shape[1] <= dimensions:
-        return principal(vectors, dimensions)
-    return _umap(vectors, near, dimensions, seed)
+        return principal_components(vectors, dimensions)
+    return _umap(vectors, neighbours, dimensions, seed)
 
 
-def aligned(places: Floats, start: Floats) -> Floats:
+def aligned(coordinates: Floats, start: Floats) -> Floats:
     """Turn, mirror, shift and scale a map so that it fits an earlier one best (Schönemann 1966).
 
     Args:
-        places: (n, 2) coordinates.
-        start: (n, 2) the earlier ones.
+        coordinates: (n, 2) of the points on the map.
+        start: (n, 2) of the same points on the earlier one.
     """
     from scipy.linalg import orthogonal_procrustes
 
-    here, there = places.astype(np.float64), start.astype(np.float64)
+    here, there = coordinates.astype(np.float64), start.astype(np.float64)
     middle, centre = here.mean(axis=0), there.mean(axis=0)
     turn, fit = orthogonal_procrustes(here - middle, there - centre)
     scale = fit / max(float(np.square(here - middle).sum()), 1e-12)
-    found = (places - middle) @ turn * scale + centre
+    found = (coordinates - middle) @ turn * scale + centre
     return np.asarray(found, np.float32)
 
 
-def principal(vectors: Floats, count: int = 2) -> Floats:
-    """The first main components of (n, d) vectors, (n, count), of one sign on every machine."""
-    places = np.zeros((len(vectors), count), np.float32)
+def principal_components(vectors: Floats, count: int = 2) -> Floats:
+    """The first principal components of (n, d) vectors, (n, count), each of a fixed sign."""
+    found = np.zeros((len(vectors), count), np.float32)
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     if len(vectors) > 1:
         left, scale, axes = np.linalg.svd(centred, full_matrices=False)
@@ -89,26 +94,35 @@ def principal(vectors: Floats, count: int = 2) -> Floats:
         # The sign of a component is arbitrary: its largest weight is made positive.
         largest = np.abs(axes[:size]).argmax(axis=1)
         sign = np.sign(axes[np.arange(size), largest])
-        places[:, :size] = left[:, :size] * scale[:size] * sign
-    return np.round(places, DIGITS) + np.float32(0)
+        found[:, :size] = left[:, :size] * scale[:size] * sign
+    return _rounded(found)
+
+
+def _rounded(coordinates: Floats) -> Floats:
+    # Adding zero turns a negative zero into zero, which has other bytes.
+    return np.round(coordinates, DIGITS) + np.float32(0)
 
 
 def _umap(
-    vectors: Floats, near: Near, dimensions: int, seed: int, start: Floats | None = None
+    vectors: Floats,
+    neighbours: Neighbours,
+    dimensions: int,
+    seed: int,
+    start: Floats | None = None,
 ) -> Floats:
     with _quiet(), one_thread():
         from umap import UMAP
 
         _keep_compiled()
-        places, distances = _neighbourhoods(near)
+        places, distances = _with_itself(neighbours)
         epochs = _EPOCHS if len(vectors) <= _MANY else _FEWER_EPOCHS
         mapper = UMAP(
             n_neighbors=places.shape[1],
             n_components=dimensions,
             min_dist=0.05,
-            n_epochs=epochs if start is None else _ANEW,
+            n_epochs=epochs if start is None else _START_EPOCHS,
             init="pca" if start is None else start,
-            learning_rate=1.0 if start is None else _SLOWLY,
+            learning_rate=1.0 if start is None else _START_RATE,
             n_jobs=1,
             random_state=seed,
             precomputed_knn=(places, distances),
@@ -117,9 +131,9 @@ def _umap(
 
 
 def _keep_compiled() -> None:
-    """Let numba keep on disk what it compiles of UMAP, which takes a process six seconds.
+    """Let numba cache on disk what it compiles of UMAP, which takes a process six seconds.
 
-    It keeps it beside the module, or in the user's cache, or nowhere if it may write to neither.
+    The cache is beside the module, or in the user's cache, or nowhere if it may write to neither.
     """
     from umap import layouts, umap_
 
@@ -134,17 +148,17 @@ def _keep_compiled() -> None:
                 function.enable_caching()
 
 
-def _neighbourhoods(near: Near) -> tuple[NDArray[np.int64], Floats]:
+def _with_itself(neighbours: Neighbours) -> tuple[NDArray[np.int64], Floats]:
     """Each vector's neighbours, itself counted as the first, and their distances."""
-    own = np.arange(len(near))[:, None]
-    places = np.hstack([own, near.places[:, :-1]])
-    similar = np.hstack([np.ones_like(own, np.float32), near.similar[:, :-1]])
+    own = np.arange(len(neighbours))[:, None]
+    places = np.hstack([own, neighbours.places[:, :-1]])
+    similar = np.hstack([np.ones_like(own, np.float32), neighbours.similar[:, :-1]])
     return places, np.sqrt(np.maximum(2 - 2 * similar, 0))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what UMAP always says: Tensorflow is absent, and it could not place new rows."""
+    """Hide what UMAP always warns of: Tensorflow is absent, and it could not place new rows."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message="Tensorflow not installed", category=ImportWarning

@@ -13,14 +13,14 @@ from fusemine.tasks.mine.topic_chain.grouping.graph import (
     Floats,
     Graph,
     Labels,
-    Near,
-    adopted,
+    Neighbours,
     by_size,
     graph_of,
+    propagate_labels,
 )
-from fusemine.tasks.mine.topic_chain.grouping.kmeans import spherical
-from fusemine.tasks.mine.topic_chain.grouping.layout import reduced
-from fusemine.tasks.mine.topic_chain.grouping.merging import closest_merged, cut, without_small
+from fusemine.tasks.mine.topic_chain.grouping.kmeans import spherical_kmeans
+from fusemine.tasks.mine.topic_chain.grouping.layout import reduce_dimensions
+from fusemine.tasks.mine.topic_chain.grouping.merging import cut_tree, merge_closest, merge_small
 from fusemine.tasks.mine.topic_chain.grouping.quality import silhouette
 
 if TYPE_CHECKING:
@@ -28,63 +28,67 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fusemine.tasks.mine.topics.settings import TopicsSettings
+    from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 
 CANDIDATES = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30, 35, 40, 50, 65, 80, 100, 140, 200)
 TOLERANCE = 0.01
 """The fewest topics whose silhouette comes this near to the best are chosen."""
 FULL = 500
-"""Of so many vectors Ward's method looks at all pairs, of more at those that are linked."""
+"""Of so many vectors Ward's method takes all pairs, of more those that are linked."""
 _LEAST_FOR_TWO = 6
 _DIMENSIONS = 5
 
 
 @dataclass(frozen=True)
-class Division:
+class Grouping:
     """Vectors in groups.
 
     Attributes:
         labels: (n,) the groups.
-        criterion: How their number was chosen, JSON-ready.
+        criterion: The rule by which their number was chosen, what was tried and what was chosen,
+            JSON-ready.
         method: How they were made, in words.
-        again: Groups other vectors in the same way and with the same choices, from vectors, their
-            neighbours and their known topics.
+        regroup: Groups other vectors in the same way and with the same choices, from vectors,
+            their neighbours and their known topics.
+        stability: Mean adjusted Rand index between the groups and those of samples; None where
+            it was not measured.
     """
 
     labels: Labels
     criterion: dict[str, Any]
     method: str
-    again: Callable[[Floats, Near, Labels | None], Labels]
+    regroup: Callable[[Floats, Neighbours, Labels | None], Labels]
+    stability: float | None = None
 
 
-def by_kmeans(vectors: Floats, settings: TopicsSettings, device: str = "cpu") -> Division:
+def by_kmeans(vectors: Floats, settings: TopicsSettings, device: str = "cpu") -> Grouping:
     """Spherical k-means; `auto` takes the number of groups by the silhouette."""
 
     def divide(vectors: Floats, count: int) -> Labels:
-        return spherical(vectors, min(count, len(vectors)), settings.seed, device)
+        return spherical_kmeans(vectors, min(count, len(vectors)), settings.seed, device)
 
-    count, criterion = _counted(vectors, settings, lambda count: divide(vectors, count))
+    count, criterion = _chosen_count(vectors, settings, lambda count: divide(vectors, count))
     method = "spherical k-means on the vectors"
     labels = divide(vectors, count)
     # Directions may be fewer than vectors.
     criterion["chosen"] = len(np.unique(labels))
-    return Division(labels, criterion, method, lambda others, *_: divide(others, count))
+    return Grouping(labels, criterion, method, lambda others, *_: divide(others, count))
 
 
-def by_ward(vectors: Floats, near: Near, settings: TopicsSettings) -> Division:
+def by_ward(vectors: Floats, neighbours: Neighbours, settings: TopicsSettings) -> Grouping:
     """Ward's method along the graph of neighbours; `auto` takes the number by the silhouette."""
-    merges = _tree(vectors, near)
-    count, criterion = _counted(vectors, settings, lambda count: cut(merges, len(vectors), count))
+    merges, size = _ward_tree(vectors, neighbours), len(vectors)
+    count, criterion = _chosen_count(vectors, settings, lambda count: cut_tree(merges, size, count))
 
-    def again(vectors: Floats, near: Near, _: Labels | None) -> Labels:
-        return cut(_tree(vectors, near), len(vectors), count)
+    def regroup(vectors: Floats, neighbours: Neighbours, _: Labels | None) -> Labels:
+        return cut_tree(_ward_tree(vectors, neighbours), len(vectors), count)
 
-    way = "of all pairs" if len(vectors) <= FULL else "along the graph of nearest neighbours"
+    way = "of all pairs" if size <= FULL else "along the graph of nearest neighbours"
     method = f"agglomerative clustering by Ward's method {way}"
-    return Division(cut(merges, len(vectors), count), criterion, method, again)
+    return Grouping(cut_tree(merges, size, count), criterion, method, regroup)
 
 
-def by_density(vectors: Floats, near: Near, settings: TopicsSettings) -> Division:
+def by_density(vectors: Floats, neighbours: Neighbours, settings: TopicsSettings) -> Grouping:
     """HDBSCAN (Campello, Moulavi and Sander 2013) on UMAP's first directions.
 
     What it calls noise joins the group of its neighbours. The number of groups follows from
@@ -92,52 +96,57 @@ def by_density(vectors: Floats, near: Near, settings: TopicsSettings) -> Divisio
     """
     most = settings.max_topics if settings.topics == "auto" else settings.topics
 
-    def divide(vectors: Floats, near: Near, _: Labels | None) -> Labels:
-        labels = _dense(reduced(vectors, near, _DIMENSIONS, settings.seed))
-        graph, noise = graph_of(near), labels < 0
+    def divide(vectors: Floats, neighbours: Neighbours, _: Labels | None) -> Labels:
+        labels = _hdbscan(reduce_dimensions(vectors, neighbours, _DIMENSIONS, settings.seed))
+        graph, noise = graph_of(neighbours), labels < 0
         # Noise that no link leads away from stays as groups of one, which are too small.
         labels[noise] = labels.max() + 1 + np.arange(noise.sum())
-        labels = without_small(
-            graph, vectors, adopted(graph, labels, noise), least_texts(len(vectors))
-        )
-        return closest_merged(vectors, labels, most)
+        labels = propagate_labels(graph, labels, noise)
+        labels = merge_small(graph, vectors, labels, min_topic_size(len(vectors)))
+        return merge_closest(vectors, labels, most)
 
-    labels = divide(vectors, near, None)
+    labels = divide(vectors, neighbours, None)
     criterion = {
         "rule": f"HDBSCAN's own number; of more than {most} the closest are merged",
         "chosen": int(labels.max()) + 1,
     }
     method = f"HDBSCAN on {_DIMENSIONS} dimensions by UMAP"
-    return Division(labels, criterion, method, divide)
+    return Grouping(labels, criterion, method, divide)
 
 
-def candidates(size: int, most: int) -> list[int]:
-    """The numbers of topics that are tried for a number of vectors.
+def candidate_counts(size: int, most: int) -> list[int]:
+    """The numbers of topics that are tried for a number of vectors, within `count_bounds`.
 
-    At least about n^(1/4), since two topics say little of ten thousand texts, and at most the
-    square root of n; only one where there are too few vectors to divide.
+    Only one where there are too few vectors to divide.
     """
     if size < _LEAST_FOR_TWO:
         return [1]
-    least, limit = bounds(size, most)
+    least, limit = count_bounds(size, most)
     return [k for k in CANDIDATES if least <= k <= limit] or [limit]
 
 
-def bounds(size: int, most: int) -> tuple[int, int]:
-    """The fewest and the most topics that make sense of n vectors."""
+def count_bounds(size: int, most: int) -> tuple[int, int]:
+    """The fewest and the most topics that make sense of n vectors.
+
+    At least about n^(1/4), since two topics mean little for ten thousand texts, and at most the
+    square root of n.
+
+    >>> count_bounds(10_000, 50)
+    (10, 50)
+    """
     limit = min(most, max(2, math.isqrt(size)))
     return min(limit, max(2, round(size**0.25))), limit
 
 
-def _counted(
+def _chosen_count(
     vectors: Floats, settings: TopicsSettings, divide: Callable[[int], Labels]
 ) -> tuple[int, dict[str, Any]]:
     if settings.topics != "auto":
         count = min(settings.topics, len(vectors))
-        return count, as_set(settings.topics, count)
+        return count, fixed_count(settings.topics, count)
     values = {
         count: silhouette(vectors, divide(count))
-        for count in candidates(len(vectors), settings.max_topics)
+        for count in candidate_counts(len(vectors), settings.max_topics)
     }
     chosen = min(k for k, value in values.items() if value >= max(values.values()) - TOLERANCE)
     return chosen, {
@@ -147,18 +156,18 @@ def _counted(
     }
 
 
-def as_set(asked: int, chosen: int) -> dict[str, Any]:
+def fixed_count(asked: int, chosen: int) -> dict[str, Any]:
     """The criterion where the number of topics is set."""
     return {"rule": "as set", "asked": asked, "chosen": chosen}
 
 
-def _tree(vectors: Floats, near: Near) -> NDArray[np.int64]:
+def _ward_tree(vectors: Floats, neighbours: Neighbours) -> NDArray[np.int64]:
     """The merges of Ward's method, numbered as SciPy does."""
     from sklearn.cluster import ward_tree
 
     if len(vectors) == 1:
         return np.empty((0, 2), np.int64)
-    links: Graph = None if len(vectors) <= FULL else graph_of(near)
+    links: Graph = None if len(vectors) <= FULL else graph_of(neighbours)
     with warnings.catch_warnings():
         # A graph in parts is completed, which is what is wanted.
         warnings.filterwarnings("ignore", message="the number of connected components")
@@ -166,12 +175,12 @@ def _tree(vectors: Floats, near: Near) -> NDArray[np.int64]:
     return np.asarray(children, np.int64)
 
 
-def least_texts(size: int) -> int:
-    """The fewest texts that make a topic."""
+def min_topic_size(size: int) -> int:
+    """The fewest of n texts that make a topic."""
     return max(3, round(math.sqrt(math.sqrt(size))))
 
 
-def _dense(points: Floats) -> Labels:
+def _hdbscan(points: Floats) -> Labels:
     from sklearn.cluster import HDBSCAN
 
     least = max(5, round(math.sqrt(len(points)) / 4))

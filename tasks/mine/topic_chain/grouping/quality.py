@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusemine.tasks.stats.sampling import evenly
+from fusemine.tasks.stats.sampling import evenly_spaced
 from fusemine.tasks.text.words import terms
 
 if TYPE_CHECKING:
@@ -16,21 +16,27 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-JUDGED = 4_000
-"""Vectors of which the silhouette is taken; it takes their square."""
+SILHOUETTE_SAMPLE = 4_000
+"""Vectors that the silhouette is computed from; it takes the square of their number."""
 READ = 20_000
 """Texts that are read for how often terms come together; of more, an even sample."""
 MOST_CLASSES = 50
-"""With more values a label is no classes that topics could agree with."""
+"""A label with more values has no classes that topics could agree with."""
 
 
 def silhouette(
     points: NDArray[np.float32], labels: NDArray[np.int32], metric: str = "cosine"
 ) -> float:
-    """The mean silhouette (Rousseeuw 1987), from -1 to 1; 0 where there is but one group."""
+    """The mean silhouette (Rousseeuw 1987), from -1 to 1; 0 where there is but one group.
+
+    Args:
+        points: (n, d) vectors or coordinates; of many, an even sample is used.
+        labels: (n,) their groups.
+        metric: Distance between points, as scikit-learn names it.
+    """
     from sklearn.metrics import silhouette_score
 
-    some = evenly(len(points), JUDGED)
+    some = evenly_spaced(len(points), SILHOUETTE_SAMPLE)
     if not 1 < len(np.unique(labels[some])) < len(some):
         return 0.0
     return round(float(silhouette_score(points[some], labels[some], metric=metric)), 4)
@@ -45,10 +51,13 @@ def coherence(texts: Sequence[str], listed: Sequence[Sequence[str]]) -> list[flo
 
     Args:
         texts: n distinct texts.
-        listed: The terms of each topic, as `topic_terms` gives them.
+        listed: The terms of each topic, best first.
+
+    >>> coherence(["gear fell", "gear fell", "gull"], [["gear", "fell"], ["gear", "gull"]])
+    [1.0, -1.0]
     """
     wanted = {term for terms_of in listed for term in terms_of}
-    chosen = evenly(len(texts), READ)
+    chosen = evenly_spaced(len(texts), READ)
     having: dict[str, list[int]] = {term: [] for term in wanted}
     for number, place in enumerate(chosen.tolist()):
         for term in wanted.intersection(terms(texts[place])):
@@ -77,7 +86,11 @@ def _npmi(one: NDArray[np.int64], other: NDArray[np.int64], texts: int) -> float
 
 
 def diversity(listed: Sequence[Sequence[str]]) -> float | None:
-    """The share of distinct terms among all that are listed (Dieng, Ruiz and Blei 2020)."""
+    """The share of distinct terms among all that are listed (Dieng, Ruiz and Blei 2020).
+
+    >>> diversity([["gear", "fell"], ["gull", "gear"]])
+    0.75
+    """
     every = [term for terms_of in listed for term in terms_of]
     return round(len(set(every)) / len(every), 4) if every else None
 
@@ -85,7 +98,12 @@ def diversity(listed: Sequence[Sequence[str]]) -> float | None:
 def agreement(labels: pl.Series, topics: NDArray[np.int32]) -> dict[str, Any] | None:
     """How far topics and a label's classes agree, by v-measure and adjusted Rand index.
 
-    None where the label is no classes. Rows without a topic or without a label are left out.
+    Args:
+        labels: The label of n rows.
+        topics: (n,) their topics, below 0 for none. Rows without a topic or label are left out.
+
+    Returns:
+        The scores, JSON-ready; None where the label has no classes.
     """
     from sklearn.metrics import adjusted_rand_score, v_measure_score
 

@@ -12,7 +12,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.mine.topic_chain.naming.subject import shown_terms, shown_texts
-from fusemine.tasks.text.words import akin, words
+from fusemine.tasks.text.words import same_stem, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,17 +20,25 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.topic_chain.naming.subject import Subject
 
 LONGEST, MOST_WORDS = 60, 6
+"""Characters and words that a name may have."""
 _AROUND = " \t\r\n\"'`“”„«»‘’*_"
 _PLAIN = frozenset(" '’&,/-–")
 _NUMBER = re.compile(r"(?<![\w-])\d+")
 
 
-def checked(answer: str, subject: Subject) -> str | None:
+def checked_name(answer: str, subject: Subject) -> str | None:
     """The answer as a name, without what stands around it; None where it is none.
 
     Args:
-        answer: What the model has said.
+        answer: What the model has answered.
         subject: What it was asked about.
+
+    >>> from fusemine.tasks.mine.topic_chain.naming.subject import Subject
+    >>> gulls = Subject(("gulls", "runway"), ("Gulls on the runway", "Two gulls near a runway"))
+    >>> checked_name('"Gulls on runways."', gulls)
+    'Gulls on runways'
+    >>> checked_name("Ice cream", gulls) is None
+    True
     """
     line = unicodedata.normalize("NFC", answer).strip(_AROUND).rstrip(".,;:!").rstrip(_AROUND)
     line = " ".join(line.split(" "))
@@ -48,8 +56,7 @@ def _is_plain(line: str) -> bool:
     the direction of writing.
     """
     kinds = (unicodedata.category(char) for char in line if char not in _PLAIN)
-    starts = line[0].isalnum()
-    return starts and all(kind[0] in "LM" or kind == "Nd" for kind in kinds)
+    return line[0].isalnum() and all(kind[0] in "LM" or kind == "Nd" for kind in kinds)
 
 
 def _is_grounded(line: str, subject: Subject) -> bool:
@@ -62,24 +69,25 @@ def _is_grounded(line: str, subject: Subject) -> bool:
     """
     texts = shown_texts(subject)
     numbers = [_NUMBER.findall(text) for text in texts]
-    if not all(_most(n in text for text in numbers) for n in _NUMBER.findall(line)):
+    if not all(_in_most(n in text for text in numbers) for n in _NUMBER.findall(line)):
         return False
     terms = [word for term in shown_terms(subject) for word in words(term)]
     listed = [words(text) for text in texts]
-    said = list(dict.fromkeys(words(line)))
-    telling = [word for word in said if _has(terms, word)]
-    usual = [word for word in said if _most(_has(text, word) for text in listed)]
-    new = [word for word in said if not any(_has(text, word) for text in listed)]
-    own = {*telling, *usual}
-    return bool(telling if terms else own) and 2 * len(own) >= len(said) and own | {*new} == {*said}
+    of_name = list(dict.fromkeys(words(line)))
+    of_terms = [word for word in of_name if _has(terms, word)]
+    common = [word for word in of_name if _in_most(_has(text, word) for text in listed)]
+    new = [word for word in of_name if not any(_has(text, word) for text in listed)]
+    own = {*of_terms, *common}
+    is_known = bool(of_terms if terms else own) and 2 * len(own) >= len(of_name)
+    return is_known and own | {*new} == {*of_name}
 
 
-def _most(having: Iterable[bool]) -> bool:
+def _in_most(having: Iterable[bool]) -> bool:
     """Whether most of the texts have something, and more than one."""
     answers = list(having)
     return sum(answers) > max(1, len(answers) / 2)
 
 
 def _has(among: Iterable[str], word: str) -> bool:
-    # To `akin` one character in common will do in scripts without blanks; here it takes two.
-    return any(word[:2] == other[:2] and akin(word, other) for other in among)
+    # For `same_stem` one character in common will do in scripts without blanks; here it takes two.
+    return any(word[:2] == other[:2] and same_stem(word, other) for other in among)

@@ -1,28 +1,26 @@
-"""Asking a language model for names: one at a time, not for ever, and not in vain."""
+"""Asking a language model for names: one at a time, for a bounded time, and not in vain."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.errors import ModelError
-from fusemine.tasks.llm.api_key import key_of
-from fusemine.tasks.llm.errors import check
-from fusemine.tasks.llm.http import Line
-from fusemine.tasks.llm.retries import AgainError, before_next
-from fusemine.tasks.llm.section import Section
+from fusemine.tasks.llm.api_key import read_api_key
+from fusemine.tasks.llm.errors import RetryableError, ServerHints
+from fusemine.tasks.llm.http import Connection, backoff_seconds, raise_for_status
 from fusemine.tasks.mine.topic_chain.naming.prompt import requests
-from fusemine.tasks.mine.topic_chain.naming.response import read_answer
 from fusemine.tasks.mine.topic_chain.naming.subject import shown_terms, shown_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fusemine.tasks.mine.topic_chain.naming.subject import Subject
-    from fusemine.tasks.mine.topics.settings import NamingSettings
+    from fusemine.tasks.mine.topic_chain.settings import NamingSettings
 
-SECTION = Section(
+HINTS = ServerHints(
     name="topics.naming",
     model="topics.naming.model or api",
     expected="an answer with a name",
@@ -31,17 +29,15 @@ SECTION = Section(
     lighten="choose a smaller topics.naming.model",
 )
 PATIENCE = 3
-"""Refused in a row so often, each time for another subject, the client gives up."""
+"""After so many refused requests in a row, each for another subject, the client gives up."""
 _REFUSED = (400, 422)
-_LEAST = 0.01
+_LEAST_SECONDS = 0.01
+_FIX = "see that topics.naming.url is that of an OpenAI-compatible server, up to /v1"
+_FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
 
 class _RefusedError(Exception):
-    """The server does not take a request, though it may take another.
-
-    Args:
-        error: What to say of it.
-    """
+    """The server does not take a request, though it may take another; with what to report."""
 
     def __init__(self, error: ModelError) -> None:
         super().__init__(error.got)
@@ -60,9 +56,7 @@ class Client:
     """
 
     def __init__(
-        self,
-        settings: NamingSettings,
-        pause: Callable[[float], None] = time.sleep,
+        self, settings: NamingSettings, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self.trouble: str | None = None
         self._settings, self._pause = settings, pause
@@ -73,12 +67,12 @@ class Client:
         self._is_over = False
 
     def ask(self, subject: Subject) -> str | None:
-        """What the model says of a subject; None where no answer comes, or would come."""
+        """The model's answer for a subject; None where no answer comes, or would come."""
         if self._is_over:
             return None
         self._asked += 1
         try:
-            said = self._ask(subject)
+            answer = self._ask(subject)
         except _RefusedError as refusal:
             self._refused += 1
             self._fail(refusal.error, for_good=self._refused >= PATIENCE)
@@ -86,7 +80,7 @@ class Client:
             self._fail(error, for_good=True)
         else:
             self._refused = 0
-            return said
+            return answer
         return None
 
     def _fail(self, error: ModelError, for_good: bool) -> None:
@@ -100,41 +94,82 @@ class Client:
         first = self._form
         while True:
             try:
-                return self._answer(forms[self._form], secrets)
+                return self._retried(forms[self._form], secrets)
             except _RefusedError:
                 self._form += 1
                 if self._form == len(forms):
                     self._form = first
                     raise
 
-    def _answer(self, asked: dict[str, Any], secrets: list[str]) -> str:
+    def _retried(self, request: dict[str, Any], secrets: list[str]) -> str:
         """Ask until an answer comes, or as often and as long as is allowed."""
-        failure = AgainError(
+        failure = RetryableError(
             f"no answer for every topic within {self._settings.total_seconds:g} s",
             "raise topics.naming.total_seconds, or run again: what has been named is kept",
         )
         for attempt in range(self._settings.attempts):
-            seconds = before_next(attempt, self._asked, failure) if attempt else 0.0
-            if seconds >= self._left():
+            seconds = backoff_seconds(attempt, self._asked, failure) if attempt else 0.0
+            if seconds >= self._seconds_left():
                 break
             self._pause(seconds)
             try:
-                return self._answer_once(asked, secrets)
-            except AgainError as error:
+                return self._send(request, secrets)
+            except RetryableError as error:
                 failure = error
-        raise ModelError(got=failure.came, expected=SECTION.expected, fix=failure.fix)
+        raise ModelError(got=failure.got, expected=HINTS.expected, fix=failure.fix)
 
-    def _answer_once(self, asked: dict[str, Any], secrets: list[str]) -> str:
-        key = key_of(self._settings, SECTION)
-        seconds = max(min(self._settings.timeout_seconds, self._left()), _LEAST)
-        with Line(self._address, key, seconds, SECTION) as line:
-            reply = line.post(json.dumps(asked).encode())
+    def _send(self, request: dict[str, Any], secrets: list[str]) -> str:
+        key = read_api_key(self._settings, HINTS)
+        seconds = max(min(self._settings.timeout_seconds, self._seconds_left()), _LEAST_SECONDS)
+        with Connection(self._address, key, seconds, HINTS) as connection:
+            response = connection.post(json.dumps(request).encode())
         try:
-            check(reply, self._address, [*secrets, *filter(None, [key])], SECTION)
+            raise_for_status(response, self._address, [*secrets, *filter(None, [key])], HINTS)
         except ModelError as error:
-            raise _RefusedError(error) if reply.status in _REFUSED else error from None
-        return read_answer(reply.body)
+            raise _RefusedError(error) if response.status in _REFUSED else error from None
+        return read_answer(response.body)
 
-    def _left(self) -> float:
-        """Seconds that are left for all names."""
+    def _seconds_left(self) -> float:
         return self._end - time.monotonic()
+
+
+def read_answer(body: bytes) -> str:
+    """The model's answer in a response; empty where the response is JSON of another form.
+
+    Of a text that the model went on with, the first line: a server may not know where to stop.
+
+    Raises:
+        RetryableError: The response is no JSON, or not all of it.
+    """
+    try:
+        response = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RetryableError("an answer that is no JSON, or not all of it", _FIX) from None
+    choices = _get(response, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    content, text = _get(_get(choice, "message"), "content"), _get(choice, "text")
+    if isinstance(text, str):
+        return text.strip().partition("\n")[0]
+    return content if isinstance(content, str) else ""
+
+
+def name_in(answer: str) -> str:
+    r"""The name in a model's answer: in JSON, or a line; empty where there is none.
+
+    >>> name_in('```json\n{"name": "Late parcels"}\n```')
+    'Late parcels'
+    """
+    answer = answer.strip()
+    fenced = _FENCE.fullmatch(answer)
+    inner = fenced[1] if fenced else answer
+    if not inner.startswith("{"):
+        return inner if len(inner.splitlines()) == 1 else ""
+    try:
+        name = _get(json.loads(inner), "name")
+    except (ValueError, RecursionError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None

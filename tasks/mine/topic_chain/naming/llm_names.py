@@ -1,78 +1,81 @@
-"""Names of topics by a language model, for the topics that it can name."""
+"""Names of topics by a language model, each kept for the next run by what the model was asked."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Literal
+import json
+from typing import TYPE_CHECKING
 
-from fusemine.tasks.mine.topic_chain.naming.cache import place_of, read_name, write_name
-from fusemine.tasks.mine.topic_chain.naming.check import checked
-from fusemine.tasks.mine.topic_chain.naming.client import Client
-from fusemine.tasks.mine.topic_chain.naming.response import name_in
+from fusemine.tasks.core.key import digest
+from fusemine.tasks.mine.topic_chain.naming.check import checked_name
+from fusemine.tasks.mine.topic_chain.naming.client import Client, name_in
+from fusemine.tasks.mine.topic_chain.naming.prompt import requests
 from fusemine.tasks.mine.topic_chain.naming.subject import LlmNames, shown_terms, shown_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from fusemine.tasks.core.store import Store
+    from fusemine.tasks.core.storage.store import Store
     from fusemine.tasks.mine.topic_chain.naming.subject import Subject
-    from fusemine.tasks.mine.topics.settings import NamingSettings
+    from fusemine.tasks.mine.topic_chain.settings import NamingSettings
 
-_Outcome = Literal["kept", "given", "refused", "unanswered"]
+NAMES = "names"
+"""Folder of the names below the root."""
 
 
 def llm_names(
     subjects: Sequence[Subject],
     settings: NamingSettings,
     store: Store,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None],
 ) -> LlmNames:
     """Ask a language model for a name of a few words for each subject.
 
-    Each is asked for by itself, at temperature 0. What a server does wrong is no error: it is told
-    of in the result, and once it is clear that the server will not answer, it is asked no more.
+    Each is asked for by itself, at temperature 0. What a server does wrong is no error: the result
+    reports it, and once it is clear that the server will not answer, it is asked no more.
 
     Args:
         subjects: What to name.
         settings: Whom to ask, and how.
-        store: Where names are kept for the next run; only those that stand `checked`.
+        store: Where names are kept for the next run; only those that pass `checked_name`.
         progress: Called with the subjects done and the subjects there are.
 
     Raises:
         OSError: A name cannot be kept.
     """
-    client = Client(settings)
-    found: list[tuple[str | None, _Outcome]] = []
+    client, names = Client(settings), []
     for done, subject in enumerate(subjects, 1):
-        place = place_of(subject, settings)
-        found.append(_known(store, place, subject) or _asked(client, subject))
-        name, outcome = found[-1]
-        if name is not None and outcome == "given":
-            write_name(store, place, name, settings)
-        if progress is not None:
-            progress(done, len(subjects))
-    counts = Counter(outcome for _, outcome in found)
-    return LlmNames(
-        names=[name for name, _ in found],
-        kept=counts["kept"],
-        refused=counts["refused"],
-        unanswered=counts["unanswered"],
-        trouble=client.trouble,
-    )
+        names.append(_name(client, subject, settings, store))
+        progress(done, len(subjects))
+    return LlmNames(names, client.trouble)
 
 
-def _known(store: Store, place: str, subject: Subject) -> tuple[str, _Outcome] | None:
-    """The name that is kept, looked at as if it had just come."""
-    kept = read_name(store, place)
-    name = None if kept is None else checked(kept, subject)
-    return None if name is None else (name, "kept")
+def _name(client: Client, subject: Subject, settings: NamingSettings, store: Store) -> str | None:
+    # By the server's model and all that it is asked, so that another prompt, model or topic has
+    # another place; another address has not.
+    place = f"{NAMES}/{digest(requests(subject, settings))}.json"
+    kept = checked_name(_read(store, place), subject)
+    if kept is not None or not (shown_terms(subject) or shown_texts(subject)):
+        return kept
+    answer = client.ask(subject)
+    name = None if answer is None else checked_name(name_in(answer), subject)
+    if name is not None:
+        content = json.dumps({"name": name, "model": settings.model}, ensure_ascii=False)
+        store.replace(place, content.encode())
+    return name
 
 
-def _asked(client: Client, subject: Subject) -> tuple[str | None, _Outcome]:
-    if not (shown_terms(subject) or shown_texts(subject)):
-        return None, "refused"  # as any name would be
-    said = client.ask(subject)
-    if said is None:
-        return None, "unanswered"
-    name = checked(name_in(said), subject)
-    return name, "refused" if name is None else "given"
+def _read(store: Store, place: str) -> str:
+    """The name that is kept at a place; empty where there is none, or none that can be read."""
+    try:
+        kept = json.loads(store.read(place))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    name = kept.get("name") if isinstance(kept, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def purge(store: Store, _: Collection[str]) -> int:
+    """Remove what a language model made of texts, the forgotten one perhaps among them."""
+    count = sum(1 for _ in store.files(NAMES))
+    store.delete(NAMES)
+    return count

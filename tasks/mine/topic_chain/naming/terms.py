@@ -1,4 +1,4 @@
-"""Names for topics: the terms that a topic's texts have and the other texts have not."""
+"""Terms of topics, which their texts have and other texts have not, and names made of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fusemine.tasks.text.words import NEGATIONS, akin, terms
+from fusemine.tasks.text.words import NEGATIONS, same_stem, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 TERMS, IN_NAME = 10, 3
 """Terms that are listed for a topic, and those of them that make up its name."""
 READ_PER_TOPIC = 1_000
+"""Texts of a topic that are read for its terms; of more, an even sample."""
 LEAST_SHARE = 0.05
 """Terms in fewer of a topic's rows do not describe it."""
 WEAK = 0.1
 """Terms that score less than this share of the topic's best term stay out of its name."""
-USUAL = 0.5
+COMMON = 0.5
 """A phrase in this share of the topic's rows may be in its name although it is weak."""
 ABSORBED = 0.6
 """A word gives way to a pair that holds it in this share of its rows: `fan` to `fan blades`."""
@@ -54,6 +55,11 @@ def topic_terms(
     topic is one document. A term's frequency is the share of the topic's rows that have it;
     its rarity is log(1 + share / share elsewhere), squared, less what a term has that is as
     frequent elsewhere. So `bird` does not lead every topic of a table on birds.
+
+    >>> texts = ["bent fan blades", "fan blades and bird", "deer on runway", "deer, no bird"]
+    >>> topics = topic_terms(texts, np.ones(4, np.int64), np.array([0, 0, 1, 1], np.int32), 2)
+    >>> [terms[0].text for terms in topics]
+    ['fan blades', 'deer']
 
     Args:
         texts: n distinct texts.
@@ -90,7 +96,7 @@ def _best(topic: int, shares: list[dict[str, float]], sizes: NDArray[np.float64]
             scores[term] = _score(share, elsewhere, rows / sizes.sum())
     merged = _absorb(scores, own)
     order = sorted(merged, key=lambda term: (-round(merged[term], 9), term))
-    return [Term(term, merged[term], own[term]) for term in _unlike(order, own)[:TERMS]]
+    return [Term(term, merged[term], own[term]) for term in _distinct(order, own)[:TERMS]]
 
 
 def _score(share: float, elsewhere: float, overall: float) -> float:
@@ -118,15 +124,15 @@ def _parts(term: str) -> list[str]:
     return [part for part in (*words, *map(" ".join, pairwise(words))) if part != term]
 
 
-def _unlike(order: list[str], shares: dict[str, float]) -> list[str]:
-    """Drop terms all whose words have been said by better ones that are not much rarer."""
-    said: list[tuple[str, float]] = []
+def _distinct(order: list[str], shares: dict[str, float]) -> list[str]:
+    """Drop terms all whose words are in better terms that are not much rarer."""
+    used: list[tuple[str, float]] = []
     kept = []
     for term in order:
         parts, least = _content(term), ABSORBED * shares[term]
-        if not all(any(akin(w, o) and s >= least for o, s in said) for w in parts):
+        if not all(any(same_stem(w, o) and s >= least for o, s in used) for w in parts):
             kept.append(term)
-            said += [(word, shares[term]) for word in parts]
+            used += [(word, shares[term]) for word in parts]
     return kept
 
 
@@ -146,36 +152,40 @@ def topic_names(
     """
     names = list(taken)
     for listed, otherwise in zip(found, fallback, strict=True):
-        choices = [name(listed, size) for size in range(IN_NAME, TERMS + 1)]
+        choices = [short_name(listed, size) for size in range(IN_NAME, TERMS + 1)]
         free = [choice for choice in choices if choice and choice not in names]
-        names.append(free[0] if free else numbered(choices[0] or otherwise, names))
+        names.append(free[0] if free else unique_name(choices[0] or otherwise, names))
     return names[len(taken) :]
 
 
-def name(found: list[Term], size: int = IN_NAME) -> str:
+def short_name(found: list[Term], size: int = IN_NAME) -> str:
     """The best terms that share no word, up to `size` of them, with commas between.
 
     Rare and weak terms are taken only where the name would else be too short to tell it from
     others.
     """
     chosen: list[str] = []
-    said: list[str] = []
+    used: list[str] = []
     for term in found:
         parts = _content(term.text)
-        fits = _strong(term, found[0].score) or len(chosen) <= size - IN_NAME
-        if fits and not any(akin(word, other) for word in parts for other in said):
+        fits = _is_strong(term, found[0].score) or len(chosen) <= size - IN_NAME
+        if fits and not any(same_stem(word, other) for word in parts for other in used):
             chosen.append(term.text)
-            said += parts
+            used += parts
     return ", ".join(chosen[:size])
 
 
-def _strong(term: Term, best: float) -> bool:
-    usual_phrase = " " in term.text and term.share >= USUAL and term.score >= WEAK / 10 * best
-    return usual_phrase or term.score >= WEAK * best
+def _is_strong(term: Term, best: float) -> bool:
+    is_phrase = " " in term.text and term.share >= COMMON and term.score >= WEAK / 10 * best
+    return is_phrase or term.score >= WEAK * best
 
 
-def numbered(name: str, taken: Sequence[str]) -> str:
-    """The name, or the name with the first number that makes it one of its own."""
+def unique_name(name: str, taken: Sequence[str]) -> str:
+    """The name, or the name with the first number that makes it one of its own.
+
+    >>> unique_name("deer", ["deer", "gulls"])
+    'deer (2)'
+    """
     number = 1
     while (free := name if number == 1 else f"{name} ({number})") in taken:
         number += 1

@@ -1,9 +1,9 @@
-"""Topics against categories: a map of what comes with what, for the most informative columns."""
+"""Topics by categories: heat maps of the most informative columns."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -28,37 +28,33 @@ def heat_maps(inputs: ReportInputs) -> list[HeatMap]:
     crossed = inputs.table("topics", "crossed")
     if crossed is None or not crossed.height:
         return []
-    topics = real_topics(inputs).head(TOPICS)
+    topics, hues = real_topics(inputs).head(TOPICS), palette(inputs)
     pairs = crossed.filter(pl.col("topic").is_in(topics["topic"].to_list()))
-    hues = palette(inputs)
-    names = {t: (name, hues.colour(t)) for t, name in topics.select("topic", "name").iter_rows()}
+    shown = {t: (name, hues.colour(t)) for t, name in topics.select("topic", "name").iter_rows()}
     return [
-        _map(column, pairs.filter(pl.col("column") == column), names) for column in _best(pairs)
+        _map(column, pairs.filter(pl.col("column") == column), shown) for column in _columns(pairs)
     ]
 
 
-def _best(pairs: pl.DataFrame) -> list[str]:
-    """The columns by the rows that are beyond chance in notable pairs."""
+def _columns(pairs: pl.DataFrame) -> list[str]:
+    """The columns with the most rows beyond chance in notable pairs."""
     beyond = pl.col("rows") * (1 - 1 / pl.col("lift"))
     notable = pairs.filter(pl.col("notable") & (pl.col("lift") > 1))
     order = notable.group_by("column").agg(beyond.sum().round(6).alias("beyond"))
     return order.sort(["beyond", "column"], descending=[True, False])["column"].to_list()[:COLUMNS]
 
 
-def _map(column: str, pairs: pl.DataFrame, names: dict[int, tuple[str, int]]) -> HeatMap:
+def _map(column: str, pairs: pl.DataFrame, topics: dict[int, tuple[str, int]]) -> HeatMap:
     levels = _levels(pairs)
-    cells = {
-        (topic, level): _cell(rows, share, lift, notable)
-        for topic, level, rows, share, lift, notable in pairs.select(
-            "topic", "level", "rows", "share", "lift", "notable"
-        ).iter_rows()
-    }
+    cells = {(row["topic"], row["level"]): _cell(row) for row in pairs.iter_rows(named=True)}
+    # Names are cut to be shown; less so where two would look alike.
+    short = [cut(level, SHORT) for level in levels]
     return HeatMap(
         column=cut(column, 60),
-        levels=_named(levels),
+        levels=short if len(set(short)) == len(short) else [cut(level, LONG) for level in levels],
         rows=[
             HeatRow(name, colour, [cells.get((topic, level)) for level in levels])
-            for topic, (name, colour) in names.items()
+            for topic, (name, colour) in topics.items()
         ],
     )
 
@@ -71,21 +67,19 @@ def _levels(pairs: pl.DataFrame) -> list[str]:
     return place.head(LEVELS).sort("place")["level"].to_list()
 
 
-def _named(levels: list[str]) -> list[str]:
-    """The levels cut to be shown; less so where two would look alike."""
-    short = [cut(level, SHORT) for level in levels]
-    return short if len(set(short)) == len(short) else [cut(level, LONG) for level in levels]
-
-
-def _cell(rows: int, share: float, lift: float, notable: bool) -> HeatCell:
-    told = notable or rows >= FEW
+def _cell(pair: dict[str, Any]) -> HeatCell:
+    rows, share, lift, notable = (pair[name] for name in ("rows", "share", "lift", "notable"))
     times = f"{amount(lift, 2)} times as many as by chance"
-    said = f"{plural(rows, 'row')}, {percent(share)} of the topic's, {times}"
-    return HeatCell(share, _shade(lift) if told else 0, notable, said)
+    text = f"{plural(rows, 'row')}, {percent(share)} of the topic's, {times}"
+    return HeatCell(share, shade(lift) if notable or rows >= FEW else 0, notable, text)
 
 
-def _shade(lift: float) -> int:
-    """From -4 to 4, 0 near independence."""
+def shade(lift: float) -> int:
+    """From -4 to 4, 0 near independence.
+
+    >>> shade(3.0), shade(1.1), shade(0.0)
+    (3, 0, -4)
+    """
     ratio = max(lift, 1 / lift) if lift > 0 else math.inf
     steps = sum(ratio >= least for least in SHADES)
     return steps if lift > 1 else -steps

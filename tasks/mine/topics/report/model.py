@@ -29,7 +29,7 @@ class TextMap(Section):
 
     remarks: list[str]
     frame: tuple[int, int, int, int]
-    """Left, top, right and bottom of what is seen first: all but a few far-off points."""
+    """Left, top, right and bottom of the first view: all but a few far-off points."""
     x: list[int]
     y: list[int]
     topic: list[int]
@@ -50,7 +50,7 @@ class TextMap(Section):
 
 @dataclass(frozen=True)
 class TopicBurst:
-    """A partition in which a topic has far more rows than the earlier ones make one expect."""
+    """A partition in which a topic has far more rows than the earlier ones suggest."""
 
     partition: str
     rows: int
@@ -60,7 +60,7 @@ class TopicBurst:
 
 @dataclass(frozen=True)
 class Topic:
-    """A group of like texts; `trend` is its share of the rows, per stretch of time."""
+    """A group of like texts; `trend` is its share of the rows in each period."""
 
     name: str
     rows: int
@@ -97,8 +97,8 @@ class Theme:
     more_rows: int = 0
 
     @property
-    def named(self) -> list[Topic]:
-        """The topics that are described, shown or folded."""
+    def described(self) -> list[Topic]:
+        """The topics that have a card, shown or folded."""
         return [*self.shown, *self.folded]
 
 
@@ -109,7 +109,7 @@ class HeatCell:
     share: float
     shade: int
     notable: bool
-    said: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Change:
     """An event of the topic registry: what happened, and the evidence."""
 
     kind: str
-    said: str
+    text: str
     evidence: str
 
 
@@ -144,7 +144,7 @@ class Changes:
     """What changed at a partition: a sentence for all, and each one."""
 
     partition: str
-    said: str
+    text: str
     """Empty where the events are few enough to be listed one by one."""
     events: list[Change]
     more: int = 0
@@ -155,7 +155,8 @@ class Topics(Section):
     """The topics by theme, the largest theme first; rows without a topic come last."""
 
     themes: list[Theme]
-    silent: list[Topic]
+    no_text: list[Topic]
+    """The rows without text, as if they were a topic; empty where all have one."""
     quality: str
     naming: str
     method: str
@@ -170,6 +171,6 @@ class Topics(Section):
     more_changes: int = 0
 
     @property
-    def named(self) -> list[Topic]:
-        """All topics that are described, largest first."""
-        return sorted((t for theme in self.themes for t in theme.named), key=lambda t: -t.rows)
+    def described(self) -> list[Topic]:
+        """All topics that have a card, largest first."""
+        return sorted((t for theme in self.themes for t in theme.described), key=lambda t: -t.rows)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.model import ReportInputs, Summary
 
 MODEL, LABEL = "model", "label"
-"""What `named_by` says of a name that a language model gave; the clean table's label."""
+"""The value of `named_by` for a name by a language model; the clean table's label."""
 
 _Grades = tuple[tuple[float, str], ...]
 # Of vectors with hundreds of dimensions, silhouettes are small even where groups are plain.
@@ -50,16 +50,16 @@ def quality_words(summary: Summary) -> str:
         _outliers(summary),
         _agreement(summary.get("agreement") or {}),
     ]
-    said = "; ".join(filter(None, parts))
-    return f"How good they are: {said}." if said else ""
+    text = "; ".join(filter(None, parts))
+    return f"How good they are: {text}." if text else ""
 
 
-def _graded(summary: Summary, name: str, said: str, grades: _Grades) -> str:
+def _graded(summary: Summary, name: str, text: str, grades: _Grades) -> str:
     value = finite(summary.get(name))
     if value is None:
         return ""
     grade = next((words for least, words in grades if value >= least), grades[-1][1])
-    return said.format(grade, number(value, 2))
+    return text.format(grade, number(value, 2))
 
 
 def _outliers(summary: Summary) -> str:
@@ -77,17 +77,17 @@ def _agreement(agreement: Mapping[str, Any]) -> str:
 
 
 def naming_words(inputs: ReportInputs) -> str:
-    """Whether a language model or the words named the topics, and what went wrong with it."""
+    """Whether a language model or the words named the topics, and why the model could not."""
     naming = (inputs.summary("topics") or {}).get("naming") or {}
     if inputs.table("topics", "topics") is None or not naming:
         return ""
     by = real_topics(inputs)["named_by"]
-    said = _named(int((by == MODEL).sum()), by.len())
+    text = _named_by(int((by == MODEL).sum()), by.len())
     trouble = naming.get("trouble")
-    return f"{said} {sentence(cut(f'Naming went wrong: {trouble}', 300))}" if trouble else said
+    return f"{text} {sentence(cut(f'Naming failed: {trouble}', 300))}" if trouble else text
 
 
-def _named(by_model: int, topics: int) -> str:
+def _named_by(by_model: int, topics: int) -> str:
     if not by_model:
         return "The topics are named by their words."
     if by_model == topics:

@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.mine.topics.report import in_short
-from fusemine.tasks.mine.topics.report.cards import cards, trend_line
+from fusemine.tasks.mine.topics.report import highlights
+from fusemine.tasks.mine.topics.report.cards import cards
 from fusemine.tasks.mine.topics.report.changes import changes
 from fusemine.tasks.mine.topics.report.heat import heat_maps
 from fusemine.tasks.mine.topics.report.model import Theme, Topic, Topics
 from fusemine.tasks.mine.topics.report.quality import naming_words, quality_words
 from fusemine.tasks.mine.topics.report.text_map import map_view
 from fusemine.tasks.mine.topics.report.themes import (
-    OTHER,
+    COLOURS,
     has_themes,
     largest,
     palette,
     ranked,
     ranked_themes,
 )
-from fusemine.tasks.report.facts import columns, method, why_not
+from fusemine.tasks.report.facts import columns, method, why_missing
 from fusemine.tasks.report.model import Part, ReportInputs, Skipped, View
 from fusemine.tasks.report.rates import positive, rate, rate_name
+from fusemine.tasks.report.timeline import COARSE, timeline
 from fusemine.tasks.report.words import percent, plural
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def section(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) 
     view = View("topics", "Topics", "topics.html.j2", found)
     return Part(
         views=[map_view(inputs, rows, settings), view],
-        figures=in_short.figures(inputs),
-        finding=in_short.finding(inputs),
-        notable=in_short.notable(inputs, rows),
-        summary=in_short.summary(found),
-        shares=in_short.shares(inputs, rows),
+        figures=highlights.figures(inputs),
+        finding=highlights.finding(inputs),
+        notable=highlights.notable(inputs, rows),
+        summary=highlights.summary(found),
+        shares=highlights.shares(inputs, rows),
     )
 
 
@@ -58,27 +59,22 @@ def facts(inputs: ReportInputs) -> pl.DataFrame:
 
 def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> Topics | Skipped:
     """Describe the largest topics by theme; count the others."""
-    reason, order, line = (
-        why_not(inputs, "topics", "Clustering"),
-        ranked(inputs),
-        trend_line(inputs),
-    )
+    reason, order = why_missing(inputs, "topics", "Clustering"), ranked(inputs)
     if reason or not order.height:
         return Skipped(reason or "No topics were found.")
-    summary = inputs.summary("topics") or {}
+    summary, line = inputs.summary("topics") or {}, timeline(inputs, COARSE)
     head = order.head(settings.topics + FOLDED)
     found = dict(zip(head["topic"], cards(inputs, rows, head, settings.examples), strict=True))
-    followed = positive(inputs)
-    real = [card for topic, card in found.items() if topic >= 0]
+    real = order.filter(pl.col("topic") >= 0)
     shown, older, more = changes(inputs)
     return Topics(
-        lead=_lead(inputs, order, real),
-        themes=list(_themes(inputs, order, found, settings.topics)),
-        silent=[card for topic, card in found.items() if topic < 0],
+        lead=_lead(inputs, real, [card for topic, card in found.items() if topic >= 0]),
+        themes=list(_themes(inputs, real, found, settings.topics)),
+        no_text=[card for topic, card in found.items() if topic < 0],
         quality=quality_words(summary),
         naming=naming_words(inputs),
         method=method(summary),
-        base_rate=rate(rows, followed),
+        base_rate=rate(rows, positive(inputs)),
         rate_name=rate_name(inputs),
         rate_scale=min(1.0, 1.1 * max((t.rate or 0 for t in found.values()), default=0)) or 1.0,
         trend_labels=(line.partitions[0], line.partitions[-1]) if len(line) > 1 else ("", ""),
@@ -90,28 +86,27 @@ def topics(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -
 
 
 def _themes(
-    inputs: ReportInputs, order: pl.DataFrame, found: dict[int, Topic], shown: int
+    inputs: ReportInputs, real: pl.DataFrame, found: dict[int, Topic], shown: int
 ) -> Iterator[Theme]:
     """The themes with their topics; the largest topics of all are shown, the others unfold."""
-    real = order.filter(pl.col("topic") >= 0)
     first = set(real["topic"].head(shown))
     if not has_themes(inputs):
         if real.height:
             yield _theme("", None, real, found, first)
         return
-    of_themes, themes = palette(inputs).what == "theme", ranked_themes(inputs)
+    coloured, themes = palette(inputs).kind == "theme", ranked_themes(inputs)
     for place, (theme, name) in enumerate(themes.select("theme", "name").iter_rows()):
         members = real.filter(pl.col("theme") == theme)
-        hue = min(place, 8) if of_themes else None
         if members.height:
-            yield _theme(name, hue, members, found, first)
+            colour = min(place, COLOURS) if coloured else None
+            yield _theme(name, colour, members, found, first)
     rest = real.filter(~pl.col("theme").is_in(themes["theme"].to_list()))
     if rest.height:
-        yield _theme(OTHER, None, rest, found, first)
+        yield _theme("other topics", None, rest, found, first)
 
 
 def _theme(
-    name: str, hue: int | None, members: pl.DataFrame, found: dict[int, Topic], first: set[int]
+    name: str, colour: int | None, members: pl.DataFrame, found: dict[int, Topic], first: set[int]
 ) -> Theme:
     rest = members.filter(~pl.col("topic").is_in(list(found)))
     known = [topic for topic in members["topic"] if topic in found]
@@ -119,7 +114,7 @@ def _theme(
         name=name,
         rows=int(members["rows"].sum()),
         share=float(members["share"].sum()),
-        colour=hue,
+        colour=colour,
         topics=members.height,
         shown=[found[topic] for topic in known if topic in first],
         folded=[found[topic] for topic in known if topic not in first],
@@ -128,8 +123,7 @@ def _theme(
     )
 
 
-def _lead(inputs: ReportInputs, order: pl.DataFrame, found: list[Topic]) -> str:
-    real = order.filter(pl.col("topic") >= 0)
+def _lead(inputs: ReportInputs, real: pl.DataFrame, found: list[Topic]) -> str:
     if not real.height:
         return "The texts form no topics."
     if real.height == 1:
@@ -137,10 +131,9 @@ def _lead(inputs: ReportInputs, order: pl.DataFrame, found: list[Topic]) -> str:
     within, top = largest(inputs)
     many = " ".join(filter(None, [plural(real.height, "topic"), within]))
     what = f"the largest{' theme' if within else ''}, “{top['name']}”"
-    said = f"{many}; {what}, holds {percent(top['share'])} of the rows."
-    rated = [t for t in found if t.rate is not None and t.rows >= ENOUGH]
-    if not rated:
-        return said
-    most = max(rated, key=lambda t: t.rate or 0)
-    name = rate_name(inputs)
-    return f"{said} “{name}” is most frequent in the topic “{most.name}” ({most.rate_words})."
+    lead = f"{many}; {what}, holds {percent(top['share'])} of the rows."
+    with_rate = [t for t in found if t.rate is not None and t.rows >= ENOUGH]
+    if not with_rate:
+        return lead
+    most, name = max(with_rate, key=lambda t: t.rate or 0), rate_name(inputs)
+    return f"{lead} “{name}” is most frequent in the topic “{most.name}” ({most.rate_words})."

@@ -13,10 +13,11 @@ import polars as pl
 from fusemine.tasks.mine.topics.report import map_chart
 from fusemine.tasks.mine.topics.report.model import LegendEntry, TextMap
 from fusemine.tasks.mine.topics.report.themes import COLOURS, palette, ranked
-from fusemine.tasks.report.facts import why_not
+from fusemine.tasks.report.facts import why_missing
 from fusemine.tasks.report.model import ReportInputs, Skipped, View
 from fusemine.tasks.report.rates import is_number
 from fusemine.tasks.report.words import amount, count, cut, percent, plural
+from fusemine.tasks.stats.sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,28 +26,29 @@ if TYPE_CHECKING:
     from fusemine.tasks.report.settings import ReportSettings
 
 GRID, CELL = 9999, 400
+"""The largest coordinate, and the width of a cell that an entry of the legend may stand in."""
 LEGEND, LABELS = 40, 2500
+"""Entries of the legend, and labels that are named, at most."""
 TEXT_BYTES = 1_500_000
 """What the texts of the map may weigh, as JSON, so that the report stays below 5 MB."""
 LIMITS = (200, 160, 120, 90, 60, 40, 20)
+"""Characters that texts are cut at, the first at which they weigh no more than that."""
 
 
 def map_view(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) -> View:
     """The section of the map; a map that could be made has its points drawn by a script."""
-    found = text_map(inputs, rows, settings)
-    data = {} if isinstance(found, Skipped) else {"map-data": _data(found)}
+    found, data = text_map(inputs, rows, settings), {}
+    if isinstance(found, TextMap):
+        shown = {k: v for k, v in asdict(found).items() if k not in ("lead", "remarks")}
+        data = {"map-data": shown}
     return View("map", "The map", "map.html.j2", found, map_chart, data, ("map.js",))
-
-
-def _data(texts: TextMap) -> dict[str, object]:
-    return {k: v for k, v in asdict(texts).items() if k not in ("lead", "remarks")}
 
 
 def text_map(
     inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings
 ) -> TextMap | Skipped:
     """Place the texts on a grid; above `map_points` rows, an even sample of every topic."""
-    reason = why_not(inputs, "topics", "Clustering")
+    reason = why_missing(inputs, "topics", "Clustering")
     placed = rows.filter(pl.col("x").is_finite() & pl.col("y").is_finite())
     if reason or not placed.height:
         return Skipped(reason or "No row has a place on the map.")
@@ -59,7 +61,7 @@ def text_map(
     labels = _bands(points["label"]) if is_number(inputs) else _codes(points["label"], LABELS)
     place = points["place"].fill_null(topics.height)
     return TextMap(
-        lead=f"{plural(placed.height, 'text')} as points; those that say similar things lie close.",
+        lead=f"{plural(placed.height, 'text')} as points; similar texts lie close.",
         remarks=_remarks(rows, placed, points, limit),
         frame=frame(x, y),
         x=x.tolist(),
@@ -73,7 +75,7 @@ def text_map(
         texts=texts,
         topics=[*topics["name"].to_list(), "no topic"],
         groups=groups,
-        grouping=hues.what,
+        grouping=hues.kind,
         legend=_legend(hues, np.array(groups)[place.to_numpy()], x, y),
         partitions=partitions[1],
         labels=labels[1],
@@ -85,9 +87,7 @@ def sample(points: pl.DataFrame, most: int) -> pl.DataFrame:
 
     Steps instead of a draw: every topic keeps its share, and the same rows come out each time.
     """
-    if points.height <= most:
-        return points
-    steps = np.arange(most) * points.height // most
+    steps = evenly_spaced(points.height, most)
     return points.sort("place", "order", nulls_last=True)[steps].sort("order")
 
 
@@ -153,9 +153,9 @@ def _bands(labels: pl.Series) -> tuple[list[int], list[str]]:
     # Where many numbers are equal there are fewer quarters.
     edges = np.unique(np.quantile(values[finite], (0.25, 0.5, 0.75)))
     codes = np.where(finite, np.searchsorted(edges, values, side="right"), len(edges) + 1)
-    said = [amount(edge) for edge in edges.tolist()]
-    between = [f"{low} to {high}" for low, high in pairwise(said)]
-    return codes.tolist(), [f"below {said[0]}", *between, f"{said[-1]} or more", ""]
+    texts = [amount(edge) for edge in edges.tolist()]
+    between = [f"{low} to {high}" for low, high in pairwise(texts)]
+    return codes.tolist(), [f"below {texts[0]}", *between, f"{texts[-1]} or more", ""]
 
 
 def _groups(topics: pl.DataFrame, hues: Palette) -> list[int]:
@@ -180,23 +180,23 @@ def _entry(hues: Palette, number: int) -> tuple[str, int]:
     if number >= len(hues.names):
         return "no topic", COLOURS
     if number >= LEGEND:
-        return f"{len(hues.names) - LEGEND} smaller {hues.what}s", COLOURS
+        return f"{len(hues.names) - LEGEND} smaller {hues.kind}s", COLOURS
     return hues.names[number], hues.colours[number]
 
 
 def _remarks(
     rows: pl.DataFrame, placed: pl.DataFrame, points: pl.DataFrame, limit: int
 ) -> list[str]:
-    said = []
-    silent = rows.height - placed.height
-    if silent:
-        said.append(f"{plural(silent, 'row')} without text or place are not on the map.")
+    remarks = []
+    left_out = rows.height - placed.height
+    if left_out:
+        remarks.append(f"{plural(left_out, 'row')} without text or place are not on the map.")
     if points.height < placed.height:
         share = percent(points.height / placed.height)
         sizes = f"{count(points.height)} of {count(placed.height)} ({share})"
-        said.append(f"Shown is an even sample of {sizes}.")
+        remarks.append(f"Shown is an even sample of {sizes}.")
     if limit < LIMITS[0]:
-        said.append(f"Texts are cut at {limit} characters to keep this file small.")
+        remarks.append(f"Texts are cut at {limit} characters to keep this file small.")
     if points["outlier"].any():
-        said.append("Rings are texts that are like no others.")
-    return said
+        remarks.append("Rings are texts that are like no others.")
+    return remarks

@@ -10,26 +10,26 @@ import polars as pl
 from fusemine.tasks.report.words import cut, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fusemine.tasks.report.model import ReportInputs
 
 COLOURS = 8
-"""Topics that get a colour of their own; the others are grey."""
+"""Topics that get a colour of their own; the others are grey, which is the colour after these."""
 MANY = 20
 """Of more topics than this the themes have the colours, because there are but eight."""
-OTHER = "other topics"
 
 
 @dataclass(frozen=True)
 class Palette:
-    """What has the colours: topics, or the themes that they are in.
+    """The colours of topics, or of the themes that they are in.
 
-    `names` and `colours` are those of the things, largest first; `place` has for each topic the
-    place of its thing, or of none, which comes after them all.
+    Attributes:
+        kind: `topic` or `theme`.
+        names: Of all of the kind, largest first.
+        colours: Theirs, from 0 to 8.
+        place: For each topic the place of itself or of its theme; of none, that after all.
     """
 
-    what: str
+    kind: str
     names: list[str]
     colours: list[int]
     place: dict[int, int]
@@ -42,7 +42,7 @@ class Palette:
 
 def ranked(inputs: ReportInputs) -> pl.DataFrame:
     """The topics, largest first, with `place` from 0; rows without a topic come last."""
-    topics = _named(inputs.table("topics", "topics"), ("topic", "theme", "rows"))
+    topics = _table(inputs, "topics", "topic", "theme", "rows")
     by = [pl.col("topic") < 0, pl.col("rows"), pl.col("topic")]
     order = topics.sort(by, descending=[False, True, False])
     return order.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
@@ -55,7 +55,7 @@ def real_topics(inputs: ReportInputs) -> pl.DataFrame:
 
 def ranked_themes(inputs: ReportInputs) -> pl.DataFrame:
     """The themes, largest first."""
-    themes = _named(inputs.table("topics", "themes"), ("theme", "topics", "rows"))
+    themes = _table(inputs, "themes", "theme", "topics", "rows")
     return themes.sort(["rows", "theme"], descending=[True, False])
 
 
@@ -74,28 +74,23 @@ def largest(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 def palette(inputs: ReportInputs) -> Palette:
     """Colours for the largest topics, or of many topics for the largest themes."""
-    topics = ranked(inputs)
+    topics, kind = ranked(inputs), "topic"
+    shown, of_topic = topics, topics["topic"]
     if topics.filter(pl.col("topic") >= 0).height > MANY and has_themes(inputs):
-        return _of_themes(inputs, topics)
-    pairs = list(topics.select("place", "topic").iter_rows())
-    colours = [min(place, COLOURS) if topic >= 0 else COLOURS for place, topic in pairs]
-    places = {topic: place for place, topic in pairs}
-    return Palette("topic", topics["name"].to_list(), colours, places)
+        kind, shown, of_topic = "theme", ranked_themes(inputs), topics["theme"]
+    numbers = shown[kind].to_list()
+    place = {number: place for place, number in enumerate(numbers)}
+    return Palette(
+        kind,
+        shown["name"].to_list(),
+        [min(i, COLOURS) if number >= 0 else COLOURS for i, number in enumerate(numbers)],
+        {t: place.get(n, len(place)) for t, n in zip(topics["topic"], of_topic, strict=True)},
+    )
 
 
-def _of_themes(inputs: ReportInputs, topics: pl.DataFrame) -> Palette:
-    themes = ranked_themes(inputs)
-    place = {theme: place for place, theme in enumerate(themes["theme"])}
-    places = {
-        topic: place.get(theme, themes.height)
-        for topic, theme in topics.select("topic", "theme").iter_rows()
-    }
-    colours = [min(place, COLOURS) for place in range(themes.height)]
-    return Palette("theme", themes["name"].to_list(), colours, places)
-
-
-def _named(table: pl.DataFrame | None, whole: Sequence[str]) -> pl.DataFrame:
-    """A table with whole numbers of one type and names that are cut; empty where there is none."""
+def _table(inputs: ReportInputs, name: str, *whole: str) -> pl.DataFrame:
+    """A table with names that are cut, its first column in 64 bits; empty where it is absent."""
+    table = inputs.table("topics", name)
     if table is None:
         types = dict.fromkeys(whole, pl.Int64)
         return pl.DataFrame(schema={**types, "name": pl.String, "share": pl.Float64})

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fusemine.tasks.report.model import Section
-from fusemine.tasks.report.words import NONE
+from fusemine.tasks.report.model import Figure, Section
+from fusemine.tasks.serving.monitor.report.performance import Estimate, Performance
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A value with its 95 % interval, and both as a person reads them."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    said: str = NONE
-    bounds: str = ""
-
-    @property
-    def told(self) -> str:
-        """The value, and its interval in brackets."""
-        return f"{self.said} ({self.bounds})" if self.bounds else self.said
-
-
-@dataclass(frozen=True)
-class Judged:
+class Result:
     """How a model predicted a partition; without a model where the partition has no rows."""
 
     partition: str
@@ -36,12 +20,12 @@ class Judged:
     """Whether another model predicted the partition before."""
     rows: int = 0
     labelled: int = 0
-    metric: Reading = field(default_factory=Reading)
-    gap: Reading = field(default_factory=Reading)
+    metric: Estimate = field(default_factory=Estimate)
+    gap: Estimate = field(default_factory=Estimate)
 
 
 @dataclass(frozen=True)
-class Stint:
+class Term:
     """Consecutive partitions that one model predicted."""
 
     model: str
@@ -50,29 +34,18 @@ class Stint:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a table: what it is, its value, and the value's interval."""
+class Comparison(Section):
+    """A new model compared with the one in use; no lines where nothing could be compared."""
 
-    name: str
-    value: str
-    bounds: str = ""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A new model against the one in use; no lines where nothing could be compared."""
-
-    lead: str
     rows: str
     loss: str
-    lines: list[Line]
+    lines: list[Figure]
 
 
 @dataclass(frozen=True)
-class Due:
-    """Whether the model in use should be retrained, and the reasons."""
+class Retraining(Section):
+    """Whether the model in use is due for retraining, and the reasons."""
 
-    lead: str
     reasons: list[str]
 
 
@@ -81,31 +54,16 @@ class InUse(Section):
     """How the models in use did on the partitions that came after them."""
 
     attention: list[str] = field(default_factory=list)
-    """What needs attention besides what the lead says."""
-    metric: str = ""
-    reference: Reading = field(default_factory=Reading)
-    """The metric of the model in use on its own test rows."""
-    gap_name: str = ""
-    gap_unit: str = ""
-    judged: list[Judged] = field(default_factory=list)
+    """What needs attention besides the lead."""
+    performance: Performance | None = None
+    results: list[Result] = field(default_factory=list)
     """The newest partitions, oldest first, those without rows among them."""
     earlier: int = 0
     """Partitions before, which are not shown."""
-    recent: list[Judged] = field(default_factory=list)
+    recent: list[Result] = field(default_factory=list)
     """The last ones with rows, newest first."""
-    stints: list[Stint] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     """The last ones, newest first."""
-    more_stints: int = 0
-    remark: str = ""
-    compared: Compared | None = None
-    due: Due | None = None
-
-    @property
-    def has_metric(self) -> bool:
-        """Whether there is any value of the metric."""
-        return any(judged.metric.value is not None for judged in self.judged)
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether there is any value of the gap."""
-        return any(judged.gap.value is not None for judged in self.judged)
+    more_terms: int = 0
+    comparison: Comparison | None = None
+    retraining: Retraining | None = None

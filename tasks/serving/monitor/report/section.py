@@ -1,142 +1,208 @@
-"""The models in use: how they did on the partitions that came after them, one by one."""
+"""The section on the models in use: their performance on later partitions, and what comes next."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.report import words
 from fusemine.tasks.report.markdown import bullets, chapter
-from fusemine.tasks.report.model import Part, ReportInputs, Skipped, View
-from fusemine.tasks.report.words import cut
+from fusemine.tasks.report.model import Figure, Part, ReportInputs, Skipped, View
 from fusemine.tasks.serving.monitor.report import charts
-from fusemine.tasks.serving.monitor.report.model import InUse, Judged, Stint
-from fusemine.tasks.serving.monitor.report.retraining import compared, due
-from fusemine.tasks.serving.monitor.report.since import (
-    ID,
-    Since,
-    attention,
-    beyond_lead,
-    lead,
-    reading,
-    since,
-)
-from fusemine.tasks.table.escaping import escape
+from fusemine.tasks.serving.monitor.report.model import Comparison, InUse, Result, Retraining, Term
+from fusemine.tasks.serving.monitor.report.performance import ID, Estimate, Performance
+from fusemine.tasks.table.escaping import escape_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
+    from fusemine.tasks.report.model import Summary
     from fusemine.tasks.report.settings import ReportSettings
 
-MOST, RECENT, STINTS = 120, 12, 4
-"""Partitions in the charts and in the table; models that are named below the charts."""
+MOST, RECENT, TERMS = 120, 12, 4
+"""Partitions in the charts and in the table; terms that are listed below the charts."""
+REASONS, LEAST_P = 6, 1e-6
+_NAMES = {"champion": "the model in use before", "challenger": "the new model"}
 
 
 def section(inputs: ReportInputs, _: pl.DataFrame, __: ReportSettings) -> Part:
     """The models in use, also in short; nothing in a run without one and without a new one."""
     if inputs.summary("monitor") is None and inputs.summary("challenge") is None:
         return Part()
-    found = in_use(inputs)
+    found = _performance(inputs)
+    content = _in_use(inputs, found)
     return Part(
-        views=[View("in-use", "The model in use", "in_use.html.j2", found, charts=charts)],
-        finding=_finding(inputs),
+        views=[View("in-use", "The model in use", "in_use.html.j2", content, charts=charts)],
+        finding=found.finding() if found else "",
         continues=True,
-        summary=_summary(found),
+        summary=_summary(content),
     )
 
 
-def in_use(inputs: ReportInputs) -> InUse | Skipped:
-    """How the models in use did, and what became of a new one."""
-    beside, found = compared(inputs), since(inputs)
-    if found is None and beside is not None:
-        return InUse(lead=beside.lead, compared=beside)
+def _performance(inputs: ReportInputs) -> Performance | None:
+    """How the model in use did; None where none was monitored or it predicts no label."""
+    rows, summary = inputs.table("monitor"), inputs.summary("monitor") or {}
+    if rows is None or not summary.get("label"):
+        return None
+    return Performance(summary, rows.sort("partition"), _has_successor(inputs))
+
+
+def _has_successor(inputs: ReportInputs) -> bool:
+    """Whether a new model was compared with the one in use already."""
+    challenge = inputs.summary("challenge")
+    if challenge is None:
+        return False
+    model = (inputs.summary("monitor") or {}).get("model")
+    return bool(challenge.get("champion", model) == model)
+
+
+def _in_use(inputs: ReportInputs, found: Performance | None) -> InUse | Skipped:
+    """How the models in use did, and the outcome of a new one."""
+    compared = _comparison(inputs)
+    if found is None and compared is not None:
+        return InUse(lead=compared.lead, comparison=compared)
     if found is None:
-        watching = inputs.summary("monitor") or {}
-        model = cut(watching.get("model") or "The model in use", ID)
-        return Skipped(f"{model} foretells no label, so nothing tells how well it does.")
-    judged = _judged(inputs, found)
-    stints = _stints(judged)
+        named = (inputs.summary("monitor") or {}).get("model")
+        model = words.cut(named or "The model in use", ID)
+        return Skipped(f"{model} predicts no label, so its performance cannot be measured.")
+    results = _results(inputs, found)
+    terms = _terms(results)
     return InUse(
-        lead=lead(found),
-        attention=beyond_lead(inputs, found),
-        metric=found.name,
-        reference=found.tested,
-        gap_name="too high by" if found.is_number else "too high by, points",
-        gap_unit=_gap_unit(found),
-        judged=judged[-MOST:],
-        earlier=len(judged[:-MOST]),
-        recent=[one for one in judged if one.model][: -RECENT - 1 : -1],
-        stints=stints[:STINTS],
-        more_stints=len(stints[STINTS:]),
-        remark=_remark(found),
-        compared=beside,
-        due=due(inputs),
+        lead=found.lead(),
+        attention=found.alerts(),
+        performance=found,
+        results=results[-MOST:],
+        earlier=len(results[:-MOST]),
+        recent=[result for result in results if result.model][: -RECENT - 1 : -1],
+        terms=terms[:TERMS],
+        more_terms=len(terms[TERMS:]),
+        comparison=compared,
+        retraining=_retraining(inputs),
     )
-
-
-def _finding(inputs: ReportInputs) -> str:
-    """What needs attention, if anything does."""
-    said = attention(inputs)
-    model = cut((inputs.summary("monitor") or {}).get("model") or "", ID)
-    return f"In use before this run was {model}: {'; '.join(said)}." if said else ""
 
 
 def _summary(section: InUse | Skipped) -> str:
     """The chapter of the Markdown summary."""
     title = "The model in use"
     if isinstance(section, Skipped):
-        return chapter(title, escape(section.lead))
-    parts = (section, section.compared, section.due)
+        return chapter(title, escape_markdown(section.lead))
+    parts = (section, section.comparison, section.retraining)
     lines = dict.fromkeys(part.lead for part in parts if part)
     return chapter(title, bullets(lines))
 
 
-def _judged(inputs: ReportInputs, found: Since) -> list[Judged]:
+def _results(inputs: ReportInputs, found: Performance) -> list[Result]:
     """The partitions of the table, and those between them that have no rows."""
-    current, before, judged = found.watching["model"], None, []
+    current, before, results = found.summary["model"], None, []
     for part in found.rows.iter_rows(named=True):
-        judged.append(
-            Judged(
-                partition=cut(part["partition"], ID),
-                model=cut(part["model"], ID),
+        results.append(
+            Result(
+                partition=words.cut(part["partition"], ID),
+                model=words.cut(part["model"], ID),
                 current=part["model"] == current,
                 took_over=before not in (None, part["model"]),
                 rows=part["rows"],
                 labelled=part["labelled"],
-                metric=found.scored(reading(part, "metric")),
-                gap=found.gapped(reading(part, "gap")),
+                metric=found.metric_of(part),
+                gap=found.gap_of(part),
             )
         )
         before = part["model"]
-    ends = [one.partition for one in judged[:1] + judged[-1:]]
-    gaps = [gap for gap in inputs.gaps if judged and ends[0] < gap < ends[-1]]
-    return sorted([*judged, *map(Judged, gaps)], key=lambda one: one.partition)
+    ends = [result.partition for result in results[:1] + results[-1:]]
+    gaps = [gap for gap in inputs.gaps if results and ends[0] < gap < ends[-1]]
+    return sorted([*results, *map(Result, gaps)], key=lambda result: result.partition)
 
 
-def _stints(judged: Sequence[Judged]) -> list[Stint]:
+def _terms(results: Sequence[Result]) -> list[Term]:
     """Which model predicted which partitions, the newest first."""
-    stints = []
-    mined = [one for one in judged if one.model]
-    for (model, current), run in groupby(mined, key=lambda one: (one.model, one.current)):
-        names = [one.partition for one in run]
+    terms = []
+    mined = [result for result in results if result.model]
+    for (model, current), run in groupby(mined, key=lambda result: (result.model, result.current)):
+        names = [result.partition for result in run]
         last = f" to {names[-1]}" if len(names) > 1 else ""
-        stints.append(Stint(model, current, f"{names[0]}{last}"))
-    return stints[::-1]
+        terms.append(Term(model, current, f"{names[0]}{last}"))
+    return terms[::-1]
 
 
-def _gap_unit(found: Since) -> str:
-    """What the gap is counted in."""
-    if found.is_number:
-        return "in the unit of the label"
-    positive = found.watching["label"].get("positive")
-    of = f"of “{cut(positive, 40)}”" if positive else "of the likeliest class"
-    return f"in percentage points of the probability {of}"
+def _comparison(inputs: ReportInputs) -> Comparison | None:
+    """A new model compared with the one in use; None where there was no new one."""
+    found = inputs.summary("challenge")
+    if found is None:
+        return None
+    rows = int(words.finite(found.get("rows")) or 0)
+    lines = [] if found.get("why_not") else _lines(found)
+    on = f"on {words.count(rows)} rows that neither model was trained on"
+    loss = words.cut(found.get("loss") or "loss", 40)
+    return Comparison(_outcome(inputs, found), on, loss, lines)
 
 
-def _remark(found: Since) -> str:
-    said = "Each partition was foretold by the model that was in use before it came."
-    if found.is_number or found.watching["label"].get("positive") is None:
-        return said
-    rate = "Average precision also follows the share of positive rows, which no model can change."
-    return f"{said} {rate}"
+def _retraining(inputs: ReportInputs) -> Retraining:
+    """Whether the model in use is due for retraining."""
+    summary = inputs.summary("monitor") or {}
+    found = [words.cut(reason, 300) for reason in (summary.get("reasons") or [])[:REASONS]]
+    reasons = [words.sentence(words.capital(reason)) for reason in found if reason]
+    if not reasons:
+        return Retraining("No rule says when to retrain it (models.retrain).", [])
+    if not summary.get("due"):
+        return Retraining("It is not due for retraining.", reasons)
+    if _has_successor(inputs):
+        new = _model(inputs.summary("challenge") or {}, "challenger")
+        return Retraining(f"It was due for retraining, and {new} was trained.", reasons)
+    return Retraining("It is due for retraining.", reasons)
+
+
+def _lines(found: Summary) -> list[Figure]:
+    low, high = (found.get("interval") or (None, None))[:2]
+    bounds = Estimate(None, low, high, words.signed_amount).bounds
+    p_value = words.finite(found.get("p_value"))
+    is_small = p_value is not None and p_value < LEAST_P
+    chance = "< 0.000001" if is_small else words.amount(p_value, 2)
+    return [
+        Figure(_named(found, "champion", "in use before"), _loss(found, "champion_loss")),
+        Figure(_named(found, "challenger", "new"), _loss(found, "challenger_loss")),
+        Figure("difference", words.signed_amount(words.finite(found.get("difference"))), bounds),
+        Figure("allowed difference", words.signed_amount(words.finite(found.get("margin")))),
+        Figure("p-value, if the new model were worse by that much", chance),
+    ]
+
+
+def _model(found: Summary, which: str) -> str:
+    """A model's id."""
+    return words.cut(found.get(which) or _NAMES[which], ID)
+
+
+def _named(found: Summary, which: str, more: str) -> str:
+    return f"{_model(found, which)}, {more}" if found.get(which) else _NAMES[which]
+
+
+def _loss(found: Summary, name: str) -> str:
+    return words.amount(words.finite(found.get(name)), fixed=True)
+
+
+def _outcome(inputs: ReportInputs, found: Summary) -> str:
+    """The outcome for a new model, in plain words."""
+    old, new = _model(found, "champion"), _model(found, "challenger")
+    low, high = map(words.finite, (found.get("interval") or (None, None))[:2])
+    if found.get("why_not"):
+        why = words.cut(found["why_not"], 300)
+        text = f"{new} could not be compared with {old}, which stays in use: {why}"
+    elif found.get("not_worse"):
+        verdict = "better" if high is not None and high < 0 else "not worse"
+        text = f"{new} is {verdict} than {old}: {_consequence(inputs)}"
+    else:
+        worse = low is not None and low > 0
+        verdict = "is worse than" if worse else "was not shown to be as good as"
+        text = f"{new} {verdict} {old}, which stays in use"
+    return words.sentence(words.capital(text))
+
+
+def _consequence(inputs: ReportInputs) -> str:
+    """What follows from that, by the pipeline's settings."""
+    models = inputs.settings.get("models")
+    if isinstance(models, Mapping) and models.get("promote") == "hand":
+        return "a person decides which one is used (models.promote is hand)"
+    # What predicted the run's partition was trained before it, so the new one is the later one.
+    return "it may replace it" if _has_successor(inputs) else "the newer of the two is used"

@@ -1,0 +1,363 @@
+"""Artifacts: the files of one result and their manifest, which says that it is complete.
+
+`stage/partition/key` is an artifact's name below the root. Tasks pass references to artifacts,
+never their tables.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.key import Recipe, digest
+from fusemine.tasks.core.storage.store import store_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fusemine.tasks.core.contract import Contract
+    from fusemine.tasks.core.storage.store import Store
+
+MAIN = "part-00000"
+"""The main table of every artifact."""
+MANIFEST = "manifest.json"
+FORM = 2
+"""Version of the manifest; 1 named files as they are called, and hashed the inputs in one list."""
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class ArtifactRef:
+    """Where an artifact is and what it must hold; the only thing that travels between tasks.
+
+    Args:
+        root: Where the pipeline keeps its artifacts.
+        name: Its name below the root, `stage/partition/key`.
+        sha256: Hash over the content hashes of its files.
+        rows: Rows of its main table.
+    """
+
+    root: str
+    name: str
+    sha256: str
+    rows: int
+
+    @property
+    def stage(self) -> str:
+        """The stage that made it."""
+        return self.name.split("/")[0]
+
+    @property
+    def partition(self) -> str:
+        """The partition that it is for."""
+        return self.name.split("/")[1]
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return self.name.split("/")[2]
+
+    @property
+    def store(self) -> Store:
+        """Where it is kept."""
+        return store_at(self.root)
+
+
+class Rows(BaseModel, frozen=True):
+    """The row equation of a stage: what came in was kept or rejected."""
+
+    rows_in: int
+    rows_kept: int
+    rows_rejected: int
+
+
+class StoredFile(BaseModel, frozen=True):
+    """One file of an artifact.
+
+    Args:
+        sha256: Hash of its content.
+        size: Bytes.
+        name: The name that it is stored under, which contains a part of the hash; None in
+            manifests of the first version, where it is the one that it goes by.
+    """
+
+    sha256: str
+    size: int
+    name: str | None = None
+
+
+class Manifest(BaseModel, frozen=True):
+    """The truth about one artifact, stored beside its files."""
+
+    form: int = 1
+    key: str
+    stage: str
+    partition: str
+    recipe: dict[str, Any]
+    rows: Rows
+    main_rows: int
+    columns: dict[str, str]
+    files: dict[str, StoredFile]
+    inputs: list[str]
+    sources: dict[str, str] = {}
+    provisional: bool = False
+    seconds: float
+    created_at: datetime
+    runs: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The artifact's name below the root."""
+        return f"{self.stage}/{self.partition}/{self.key}"
+
+    @property
+    def sha256(self) -> str:
+        """Hash over the content hashes of the files: what downstream keys are made of."""
+        return digest({name: file.sha256 for name, file in self.files.items()})
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of its tables."""
+        return [Path(name).stem for name in self.files if name.endswith(".parquet")]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The artifacts that it was made of; earlier versions named them by their whole path."""
+        return ["/".join(name.split("/")[-3:]) for name in self.inputs]
+
+    def path(self, file: str) -> str:
+        """Where one of its files is below the root."""
+        return f"{self.name}/{self.files[file].name or file}"
+
+    def paths(self) -> list[str]:
+        """Where all its files are below the root, the manifest among them."""
+        return [*map(self.path, self.files), f"{self.name}/{MANIFEST}"]
+
+    def ref(self, root: str) -> ArtifactRef:
+        """A reference to the artifact; its files are not looked at."""
+        return ArtifactRef(root, self.name, self.sha256, self.main_rows)
+
+    def to_json(self) -> bytes:
+        """How it is stored."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result to be made: where it goes and what it is made of.
+
+    Args:
+        root: Where the pipeline keeps its artifacts.
+        stage: Name of the stage.
+        partition: Partition that the result is for.
+        recipe: What the key is made of.
+        inputs: Names of the artifacts read, for lineage.
+        sources: Files of the source that were read, with the hashes of their content.
+        runs: Ids of the runs that make it; not part of the key.
+    """
+
+    root: str
+    stage: str
+    partition: str
+    recipe: Recipe
+    inputs: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The artifact's name below the root."""
+        return f"{self.stage}/{self.partition}/{self.recipe.key}"
+
+
+def find(job: Job) -> ArtifactRef | None:
+    """The finished artifact of a job, or None if it is missing, damaged or changed."""
+    return ref_of(job.root, job.name)
+
+
+def ref_of(root: Path | str, name: str) -> ArtifactRef | None:
+    """A reference to an artifact, or None where its files are not as its manifest says."""
+    manifest = manifest_of(root, name)
+    if manifest is None or not is_intact(root, manifest):
+        return None
+    return manifest.ref(str(root))
+
+
+def is_intact(root: Path | str, manifest: Manifest) -> bool:
+    """Whether all files of an artifact are there with the content that its manifest says."""
+    store = store_at(root)
+    try:
+        return all(
+            store.sha256(manifest.path(name)) == file.sha256
+            for name, file in manifest.files.items()
+        )
+    except OSError:
+        return False
+
+
+def manifest_of(root: Path | str, name: str) -> Manifest | None:
+    """The manifest of an artifact, or None if there is no readable one."""
+    try:
+        return Manifest.model_validate_json(store_at(root).read(f"{name}/{MANIFEST}"))
+    except (OSError, ValidationError):
+        return None
+
+
+def read_manifest(ref: ArtifactRef) -> Manifest:
+    """The manifest of an artifact.
+
+    Raises:
+        ArtifactError: There is none, or it cannot be read.
+    """
+    path = f"{ref.name}/{MANIFEST}"
+    with _reading(ref.root, path):
+        return Manifest.model_validate_json(ref.store.read(path))
+
+
+def read_table(
+    ref: ArtifactRef, contract: Contract, table: str = MAIN, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """A table of an artifact, checked against its contract.
+
+    Args:
+        ref: The artifact.
+        contract: Of the table.
+        table: Which of its tables.
+        columns: Read only these; all by default.
+
+    Raises:
+        ArtifactError: The file is gone or cannot be read.
+        ContractError: The table breaks its contract.
+    """
+    found = read_unchecked(ref.root, read_manifest(ref), table, columns)
+    contract.check(found, columns)
+    return found
+
+
+def read_unchecked(
+    root: str, manifest: Manifest, table: str = MAIN, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """A table of an artifact, perhaps of another version of fusemine, as its manifest names it.
+
+    Columns that it does not have are left out.
+
+    Raises:
+        ArtifactError: The file is gone or cannot be read.
+    """
+    with _reading(root, f"{manifest.name}/{table}.parquet"):
+        path = store_at(root).location(manifest.path(f"{table}.parquet"))
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=columns and list(columns))
+
+
+def read_frame(
+    ref: ArtifactRef, contract: Contract, table: str = MAIN, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Like `read_table`, as a polars DataFrame."""
+    return pl.DataFrame(read_table(ref, contract, table, columns))
+
+
+def scan_table(
+    ref: ArtifactRef, contract: Contract, table: str = MAIN, columns: Sequence[str] | None = None
+) -> pl.LazyFrame:
+    """A table of an artifact, read only where it is used; the names of its columns are checked.
+
+    Args:
+        ref: The artifact.
+        contract: Of the table.
+        table: Which of its tables.
+        columns: Names, or prefixes followed by a `*`; all columns by default.
+
+    Raises:
+        ArtifactError: The file is gone or cannot be read.
+        ContractError: A column is missing or unknown.
+    """
+    names = column_names(ref, table)
+    contract.check_names(names)
+    scanned = pl.scan_parquet(locate(ref, f"{table}.parquet"))
+    return scanned if columns is None else scanned.select(matching(names, columns))
+
+
+def matching(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names that are wanted, in their own order; a `*` stands for any ending.
+
+    >>> matching(["row_id", "category.sky", "number.speed"], ["row_id", "category.*"])
+    ['row_id', 'category.sky']
+    """
+    prefixes = tuple(name[:-1] for name in wanted if name.endswith("*"))
+    return [name for name in names if name in wanted or (prefixes and name.startswith(prefixes))]
+
+
+def column_names(ref: ArtifactRef, table: str = MAIN) -> list[str]:
+    """The columns of a table, in order.
+
+    Raises:
+        ArtifactError: The file is gone or cannot be read.
+    """
+    name = f"{table}.parquet"
+    with _reading(ref.root, f"{ref.name}/{name}"):
+        return list(pq.read_schema(locate(ref, name)).names)
+
+
+def read_json(ref: ArtifactRef, file: str = SUMMARY) -> dict[str, Any]:
+    """A JSON file of an artifact, by default its summary.
+
+    Raises:
+        ArtifactError: The file is gone or cannot be read.
+    """
+    with _reading(ref.root, f"{ref.name}/{file}"):
+        value: dict[str, Any] = json.loads(read_bytes(ref, file))
+    return value
+
+
+def read_bytes(ref: ArtifactRef, file: str) -> bytes:
+    """The content of a file of an artifact.
+
+    Raises:
+        ArtifactError: It is gone or cannot be read.
+    """
+    with _reading(ref.root, f"{ref.name}/{file}"):
+        return ref.store.read(read_manifest(ref).path(file))
+
+
+def locate(ref: ArtifactRef, file: str) -> str:
+    """What polars and pyarrow open to read a file of an artifact.
+
+    Raises:
+        ArtifactError: It has no such file.
+    """
+    with _reading(ref.root, f"{ref.name}/{file}"):
+        return ref.store.location(read_manifest(ref).path(file))
+
+
+def has_file(ref: ArtifactRef, file: str) -> bool:
+    """Whether an artifact has a file."""
+    return file in read_manifest(ref).files
+
+
+def to_json(value: dict[str, Any]) -> bytes:
+    """A JSON file; NaN is refused, because JSON has none."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+@contextmanager
+def _reading(root: str, path: str) -> Iterator[None]:
+    """Any error within the block means that a file is gone or damaged."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise ArtifactError(
+            got=f"no readable {path} below {root}",
+            expected="a file of a finished artifact",
+            fix="run the pipeline again: what is missing is made anew",
+        ) from error

@@ -1,0 +1,131 @@
+"""The store of a pipeline: which space its settings use, and what is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support.small_root import everything
+from support.small_store import FACTS, make_space
+
+from fusemine.flows.cli.store import (
+    prune_store,
+    spaces_of,
+    spaces_table,
+    spaces_summary,
+    store_json,
+)
+from fusemine.flows.config.pipeline import Loaded, load_pipeline
+from fusemine.tasks.core.errors import ArtifactError, ModelError
+from fusemine.tasks.core.storage.artifact import Job
+from fusemine.tasks.core.storage.locks import shared
+from fusemine.tasks.embed.encoders.models import ModelFiles
+from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.store.space import space_folder, write_facts
+
+Write = Callable[[str, str | bytes], Path]
+MakeJob = Callable[..., Job]
+YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def loaded(write: Write) -> Loaded:
+    return load_pipeline(write("pipeline.yaml", YAML))
+
+
+@pytest.fixture
+def filled(loaded: Loaded, model_files: ModelFiles) -> Loaded:
+    """A pipeline with the space of its settings and two others, one long unused."""
+    today = space_folder(loaded.root, EmbedSettings(), model_files)
+    for name, used in ((today.name, 50), ("lately", 3), ("old", 50)):
+        make_space(loaded.root, name, [used])
+    return loaded
+
+
+def shown(loaded: Loaded) -> list[list[str]]:
+    """The words of each line of the table."""
+    out = StringIO()
+    Console(file=out, width=240, highlight=False).print(spaces_table(spaces_of(loaded)))
+    return [line.split() for line in out.getvalue().splitlines()]
+
+
+def test_the_space_is_the_one_that_the_task_fills(
+    make_job: MakeJob, model_files: ModelFiles
+) -> None:
+    from fusemine.tasks.embed.engine import engine_of
+
+    job, settings = make_job("embed"), EmbedSettings(storage="float32")
+    folder = space_folder(job.root, settings, model_files)
+    assert engine_of(job.root, settings, model_files, str).folder == folder
+    assert folder.parent == job.root / "store"
+
+
+def test_what_changes_a_vector_is_another_space(tmp_path: Path, model_files: ModelFiles) -> None:
+    values = ({}, {"prompt": "query: "}, {"storage": "float32"}, {"precision": "bfloat16"})
+    # A named precision: what `auto` means depends on the processor.
+    base = {"device": "cpu", "precision": "float32"}
+    asked = [EmbedSettings.model_validate(base | value) for value in values]
+    assert len({space_folder(tmp_path, settings, model_files) for settings in asked}) == 4
+    other = {"columns": "apart", "batch_tokens": None, "languages": ["de"]}
+    apart = EmbedSettings.model_validate(base | other)
+    assert space_folder(tmp_path, apart, model_files) == space_folder(
+        tmp_path, asked[0], model_files
+    )
+
+
+def test_each_space_is_a_line_with_what_is_known_of_it(filled: Loaded) -> None:
+    (filled.root / "store" / "old" / "space.json").write_text("{")
+    lines = shown(filled)
+    assert len(lines) == 4
+    assert lines[0][:5] == ["space", "model", "path", "precision", "dimension"]
+    assert lines[1][1:9] == ["birds", "packed", "float32", "4", "3", "0.0", "1", "2"]
+    assert lines[1][9] == "50.0%"
+    assert [line[-2:] for line in lines[1:]] == [["yes", "0"], ["no", "0"], ["no", "0"]]
+    assert lines[3][:6] == ["old", "?", "?", "?", "?", "3"]
+    assert spaces_summary(filled, spaces_of(filled)) == "3 spaces, 0.0 MB"
+
+
+def test_a_models_name_is_no_markup(loaded: Loaded) -> None:
+    write_facts(loaded.root / "store" / "x", FACTS.model_copy(update={"model": "[red]a[/red]"}))
+    assert shown(loaded)[1][:2] == ["x", "[red]a[/red]"]
+
+
+def test_pruning_keeps_what_is_in_use_and_a_dry_run_keeps_all(filled: Loaded) -> None:
+    before = everything(filled.root)
+    told = prune_store(filled, MONTH, dry_run=True)
+    assert [gone.name for gone in told.goes] == ["store/old"]
+    assert everything(filled.root) == before
+    assert prune_store(filled, MONTH, dry_run=False) == told
+    left = [space.name for space in spaces_of(filled)]
+    assert len(left) == 2
+    assert "old" not in left
+
+
+def test_nothing_is_removed_while_a_run_goes_on(filled: Loaded) -> None:
+    with shared(filled.root):
+        prune_store(filled, MONTH, dry_run=True)
+        with pytest.raises(ArtifactError, match="a run that is going on"):
+            prune_store(filled, MONTH, dry_run=False)
+    assert len(spaces_of(filled)) == 3
+
+
+def test_nothing_is_removed_where_it_is_not_known_what_is_in_use(
+    write: Write, filled: Loaded
+) -> None:
+    other = load_pipeline(write("pipeline.yaml", f"{YAML}embed: {{model: no/such}}\n"))
+    with pytest.raises(ModelError):
+        prune_store(other, timedelta(0), dry_run=False)
+    assert len(spaces_of(filled)) == 3
+
+
+def test_a_pipeline_that_never_ran_has_no_store_and_gets_none(loaded: Loaded) -> None:
+    told = f"nothing in the embedding store below {loaded.root}: the next run fills it"
+    assert spaces_summary(loaded, spaces_of(loaded)) == told
+    assert prune_store(loaded, MONTH, dry_run=False).lines() == [told]
+    assert store_json(loaded, []) == {"root": str(loaded.root), "spaces": []}
+    assert not loaded.root.exists()

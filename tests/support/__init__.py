@@ -1,0 +1,1 @@
+"""What tests share: tables, models, servers, and roots that were mined."""

@@ -1,0 +1,405 @@
+"""Servers that misbehave: tried again where it helps, an error where not, never a wrong vector."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from support.embedding_server import EmbeddingServer, embedding_server, vector_of
+
+from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.embed.encoders.endpoint.endpoint import EndpointEncoder
+from fusemine.tasks.embed.settings import EmbedSettings
+
+KEY = "sk-0123456789abcdefghij"
+TEXTS = [
+    "a secret about someone",
+    "tiny",
+    "ein Geheimnis über jemanden",
+    "秘密の文章がここにあります。",
+]
+NOT_JSON = {"body": b"<html>\n<h1>Bad\x00 gateway</h1>"}
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddingServer]:
+    with embedding_server() as running:
+        yield running
+
+
+class Client:
+    """An encoder that waits for nothing, and how long it would have waited."""
+
+    def __init__(self, url: str, key: str | None = KEY, **endpoint: Any) -> None:
+        self.waits: list[float] = []
+        settings = EmbedSettings.model_validate({"endpoint": {"url": url, **endpoint}})
+        self.encoder = EndpointEncoder(settings, key, self.waits.append)
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        return self.encoder.encode(self.encoder.prepare(texts))
+
+
+@pytest.fixture
+def client(server: EmbeddingServer) -> Client:
+    """Knows the dimension already."""
+    client = Client(server.url, timeout_seconds=20)
+    assert client.encoder.dimension == 8
+    return client
+
+
+def refused(client: Client, texts: list[str] = TEXTS) -> ModelError:
+    """The error of a call, which shows neither a text nor the key wherever one may look."""
+    with pytest.raises(ModelError) as caught:
+        client.encode(texts)
+    error = caught.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(client.encoder)
+    for secret in (*texts, KEY):
+        assert secret not in shown
+        assert json.dumps(secret)[1:-1] not in shown
+    assert error.expected
+    assert error.fix
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    return error
+
+
+FOR_NOW = [
+    *({"status": status} for status in (408, 409, 425, 429, 500, 502, 503, 504, 529)),
+    {"how": "drop"},
+    {"how": "cut"},
+    NOT_JSON,
+    {"body": b""},
+    {"body": b'{"data": [{"index": 0, "embed'},
+    {"headers": {"Content-Encoding": "gzip"}},
+    {"headers": {"no header": "at all"}},
+]
+
+
+@pytest.mark.parametrize("wrong", FOR_NOW, ids=str)
+def test_what_may_pass_is_tried_again(
+    server: EmbeddingServer, client: Client, wrong: dict[str, Any]
+) -> None:
+    server.misbehave(2, **wrong)
+    vectors = client.encode(TEXTS)
+    assert vectors.tolist() == [vector_of(text, 8) for text in TEXTS]
+    assert len(server.bodies) == 1 + 3
+    assert 0.5 + 1 <= sum(client.waits) <= 1 + 2
+
+
+@pytest.mark.parametrize("wrong", FOR_NOW, ids=str)
+def test_what_does_not_pass_is_an_error_after_the_last_attempt(
+    server: EmbeddingServer, wrong: dict[str, Any]
+) -> None:
+    server.misbehave(9, **wrong)
+    error = refused(Client(server.url, attempts=3))
+    assert "at the last of 3 attempts" in error.got
+    assert len(server.bodies) == 3
+    assert str(wrong.get("status", "")) in error.got
+
+
+def test_pauses_grow_to_a_minute(server: EmbeddingServer) -> None:
+    server.misbehave(20, status=503)
+    client = Client(server.url, attempts=10)
+    refused(client)
+    longest = [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert sum(longest) / 2 <= sum(client.waits) <= sum(longest)
+
+
+def date_in(seconds: int, usegmt: bool) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt)
+
+
+@pytest.mark.parametrize("usegmt", [True, False])
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"), [(60, 40, 60), (86400, 300, 300), (-86400, 0.5, 1)]
+)
+def test_a_retry_after_can_be_a_date(
+    server: EmbeddingServer, client: Client, seconds: int, usegmt: bool, least: float, most: float
+) -> None:
+    server.misbehave(status=429, headers={"Retry-After": date_in(seconds, usegmt)})
+    client.encode(["a"])
+    assert least <= sum(client.waits) <= most
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("2.5", 2.5, 2.5),
+        ("86400", 300, 300),
+        ("9" * 400, 300, 300),
+        ("0", 0.5, 1),
+        ("Thu, 01 Jan 2004 00:00:00 -0000", 0.5, 1),
+        ("soon", 0.5, 1),
+        ("-5", 0.5, 1),
+        ("nan", 0.5, 1),
+        ("Thu, 99 Jan 99999 00:00:00 GMT", 0.5, 1),
+    ],
+)
+def test_a_retry_after_can_be_a_number_of_seconds(
+    server: EmbeddingServer, client: Client, header: str, least: float, most: float
+) -> None:
+    server.misbehave(status=429, headers={"Retry-After": header})
+    client.encode(["a"])
+    assert least <= sum(client.waits) <= most
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        (400, "embed.max_tokens"),
+        (401, "api_key_env"),
+        (403, "api_key_env"),
+        (404, "embed.endpoint.url"),
+        (413, "batch_texts"),
+        (422, "embed.max_tokens"),
+        (402, "correct embed.endpoint"),
+        (301, "embed.endpoint.url"),
+        (304, "embed.endpoint.url"),
+    ],
+)
+def test_what_will_not_pass_is_an_error_at_once(
+    server: EmbeddingServer, client: Client, status: int, fix: str
+) -> None:
+    server.misbehave(9, status=status, body=b"" if status < 400 else b"no way")
+    error = refused(client)
+    assert f"status {status} from {server.url}/embeddings" in error.got
+    assert ("no way" in error.got) == (status >= 400)
+    assert fix in error.fix
+    assert len(server.bodies) == 2
+    assert client.waits == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "too long", "type": "x"}},
+        {"error": "too long"},
+        {"object": "error", "message": "too long"},
+        {"detail": [{"loc": ["body"], "msg": "too long", "input": "all of it"}]},
+        {"error": {}, "detail": "too long"},
+    ],
+)
+def test_the_servers_message_is_found(server: EmbeddingServer, client: Client, body: Any) -> None:
+    server.misbehave(status=400, body=json.dumps(body).encode())
+    assert 'which says "too long"' in refused(client).got
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b"7", b"[" * 100_000, b'{"error": []}'])
+def test_a_message_may_be_missing(server: EmbeddingServer, client: Client, body: bytes) -> None:
+    server.misbehave(status=400, body=body)
+    assert "status 400" in refused(client).got
+
+
+def test_a_servers_message_is_shown_short_and_printable(
+    server: EmbeddingServer, client: Client
+) -> None:
+    server.misbehave(status=400, body=b"\x1b[31mno\n\n\tway\xff " + b"x" * 10_000)
+    got = refused(client).got
+    assert "[31mno way" in got
+    assert len(got) < 300
+    assert got.isprintable()
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 503])
+@pytest.mark.parametrize("echo", [str, json.dumps, lambda sent: json.dumps(json.dumps(sent))])
+def test_a_server_that_repeats_texts_and_the_key_is_not_quoted(
+    server: EmbeddingServer, status: int, echo: Any
+) -> None:
+    client = Client(server.url, attempts=2, dimensions=8)
+    assert client.encoder.dimension == 8
+    message = f"cannot embed {echo([*TEXTS, KEY])}"
+    server.misbehave(9, status=status, body=json.dumps({"error": {"message": message}}).encode())
+    got = refused(client).got
+    assert "cannot embed" in got
+    assert "79d8" not in got
+
+
+def changed(**item: Any) -> dict[str, Any]:
+    """The first vector's item with something else in it."""
+
+    def change(body: Any) -> Any:
+        first, *rest = body["data"]
+        kept = {name: value for name, value in {**first, **item}.items() if value is not ...}
+        return {**body, "data": [kept, *rest]}
+
+    return {"change": change}
+
+
+MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
+    "no data": ({"body": b'{"object": "list"}'}, 'without a list "data"'),
+    "no object": ({"change": lambda body: body["data"]}, 'without a list "data"'),
+    "null": ({"body": b"null"}, 'without a list "data"'),
+    "an error": ({"body": b'{"error": "overloaded"}'}, 'which says "overloaded"'),
+    "fewer": ({"change": lambda body: {"data": body["data"][1:]}}, "3 vectors for 4 texts"),
+    "more": ({"change": lambda body: {"data": body["data"] * 2}}, "8 vectors for 4 texts"),
+    "none": ({"body": b'{"data": []}'}, "0 vectors for 4 texts"),
+    "bare": ({"body": b'{"data": [[1.0], [1.0], [1.0], [1.0]]}'}, "more than objects"),
+    "repeated": (changed(index=1), "indexes are not each of 0 to 3 once"),
+    "beyond": (changed(index=4), "indexes are not each"),
+    "negative": (changed(index=-1), "indexes are not each"),
+    "no index": (changed(index=...), "indexes are not each"),
+    "text as index": (changed(index="0"), "indexes are not each"),
+    "boolean as index": (changed(index=False), "indexes are not each"),
+    "list as index": (changed(index=[]), "indexes are not each"),
+    "no vector": (changed(embedding=...), "no list of numbers"),
+    "base64": (changed(embedding="AACAPwAAgD8="), "no list of numbers"),
+    "text as number": (changed(embedding=["0.5"] * 8), "no list of numbers"),
+    "null as number": (changed(embedding=[None] * 8), "no list of numbers"),
+    "boolean as number": (changed(embedding=[True] * 8), "no list of numbers"),
+    "nested": (changed(embedding=[[0.5] * 8]), "no list of numbers"),
+    "short": (changed(embedding=[0.5] * 7), "length 7, 8"),
+    "empty": (changed(embedding=[]), "length 0, 8"),
+    "not a number": (changed(embedding=[float("nan")] * 8), "not finite"),
+    "infinite": (changed(embedding=[float("inf")] * 8), "not finite"),
+    "too large": (changed(embedding=[1e300] * 8), "not finite"),
+    "much too large": (changed(embedding=[10**400] * 8), "not finite"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "message"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_answer_is_an_error_at_once(
+    server: EmbeddingServer, client: Client, wrong: dict[str, Any], message: str
+) -> None:
+    server.misbehave(**wrong)
+    assert message in refused(client).got
+    assert len(server.bodies) == 2
+    assert client.encode(TEXTS).tolist() == [vector_of(text, 8) for text in TEXTS]
+
+
+def test_another_dimension_than_before_is_an_error(server: EmbeddingServer, client: Client) -> None:
+    server.dimension = 9
+    error = refused(client)
+    assert (error.got, error.expected) == (
+        "an answer with vectors of length 9", "vectors of length 8",
+    )  # fmt: skip
+
+
+def test_another_dimension_than_requested_is_an_error(server: EmbeddingServer) -> None:
+    server.misbehave(**changed(embedding=[0.5] * 8))
+    error = refused(Client(server.url, dimensions=4))
+    assert error.expected == "vectors of length 4"
+    assert "embed.endpoint.dimensions" in error.fix
+
+
+def test_vectors_without_length_are_an_error(server: EmbeddingServer) -> None:
+    server.dimension = 0
+    assert refused(Client(server.url)).got == "an answer with vectors of length 0"
+
+
+@pytest.mark.parametrize("how", ["hang", "slow", "drip"])
+def test_a_whole_answer_has_to_come_in_time(server: EmbeddingServer, how: str) -> None:
+    server.misbehave(9, how=how)
+    client = Client(server.url, timeout_seconds=0.2, attempts=2)
+    began = time.monotonic()
+    error = refused(client)
+    assert "no whole answer" in error.got
+    assert "within 0.2 s" in error.got
+    assert "timeout_seconds" in error.fix
+    assert 0.4 <= time.monotonic() - began < 5
+
+
+def test_a_connection_that_was_kept_is_bounded_too(server: EmbeddingServer) -> None:
+    client = Client(server.url, timeout_seconds=0.3, parallel=1, batch_texts=1)
+    assert client.encoder.dimension == 8
+    server.misbehave()  # well, at first
+    server.misbehave(how="drip")
+    began = time.monotonic()
+    assert client.encode(TEXTS).tolist() == [vector_of(text, 8) for text in TEXTS]
+    assert time.monotonic() - began < 5
+
+
+def test_a_redirection_is_not_followed(server: EmbeddingServer, client: Client) -> None:
+    with embedding_server() as other:
+        there = {"Location": f"{other.url}/embeddings"}
+        for status in (301, 302, 303, 307, 308):
+            server.misbehave(status=status, headers=there)
+            assert "the key goes nowhere else" in refused(client).expected
+        assert other.bodies == []
+
+
+def test_a_server_that_is_not_there_is_an_error() -> None:
+    with embedding_server() as server:
+        url = server.url
+    error = refused(Client(url, attempts=2))
+    assert f"no connection to {url}/embeddings" in error.got
+    assert "Connection refused" in error.got
+    assert "start the server" in error.fix
+
+
+@pytest.mark.parametrize("host", ["ü€", "a" * 70 + ".example", "/"])
+def test_an_address_that_is_none_is_an_error_at_once(host: str) -> None:
+    client = Client(f"http://{host}/v1")
+    assert "correct embed.endpoint.url" in refused(client).fix
+    assert client.waits == []
+
+
+@pytest.mark.parametrize("key", ["", " \n", "two\nlines-of-it", "schlüssel", "nul\0byte"])
+def test_a_key_that_cannot_be_sent_is_refused_unseen(key: str) -> None:
+    with pytest.raises(ModelError, match="an API key that is empty or") as caught:
+        Client("http://127.0.0.1:9/v1", key=key)
+    assert not key.strip() or key.strip() not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_key_and_the_texts_are_in_no_log(
+    server: EmbeddingServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.misbehave(status=503)
+    server.misbehave(how="drop")
+    client.encode(TEXTS)
+    assert caplog.text
+    assert not any(secret in caplog.text for secret in (*TEXTS, KEY))
+
+
+def test_when_one_request_fails_for_good_the_others_are_given_up(server: EmbeddingServer) -> None:
+    client = Client(server.url, parallel=3, batch_texts=1, timeout_seconds=20)
+    assert client.encoder.dimension == 8
+    server.misbehave(2, how="hang")
+    server.misbehave(status=400)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="status 400"):
+        client.encode([f"text {number}" for number in range(50)])
+    assert time.monotonic() - began < 8
+    assert len(server.bodies) <= 1 + 3 + 3
+
+
+def test_when_one_request_fails_for_good_the_others_wait_no_longer(
+    server: EmbeddingServer,
+) -> None:
+    settings = EmbedSettings.model_validate(
+        {"endpoint": {"url": server.url, "parallel": 2, "batch_texts": 1}}
+    )
+    waiting = threading.Event()
+
+    def pause(seconds: float) -> None:
+        waiting.set()
+        time.sleep(seconds / 10)
+
+    encoder = EndpointEncoder(settings, None, pause)
+    assert encoder.dimension == 8
+    server.misbehave(status=429, headers={"Retry-After": "200"})
+    server.misbehave(status=400, delay=0.3)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="status 400"):
+        encoder.encode(encoder.prepare(["a", "b"]))
+    assert waiting.is_set()
+    assert time.monotonic() - began < 8
+
+
+def test_what_hears_of_progress_may_end_the_call(server: EmbeddingServer, client: Client) -> None:
+    def interrupt(_pieces: int, _tokens: int) -> None:
+        raise KeyboardInterrupt
+
+    ready = client.encoder.prepare(["a"])
+    with pytest.raises(KeyboardInterrupt):
+        client.encoder.encode(ready, interrupt)

@@ -1,0 +1,205 @@
+"""From a result back to the files that its rows came from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.small_root import SmallRoot, names, row
+
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.key import file_digest
+from fusemine.tasks.core.storage.artifact import read_manifest
+from fusemine.tasks.upkeep.lineage import Lineage, SourceFile, State, lines, trace
+
+DAYS = ["2024-01-05", "2024-02-05", "2024-03-05"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> SmallRoot:
+    """Three partitions from three files, and reports on the last two."""
+    made = SmallRoot(tmp_path)
+    for month, day in enumerate(DAYS, start=1):
+        made.source = f"{month}.csv"
+        made.write(row(10 * month, day), row(10 * month + 1, day))
+    made.run("2024-02", "2024-03")
+    return made
+
+
+def report(small: SmallRoot, partition: str = "2024-03") -> Path:
+    [path] = small.root.glob(f"report/{partition}/*/report.html")
+    return path
+
+
+def stages(lineage: Lineage) -> dict[str, int]:
+    """How many artifacts of each stage there are."""
+    found = [node.stage for node in lineage.nodes.values()]
+    return {stage: found.count(stage) for stage in dict.fromkeys(found)}
+
+
+def test_a_report_leads_back_to_every_artifact_and_file(small: SmallRoot) -> None:
+    found = trace(report(small))
+    assert found.start == "/".join(report(small).parts[-4:-1])
+    assert stages(found) == {
+        "inventory": 1, "collect": 3, "clean": 3, "embed": 3, "fuse": 1, "report": 1
+    }  # fmt: skip
+    hashes = {f"{n}.csv": file_digest(small.folder / f"{n}.csv") for n in (1, 2, 3)}
+    assert {file.name: file.sha256 for file in found.sources} == hashes
+    assert {node.state for node in found.nodes.values()} == {State.INTACT}
+
+
+def test_a_report_on_the_past_has_no_later_rows_in_it(small: SmallRoot) -> None:
+    found = trace(report(small, "2024-02"))
+    assert [file.name for file in found.sources] == ["1.csv", "2.csv"]
+    assert not [name for name in found.nodes if "2024-03" in name]
+
+
+def test_an_artifact_says_what_its_manifest_says(small: SmallRoot) -> None:
+    [name] = [name for name in names(small.root, "collect") if "2024-02" in name]
+    manifest = read_manifest(small.root / name)
+    node = trace(report(small)).nodes[name]
+    assert (node.stage, node.partition, node.key) == ("collect", "2024-02", manifest.key)
+    assert (node.rows, node.created_at) == (2, manifest.created_at)
+    assert (node.inputs, node.sources) == ((), manifest.sources)
+
+
+def test_any_file_of_an_artifact_and_its_folder_mean_the_artifact(
+    small: SmallRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = report(small).parent
+    found = trace(folder)
+    assert trace(folder / "part-00000.parquet") == found
+    assert trace(folder / "manifest.json") == found
+    monkeypatch.chdir(folder)
+    assert trace(Path("report.html")) == found == trace(Path())
+    monkeypatch.chdir(small.folder)
+    assert trace(folder.relative_to(small.folder)) == found
+
+
+def test_the_newest_report_is_the_one_that_the_newest_record_names(small: SmallRoot) -> None:
+    newest = small.root / "report/latest.html"
+    assert trace(newest) == trace(report(small))
+    (small.root / "latest/2024-03.json").unlink()
+    assert trace(newest) == trace(report(small, "2024-02"))
+
+
+def test_a_lineage_begins_anywhere(small: SmallRoot) -> None:
+    [raw] = small.root.glob("collect/2024-01/*")
+    found = trace(raw)
+    assert list(found.nodes) == [found.start]
+    [line, source] = lines(found)
+    assert line.startswith("collect: 2024-01, 2 rows, made 20")
+    assert source == f"  source: 1.csv sha256 {file_digest(small.folder / '1.csv')[:8]}…"
+
+
+def test_people_see_one_line_for_each_stage(small: SmallRoot) -> None:
+    shown = lines(trace(report(small)))
+    assert [line.split(",")[0] for line in shown] == [
+        "report: 2024-03",
+        "  inventory: all",
+        "  fuse: 2024-03",
+        "    embed: 3 partitions",
+        "      clean: 3 partitions",
+        "        collect: 3 partitions",
+        shown[-1],
+    ]
+    assert shown[4] == "      clean: 3 partitions, 2024-01 to 2024-03, 6 rows"
+    sha = file_digest(small.folder / "1.csv")[:8]
+    assert shown[-1] == f"          source: 1.csv sha256 {sha}… and 2 more"
+
+
+def test_an_input_that_is_gone_is_named(small: SmallRoot) -> None:
+    [clean] = small.root.glob("clean/2024-02/*")
+    shutil.rmtree(clean)
+    found = trace(report(small))
+    name = f"clean/2024-02/{clean.name}"
+    assert (found.nodes[name].state, found.nodes[name].rows) == (State.GONE, None)
+    [line] = [line for line in lines(found) if "clean" in line]
+    assert line.strip() == f"clean: 3 partitions, 2024-01 to 2024-03, 4 rows; gone: {name}"
+
+
+def test_an_artifact_that_was_changed_is_named(small: SmallRoot) -> None:
+    for path in small.root.glob("embed/*/*/part-00000.parquet"):
+        path.write_bytes(path.read_bytes() + b"x")
+    found = trace(report(small))
+    assert [n.stage for n in found.nodes.values() if n.state is State.CHANGED] == ["embed"] * 3
+    [line] = [line for line in lines(found) if "embed: 3" in line]
+    assert line.endswith(" and 2 more")
+    assert "; changed since: embed/2024-01/" in line
+
+
+def test_a_source_file_that_changed_or_went_away_is_told(small: SmallRoot) -> None:
+    kept = trace(report(small), small.folder)
+    assert {file.state for file in kept.sources} == {State.INTACT}
+    with (small.folder / "2.csv").open("a") as file:
+        file.write("more\n")
+    (small.folder / "3.csv").unlink()
+    found = trace(report(small), small.folder)
+    states = [(file.name, file.state) for file in found.sources]
+    assert states == [("1.csv", "intact"), ("2.csv", "changed since"), ("3.csv", "gone")]
+    assert lines(found)[-1].endswith(" and 2 more; changed since: 2.csv; gone: 3.csv")
+    assert {file.state for file in trace(report(small)).sources} == {None}
+
+
+def test_a_file_that_was_read_in_two_states_is_named_with_both(small: SmallRoot) -> None:
+    before = file_digest(small.folder / "3.csv")
+    small.source = "3.csv"
+    small.write(row(30, DAYS[2]), row(31, DAYS[2]), row(40, "2024-04-01"))
+    small.run("2024-04")
+    found = [f for f in trace(report(small, "2024-04")).sources if f.name == "3.csv"]
+    assert {file.sha256 for file in found} == {before, file_digest(small.folder / "3.csv")}
+    assert [type(file) for file in found] == [SourceFile, SourceFile]
+
+
+def test_a_root_can_be_moved(small: SmallRoot) -> None:
+    before = trace(report(small))
+    small.root.rename(small.folder / "moved")
+    [moved] = small.folder.glob("moved/report/2024-03/*/report.html")
+    assert trace(moved) == before
+
+
+def test_inputs_named_by_path_in_an_older_manifest_are_found(small: SmallRoot) -> None:
+    path = report(small).parent / "manifest.json"
+    manifest = read_manifest(path.parent)
+    paths = [f"/elsewhere/{name}" for name in manifest.inputs]
+    before = trace(report(small)).nodes
+    path.write_text(manifest.model_copy(update={"inputs": paths}).model_dump_json())
+    assert trace(report(small)).nodes == before
+
+
+def test_programs_get_the_same_as_people(small: SmallRoot) -> None:
+    found = trace(report(small), small.folder)
+    told = json.loads(json.dumps(found.as_json()))
+    assert told["start"] == found.start
+    assert set(told["artifacts"]) == set(found.nodes)
+    node = told["artifacts"][found.start]
+    assert (node["rows"], node["state"], node["stage"]) == (6, "intact", "report")
+    assert node["created_at"].endswith("+00:00")
+    assert told["sources"][0]["state"] == "intact"
+
+
+@pytest.mark.parametrize("name", [".", "none", "1.csv", "root", "root/clean", "root/clean/2024-01"])
+def test_what_is_no_artifact_is_an_error_that_says_so(small: SmallRoot, name: str) -> None:
+    with pytest.raises(SettingsError, match="which is no"):
+        trace(small.folder / name)
+
+
+def test_an_artifact_elsewhere_than_in_its_place_is_none(small: SmallRoot) -> None:
+    copied = small.folder / "copy"
+    shutil.copytree(report(small).parent, copied)
+    with pytest.raises(SettingsError, match="is no artifact"):
+        trace(copied)
+
+
+def test_a_newest_report_without_a_record_is_no_artifact(small: SmallRoot) -> None:
+    shutil.rmtree(small.root / "latest")
+    with pytest.raises(SettingsError, match="is no artifact"):
+        trace(small.root / "report/latest.html")
+
+
+def test_a_newest_record_that_cannot_be_read_is_an_error(small: SmallRoot) -> None:
+    (small.root / "latest/2024-03.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"2024-03\.json"):
+        trace(small.root / "report/latest.html")
