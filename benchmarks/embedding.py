@@ -126,7 +126,7 @@ def matmul_limit() -> float:
     import torch
     from torch.nn.functional import linear
 
-    from fusemine.tasks.embed.encoders.worker_pool import Workers
+    from fusemine.tasks.embed.encoders.worker_pool import WorkerPool
 
     x, weight = torch.randn(1024, 384), torch.randn(1536, 384)
 
@@ -135,7 +135,7 @@ def matmul_limit() -> float:
             for _ in range(10):
                 linear(x, weight)
 
-    with Workers("cpu") as workers:
+    with WorkerPool("cpu") as workers:
         list(workers.map(multiply, range(2)))
         started = time.perf_counter()
         list(workers.map(multiply, range(16)))
@@ -161,7 +161,7 @@ def fusemine() -> dict[str, Way]:
 
 def engine(encoder: PackedEncoder) -> Way:
     def encode(texts: list[str]) -> np.ndarray:
-        return unit(encoder.encode(encoder.prepare(texts), lambda _texts, _tokens: None))
+        return unit(encoder.encode(encoder.prepare(texts)))
 
     return encode
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from local import HERE
 
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.embed import Embedded, embed
 from fusemine.tasks.embed.encoders.models import find_model, load_encoder
@@ -26,25 +27,28 @@ MILLION = 1_000_000
 SETTINGS = EmbedSettings(device="cpu")
 
 
+def opened(folder: Path) -> EmbeddingStore:
+    return EmbeddingStore(store_at(folder), "space")
+
+
 def embedded(texts: list[str], folder: Path) -> Embedded:
     """Embed texts with a store in a folder, as a run does; says so batch by batch on stdout."""
     files = find_model(SETTINGS, Path("/"))
     engine = Engine(
         load=lambda: load_encoder(files, SETTINGS, "float32"),
-        store=EmbeddingStore(folder),
-        folder=folder,
+        vectors=opened(folder),
         settings=SETTINGS,
         precision="float32",
     )
     done = 0
 
-    def tell(texts: int, _tokens: int) -> None:
+    def advance(texts: int, _tokens: int) -> None:
         nonlocal done
         done += texts
         if __name__ == "__main__":
             print(done, flush=True)
 
-    return embed({"text": pl.Series(texts, dtype=pl.String)}, engine, tell)
+    return embed({"text": pl.Series(texts, dtype=pl.String)}, engine, advance)
 
 
 def second_run(texts: list[str]) -> None:
@@ -63,7 +67,7 @@ def second_run(texts: list[str]) -> None:
 
 def stored(texts: list[str], folder: Path) -> np.ndarray:
     """A store with random unit vectors of texts, in parts as a run leaves them."""
-    store = EmbeddingStore(folder)
+    store = opened(folder)
     random = np.random.default_rng(0)
     matrix = unit(random.standard_normal((len(texts), 384), dtype=np.float32))
     for start in range(0, len(texts), 2048):
@@ -77,6 +81,7 @@ def stored(texts: list[str], folder: Path) -> np.ndarray:
 MEMORY = """
 import random, sys, time
 from pathlib import Path
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 def memory():
@@ -85,10 +90,10 @@ def memory():
 
 random.seed(0)
 texts = [f"text {random.randrange(1_000_000)}" for _ in range(10_000)]
-EmbeddingStore(Path(sys.argv[2])).fetch(keys_of(texts[:10]))
+EmbeddingStore(store_at(sys.argv[2]), "space").fetch(keys_of(texts[:10]))
 before = memory()
 started = time.perf_counter()
-store = EmbeddingStore(Path(sys.argv[1]))
+store = EmbeddingStore(store_at(sys.argv[1]), "space")
 opened = time.perf_counter()
 assert store.fetch(keys_of(texts)).known.all()
 done = time.perf_counter()
@@ -102,7 +107,7 @@ def million() -> None:
         folder, small = Path(name) / "million", Path(name) / "small"
         stored([f"text {number}" for number in range(MILLION)], folder)
         stored(["one"], small)
-        megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        megabytes = sum(file.stat().st_size for file in files(folder)) / 1e6
         command = [sys.executable, "-c", MEMORY, str(folder), str(small)]
         done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
     print(f"10,000 random texts of a million ({megabytes:.0f} MB): {done.stdout.strip()}")
@@ -136,13 +141,13 @@ def fill_together(texts: list[str]) -> None:
             rows = sum(pl.scan_parquet(f).select(pl.len()).collect().item() for f in files(folder))
             print(
                 f"{number} process(es): {seconds:.1f} s, {counts} texts embedded, {rows:,} rows, "
-                f"{rows - len(EmbeddingStore(folder))} of them twice",
+                f"{rows - len(opened(folder))} of them twice",
                 flush=True,
             )
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.parquet"))
+    return sorted(folder.glob("space/part-*.parquet"))
 
 
 def kill_half_way(texts: list[str]) -> None:
@@ -155,7 +160,7 @@ def kill_half_way(texts: list[str]) -> None:
         reached = next(int(line) for line in running.stdout if int(line) >= len(texts) // 2)
         running.send_signal(signal.SIGKILL)
         running.communicate()
-        kept = len(EmbeddingStore(folder))
+        kept = len(opened(folder))
         again = embedded(texts, folder)
         quiet = embedded(texts, Path(name) / "quiet")
     same = bool((again.matrix == quiet.matrix).all())

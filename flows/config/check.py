@@ -12,8 +12,7 @@ from fusemine.tasks.clean.settings import CleanSettings
 from fusemine.tasks.collect.assign import Collected, assign
 from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.errors import SettingsError, SourceError
-from fusemine.tasks.corrections.read import settle
-from fusemine.tasks.corrections.resource import given_corrections
+from fusemine.tasks.corrections.read import load_corrections, match_corrections
 from fusemine.tasks.embed.encoders.models import find_model
 from fusemine.tasks.embed.precision import precision_of
 from fusemine.tasks.embed.settings import EmbedSettings
@@ -121,12 +120,12 @@ def _label(labels: pl.Series, rule: LabelRule) -> str:
 
 def _corrections(found: Collected, loaded: Loaded, whole: bool) -> Iterator[str]:
     """The corrected labels, and how many rows they miss where all files were read."""
-    corrections = given_corrections(loaded.pipeline, loaded.base)
+    corrections = load_corrections(loaded.pipeline, loaded.base)
     if corrections is None:
         return
     given, rule = corrections
     table = ((part.partition, part.rows) for part in found.partitions)
-    settled = settle(given, table, rule, loaded.pipeline.section(CleanSettings), whole)
+    settled = match_corrections(given, table, rule, loaded.pipeline.section(CleanSettings), whole)
     missed = f", {settled.unknown:,} of them of no row" if whole else ""
     yield f"corrections: {len(given.rows):,} in {given.name}{missed}"
 

@@ -13,7 +13,7 @@ from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.storage.artifact import read_frame, read_json
 from fusemine.tasks.corrections.read import CORRECTED, PLACE
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.mine.classify.contracts import DOUBTS
+from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.table.escaping import escape_cells, escape_ids
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fusemine.flows.config.pipeline import Loaded
     from fusemine.tasks.core.storage.artifact import ArtifactRef
 
-OURS = ("row_id", "kind", "label", "suggested", "confidence", "alike", "text", CORRECTED)
+COLUMNS = ("row_id", "kind", "label", "suggested", "confidence", "alike", "text", CORRECTED)
 _IDS = ("row_id", "alike")
 
 
@@ -56,7 +56,7 @@ def export_labels(
     (classified,) = require_inputs(loaded, report, "classify", "doubtful labels")
     cleaned = require_inputs(loaded, report, "clean", "doubtful labels")
     results = read_frame(report, RESULTS)
-    table = doubtful_rows(read_frame(classified, DOUBTS, "doubts"), results, cleaned)
+    table = doubtful_rows(read_frame(classified, LABEL_ERRORS, "doubts"), results, cleaned)
     is_csv = output is None or output.suffix == ".csv"
     write_table(for_spreadsheets(table) if is_csv else table, output, stdout, bom=True)
     reason = read_json(classified).get("skipped")
@@ -76,15 +76,15 @@ def doubtful_rows(
         cleaned: The clean artifacts of the window.
     """
     own = results.select("row_id", "partition", pl.exclude([*RESULTS.columns, *GRAPH.row_columns]))
-    ours = frozenset(OURS) - {*RESULTS.columns, *GRAPH.row_columns}
-    own = own.rename({name: stored_name(name, ours) for name in own.columns})
+    taken = frozenset(COLUMNS) - {*RESULTS.columns, *GRAPH.row_columns}
+    own = own.rename({name: stored_name(name, taken) for name in own.columns})
     rows = (
         doubts.sort("rank").drop("rank").join(own, on="row_id", how="left", maintain_order="left")
     )
     texts = _texts(rows.select("row_id", "partition"), cleaned)
     rows = rows.join(texts, on=["row_id", "partition"], how="left", maintain_order="left")
     rows = rows.with_columns(pl.lit(None, pl.String).alias(CORRECTED))
-    return rows.select(*OURS, pl.exclude(*OURS, "partition"))
+    return rows.select(*COLUMNS, pl.exclude(*COLUMNS, "partition"))
 
 
 def for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:

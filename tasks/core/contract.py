@@ -90,10 +90,8 @@ class Contract:
         return pa.schema(types).empty_table()
 
     def _column(self, name: str) -> Column | None:
-        named = self.columns.get(name) or self.optional.get(name)
-        if named is not None:
-            return named
-        return next((c for prefix, c in self.prefixes.items() if name.startswith(prefix)), None)
+        prefixed = (c for prefix, c in self.prefixes.items() if name.startswith(prefix))
+        return self.columns.get(name) or self.optional.get(name) or next(prefixed, None)
 
     def _check_column(self, name: str, column: Column, values: pa.ChunkedArray) -> None:
         if kind_of(values.type) is not column.kind:

@@ -140,6 +140,9 @@ def window_partitions(partition: str, size: int | str, keys: Collection[str], by
         size: How many calendar partitions it spans, or `all`.
         keys: All partitions that have rows.
         by: Length of a partition.
+
+    >>> window_partitions("2024-03", 3, ["2023-12", "2024-01", "2024-03", "2024-04"], By.MONTH)
+    ['2024-01', '2024-03']
     """
     first = "" if size == ALL or partition == ALL else _back(partition, int(size) - 1, by)
     return sorted(key for key in keys if first <= key <= partition)
@@ -154,7 +157,11 @@ def gaps(window: list[str], by: By) -> list[str]:
 
 
 def between(first: str, last: str, by: By) -> list[str]:
-    """All calendar partitions from `first` to `last`, both among them."""
+    """All calendar partitions from `first` to `last`, both among them.
+
+    >>> between("2023-W51", "2024-W02", By.WEEK)
+    ['2023-W51', '2023-W52', '2024-W01', '2024-W02']
+    """
     if first > last:
         return []
     day, keys = _first_day(first, by), []

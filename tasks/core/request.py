@@ -76,7 +76,7 @@ class Context:
     _known: dict[str, Any] = field(default_factory=dict, init=False)
 
     def once(self, name: str, find: Callable[[], Any]) -> Any:
-        """What `find` gives, asked for once."""
+        """What `find` gives, called once for each name."""
         if name not in self._known:
             self._known[name] = find()
         return self._known[name]
@@ -133,9 +133,9 @@ def make_request(
     Raises:
         FusemineError: A resource cannot be had.
     """
-    asked = partitions or (partition,)
+    wanted = partitions or (partition,)
     resources = {
-        **{n: load(f)(context, asked) for n, f in stage.resources.items()},
+        **{n: load(f)(context, wanted) for n, f in stage.resources.items()},
         **(given or {}),
     }
     inputs = {read.stage: _hashes(read, reads) for read in map(Read.of, stage.reads)}

@@ -15,7 +15,7 @@ from fusemine.tasks.core.errors import ContractError
 from fusemine.tasks.core.storage.artifact import read_frame, read_table, scan_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from fusemine.tasks.core.storage.artifact import ArtifactRef
@@ -104,7 +104,11 @@ class Window:
         return joined if self._kept.all() else joined[self._kept]
 
     def rows(self) -> Rows:
-        """The rows and their vectors, read."""
+        """The rows and their vectors, read.
+
+        Raises:
+            ContractError: Vectors and rows do not belong together.
+        """
         return Rows(self.frame(), self.vectors())
 
     def new(self) -> Rows:
@@ -113,12 +117,14 @@ class Window:
         Only the partitions that hold such rows are read whole.
         """
         last = len(self._ids) - 1
+        # The number of the partition of each row; of the last one all rows are new.
         partition = np.repeat(np.arange(last + 1), [ids.height for ids in self._ids])
         new = partition == last
         if self.rules.since is not None:
             known = self._bounds.get_column("known_at")
             new |= (known >= self.rules.since).fill_null(value=False).to_numpy()
         new &= self._kept
+        # Whole partitions are read, then cut down to their new rows.
         wanted = sorted({*partition[new].tolist(), last})
         some = new[np.isin(partition, wanted)]
         matrix = np.concatenate([self._matrix(number) for number in wanted])
@@ -129,17 +135,12 @@ class Window:
         if self._kept.all():
             return rejected_rows([])
         whole = self._whole(range(len(self.cleaned)))
-        rules = (
-            ("known_later", "not known yet at the end of the window", self._late),
-            ("repeated_id", f"kept the {self.rules.repeated_id} row of this id", self._repeated),
+        late, kept = whole.filter(self._late), f"kept the {self.rules.repeated_id} row of this id"
+        parts = (
+            _rejected(late, "known_later", "not known yet at the end of the window"),
+            _rejected(whole.filter(self._repeated), "repeated_id", kept),
         )
-        return rejected_rows(
-            [
-                (row_id, "fuse", rule, reason, row)
-                for rule, reason, left_out in rules
-                for row_id, row in _as_json(whole.filter(left_out))
-            ]
-        )
+        return pl.concat(parts, rechunk=True)
 
     def _whole(self, numbers: Iterable[int]) -> pl.DataFrame:
         """All rows of some of the partitions, whether they are in the window or not."""
@@ -147,7 +148,7 @@ class Window:
         return pl.concat(frames, how="diagonal_relaxed")
 
     def _matrix(self, number: int) -> np.ndarray:
-        """The vectors of one partition."""
+        """The vectors of one partition, float32 (rows, dimension), of rows left out too."""
         ref = self.embedded[number]
         table = read_table(ref, self.vectors_contract)
         if table.column("row_id").to_pylist() != self._ids[number]["row_id"].to_list():
@@ -193,6 +194,8 @@ def _bounding(cleaned: ArtifactRef) -> pl.DataFrame:
     return read_frame(cleaned, BOUNDING, columns=list(BOUNDING.columns))
 
 
-def _as_json(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    shown = rows.with_columns(pl.col("event_time", "known_at").cast(pl.String))
-    return zip(rows.get_column("row_id"), row_json(shown), strict=True)
+def _rejected(rows: pl.DataFrame, rule: str, reason: str) -> pl.DataFrame:
+    shown = row_json(rows.with_columns(pl.col("event_time", "known_at").cast(pl.String)))
+    stated = {"stage": "fuse", "rule": rule, "reason": reason}
+    texts = {name: pl.lit(text, pl.String) for name, text in stated.items()}
+    return rows.select("row_id", **texts, row=shown)

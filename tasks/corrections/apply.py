@@ -1,8 +1,8 @@
-"""Corrected labels, put in the place of those that the table has.
+"""Corrected labels, put in place of those that the table has.
 
 Corrections are what people know today, and the one exception to «as of P»: a run for a past date
 uses them although nobody had made them then, because a wrong label is wrong at any date. The
-summary of learning says how many labels were corrected.
+summary of learning counts the labels that were corrected.
 """
 
 from __future__ import annotations
@@ -30,10 +30,6 @@ class Corrections:
     labels: Mapping[str, str] = field(default_factory=dict)
     unknown: int = 0
 
-    def content(self) -> list[object]:
-        """All of it, JSON-ready and in one order, for a hash in a key."""
-        return [sorted(self.labels.items())]
-
 
 @dataclass(frozen=True)
 class Corrected:
@@ -41,7 +37,7 @@ class Corrected:
 
     Args:
         rows: The rows by the contract `clean`, in their order.
-        counts: How many corrections were `applied`, left their label `unchanged` because it says
+        counts: How many corrections were `applied`, left their label `unchanged` because it is
             the same, or are `unknown`, because they name no row of the table or one that is left
             out here; those of rows in other partitions are not counted.
     """
@@ -51,7 +47,7 @@ class Corrected:
 
 
 def correct_labels(clean: pl.DataFrame, corrections: Corrections) -> Corrected:
-    """Put corrected labels in the place of a table's own, and mark duplicates anew.
+    """Put corrected labels in place of a table's own, and mark duplicates again.
 
     Args:
         clean: Rows by the contract `clean`.
@@ -63,13 +59,10 @@ def correct_labels(clean: pl.DataFrame, corrections: Corrections) -> Corrected:
     )
     changed = given.is_not_null() & given.ne_missing(clean["label"])
     found, applied = given.len() - given.null_count(), int(changed.sum())
-    counts = {
-        "applied": applied,
-        "unchanged": found - applied,
-        "unknown": len(labels) - found,
-    }
+    unknown = len(labels) - found
+    counts = {"applied": applied, "unchanged": found - applied, "unknown": unknown}
     if not applied:
         return Corrected(clean, counts)
     rows = clean.with_columns(label=pl.coalesce(given, pl.col("label")))
-    # Rows that said the same but for a wrong label are duplicates now, and must stay together.
+    # Rows that differed only by a wrong label are duplicates now, and must stay together.
     return Corrected(mark_duplicates(rows), counts)

@@ -44,7 +44,7 @@ def model_languages(folder: Path) -> list[str] | None:
         return None
     stated = _stated_language(text)
     names = stated if isinstance(stated, list) else [stated]
-    # YAML takes Norway's code for the word.
+    # YAML reads Norway's code as the boolean.
     codes = ["no" if name is False else str(name).lower() for name in names]
     if "multilingual" in codes:
         return None

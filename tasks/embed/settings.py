@@ -25,15 +25,15 @@ class EndpointSettings(ServerSettings):
     )
 
     dimensions: int | None = Field(default=None, ge=1)
-    """Asked of servers that can shorten their vectors."""
+    """Length of the vectors, for servers that can shorten theirs."""
     batch_texts: int = Field(default=64, ge=1)
     """Texts in a request."""
     parallel: int = Field(default=2, ge=1, le=32)
     """Requests at a time."""
     requests_per_minute: int | None = Field(default=None, ge=1)
-    """What the server allows; without it as many as it answers."""
+    """What the server allows; by default there is no limit."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
-    """What the server allows, by the tokens that its answers count."""
+    """What the server allows, by the tokens that its responses count; by default no limit."""
 
 
 class EmbedSettings(Settings):
@@ -58,7 +58,7 @@ class EmbedSettings(Settings):
     columns: Literal["joined", "apart"] = "joined"
     """Embed the text columns as one text, or each apart and put their vectors side by side."""
     weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """With `columns: apart`, how much each text column counts; 1 where nothing is said."""
+    """With `columns: apart`, how much each text column counts; 1 by default."""
     max_tokens: int | None = Field(default=None, ge=8)
     """Longer texts are long; by default those that the model cannot read whole."""
     long_text: LongText = "truncate"
@@ -70,7 +70,7 @@ class EmbedSettings(Settings):
     prompt: str | None = None
     """Put before every text, for models that want an instruction; by default the model's own."""
     languages: list[Language] | None = None
-    """What the model reads, as ISO 639 codes, to warn of other texts; by default as it says."""
+    """What the model reads, as ISO 639 codes, to warn of other texts; by its README.md if unset."""
     batch_tokens: int | None = Field(default=None, ge=64)
     """Tokens computed at a time; by default what suits the device and its free memory."""
 

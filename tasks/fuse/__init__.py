@@ -1,4 +1,4 @@
-"""Features: text vectors, numbers and categories as dense blocks of like weight."""
+"""Features: text vectors, numbers and categories as dense blocks of equal weight."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class LearningWeights(Weights):
     dates: float = Field(default=0.5, ge=0)
     """Month, weekday and hour of the event in the table's time zone, as points on a circle."""
     levels: float = Field(default=0.25, ge=0)
-    """The names of the levels of categories with many of them, so that like names are alike."""
+    """The names of the levels of categories with many of them, so that similar names
+    have similar features."""
     rates: float = Field(default=0.5, ge=0)
     """What the label is on average for each level of a category (target encoding); not for more
     than 10 classes."""
@@ -63,4 +64,4 @@ class FuseSettings(Settings):
     """Read the text vectors as they are, their main components, or the directions that go with
     the label (partial least squares; main components where there is no label)."""
     dimensions: Annotated[int, Field(ge=1)] = 64
-    """So many components, where `reduce` is not none."""
+    """How many components there are, where `reduce` is not none."""

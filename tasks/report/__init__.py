@@ -18,7 +18,7 @@ STAGE = Stage(
     gathers=True,
     settings=ReportSettings,
     resources={
-        "corrections": "fusemine.tasks.corrections.resource:provide",
+        "corrections": "fusemine.tasks.corrections.read:provide",
         "sections": "fusemine.tasks.report.compute:provide_sections",
     },
     libraries=("jinja2", "numpy", "polars", "pyarrow"),

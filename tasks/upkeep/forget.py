@@ -57,7 +57,7 @@ class Forgotten:
             "removed": _counts(self.removed),
             "vectors removed": f"{self.vectors:,}" if self.vectors else "",
             "leftovers removed": f"{self.leftovers:,}" if self.leftovers else "",
-            "reports to be made anew": ", ".join(self.partitions),
+            "reports to make again": ", ".join(self.partitions),
         }
         return [f"{what}: {text}" for what, text in shown.items() if text]
 

@@ -133,7 +133,7 @@ def _reports(store: Store, whole: dict[str, Manifest]) -> list[str]:
                 got=f"the latest report of {partition}, {name} below {store.root}, has no readable "
                 "manifest",
                 expected="the report that the record names, to know what it is made of",
-                fix=f"make it anew: fusemine run --partition {partition}",
+                fix=f"make it again: fusemine run --partition {partition}",
             )
     return list(reports.values())
 

@@ -109,7 +109,7 @@ def test_forgetting_says_what_it_touched_and_how_to_make_it_anew(table: Table, m
     mine(table.pipeline)
     lines = call("forget", table.pipeline, "T0040").stdout.splitlines()
     assert lines[0].startswith("rewritten: 1 of inventory, 1 of collect, 1 of clean, 1 of embed")
-    assert "reports to be made anew: 2024-03" in lines
+    assert "reports to make again: 2024-03" in lines
     assert lines[-1] == f"to make them: fusemine backfill {table.pipeline} --only missing"
     assert call("forget", table.pipeline, "T0040").stdout == "nothing of it was left\n"
     unknown = call("forget", table.pipeline, "T7777")

@@ -1,4 +1,4 @@
-"""A real server of a language model on this machine, whose model says what a test has it say."""
+"""A real server of a language model on this machine, whose model is a function of the test's."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def titled(asked: str) -> str:
 
 
 def as_json(asked: str) -> str:
-    """The same as a model says it that was shown JSON."""
+    """The same in JSON, as the prompt asks for it."""
     return json.dumps({"name": titled(asked)})
 
 
 @dataclass
 class ChatServer(EmbeddingServer):
-    """What the server is, and what it was asked.
+    """The server and the requests that it has got.
 
     Args:
-        says: What the model says to the last message, or to the text that it goes on with.
+        model: Gives the answer to the last message, or to the text that it goes on with.
         refuses: Parameters that the server does not know.
         status: Its status for those.
     """
 
-    says: Callable[[str], str] = as_json
+    model: Callable[[str], str] = as_json
     refuses: tuple[str, ...] = ()
     status: int = 400
 
     def answer(self, body: Body) -> Body:
         """The good answer."""
         if "prompt" in body:
-            return {"choices": [{"index": 0, "text": self.says(body["prompt"])}]}
-        said = {"role": "assistant", "content": self.says(body["messages"][-1]["content"])}
-        return {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
+            return {"choices": [{"index": 0, "text": self.model(body["prompt"])}]}
+        message = {"role": "assistant", "content": self.model(body["messages"][-1]["content"])}
+        return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
 
 
 class _ChatHandler(Handler):
@@ -55,8 +55,8 @@ class _ChatHandler(Handler):
         if PATHS.get(self.path) not in body:
             wrong = Misbehaviour(404, body=b'{"error": {"message": "no such path"}}')
         elif unknown := [name for name in self.state.refuses if name in body]:
-            said = {"error": {"message": f"unsupported parameter: {unknown[0]}"}}
-            wrong = Misbehaviour(self.state.status, body=json.dumps(said).encode())
+            error = {"error": {"message": f"unsupported parameter: {unknown[0]}"}}
+            wrong = Misbehaviour(self.state.status, body=json.dumps(error).encode())
         if wrong.how == "hang":
             self.state.released.wait(30)
         if wrong.how:
@@ -68,15 +68,15 @@ class _ChatHandler(Handler):
 @contextmanager
 def chat_server(**state: Any) -> Iterator[ChatServer]:
     """A server on a free port of this machine; its url ends in /v1."""
-    told = ChatServer(**state)
-    server = Server(("127.0.0.1", 0), type("Handler", (_ChatHandler,), {"state": told}))
-    told.url = f"http://127.0.0.1:{server.server_port}/v1"
+    running = ChatServer(**state)
+    server = Server(("127.0.0.1", 0), type("Handler", (_ChatHandler,), {"state": running}))
+    running.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True)
     thread.start()
     try:
-        yield told
+        yield running
     finally:
-        told.released.set()
+        running.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

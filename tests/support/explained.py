@@ -13,11 +13,11 @@ from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.fuse.transformers import BlockName, Rows
 from fusemine.tasks.mine.classify.explain.explain import RowExplanation
 from fusemine.tasks.mine.classify.explain.importance import Predict
-from fusemine.tasks.mine.classify.explain.shapley import Explained
+from fusemine.tasks.mine.classify.explain.shapley import ExplainedOutput
 
 WORDS = ["bird", "engine", "wing", "landing", "runway", "none", "gull", "flight"]
-BINARY = Explained(("no", "yes"), positive=1)
-NUMBER = Explained()
+BINARY = ExplainedOutput(("no", "yes"), positive=1)
+NUMBER = ExplainedOutput()
 START = datetime(1996, 5, 1, tzinfo=UTC)
 
 
@@ -33,13 +33,9 @@ def made(count: int = 120, seed: int = 0, **columns: Any) -> Rows:
         "category.sky": random.choice(["clear", "cloud", "fog"], count).tolist(),
     }
     table = {name: held for name, held in {**table, **columns}.items() if held is not None}
-    types = {name: pl.Float64 if name.startswith("number.") else None for name in table}
-    types |= dict.fromkeys([name for name in table if name.startswith("category.")], pl.String)
-    return Rows(pl.DataFrame(table, schema_overrides=known(types)), vectors_of(table["text"]))
-
-
-def known(types: dict[str, Any]) -> dict[str, Any]:
-    return {name: dtype for name, dtype in types.items() if dtype is not None}
+    types: dict[str, Any] = {name: pl.Float64 for name in table if name.startswith("number.")}
+    types |= {name: pl.String for name in table if name.startswith("category.")}
+    return Rows(pl.DataFrame(table, schema_overrides=types), vectors_of(table["text"]))
 
 
 def vectors_of(texts: list[str]) -> np.ndarray:
@@ -79,12 +75,12 @@ def counted(predict: Predict) -> tuple[Predict, list[int]]:
     return counting, calls
 
 
-def says(rows: Rows, word: str) -> np.ndarray:
+def has(rows: Rows, word: str) -> np.ndarray:
     return np.array([word in text.split() for text in rows.texts]).astype(int)
 
 
-def total(told: RowExplanation) -> float:
-    return told.base + told.others + sum(feature.contribution for feature in told.features)
+def total(found: RowExplanation) -> float:
+    return found.base + found.others + sum(feature.contribution for feature in found.features)
 
 
 def wide(columns: int, count: int = 60) -> Rows:

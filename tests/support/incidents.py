@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import Classification, classify
-from fusemine.tasks.mine.classify.contracts import DOUBTS, PREDICTIONS, PROBABILITY
+from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS, PREDICTIONS, PROBABILITY
 from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ def classified(
     settings = ClassifySettings(**{**quick, **chosen})
     result = classify(clean, vectors, settings, FuseSettings(), number=number)
     PREDICTIONS.check(result.predictions.to_arrow())
-    DOUBTS.check(result.doubts.to_arrow())
+    LABEL_ERRORS.check(result.label_errors.to_arrow())
     json.dumps(result.summary, allow_nan=False)
     if result.summary["skipped"]:
         assert result.predictions.is_empty()

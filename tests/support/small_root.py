@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,11 @@ class SmallRoot:
     def loaded(self) -> Loaded:
         return load_pipeline(self.pipeline)
 
+    def copy(self, folder: Path) -> SmallRoot:
+        """The same in another folder, because mining takes longer."""
+        shutil.copytree(self.folder, folder)
+        return replace(self, folder=folder)
+
     def write(self, *rows: dict[str, str], more: str = "") -> None:
         path = write_csv(self.folder / self.source, list(rows))
         path.write_text(path.read_text() + more)
@@ -129,7 +134,7 @@ def files_with(root: Path, *words: str) -> list[str]:
     return [name for name, data in contents(root) if any(word.encode() in data for word in words)]
 
 
-def date_back(root: Path, name: str, days: int) -> None:
+def date_back(root: Path, name: str, days: float) -> None:
     """Let an artifact have been made some days ago."""
     manifest = manifest_of(root, name)
     assert manifest is not None

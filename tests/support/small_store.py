@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fusemine.tasks.embed.store.space import USES, Facts, Use, write_facts
+from fusemine.tasks.core.storage.store import store_at
+from fusemine.tasks.embed.store.space import STORE, USE, Facts, Use, write_facts
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 NOW = datetime.now(UTC)
@@ -28,13 +29,14 @@ def make_space(root: Path, name: str, used: Sequence[int] = (), texts: int = 3) 
         used: How many days ago it was looked into, for two texts, one of them there.
         texts: Texts that it holds.
     """
-    folder = root / "store" / name
-    store = EmbeddingStore(folder, "float32")
+    store, space = store_at(root), f"{STORE}/{name}"
     words = [f"{name} {number}" for number in range(texts)]
-    store.add(keys_of(words), np.eye(texts, 4, dtype=np.float32), [1] * texts, [""] * texts)
-    write_facts(folder, FACTS)
-    uses = (Use(at=NOW - days * DAY, texts=2, hits=1).model_dump_json() for days in used)
-    (folder / USES).write_text("".join(f"{line}\n" for line in uses))
-    for path in folder.iterdir():
+    vectors = EmbeddingStore(store, space, "float32")
+    vectors.add(keys_of(words), np.eye(texts, 4, dtype=np.float32), [1] * texts, [""] * texts)
+    write_facts(store, space, FACTS)
+    if used:
+        use = Use(texts=2 * len(used), hits=len(used), at=NOW - min(used) * DAY)
+        store.create(f"{space}/{USE}", use.model_dump_json().encode())
+    for path in (root / space).iterdir():
         os.utime(path, ((NOW - 40 * DAY).timestamp(),) * 2)
-    return folder
+    return root / space

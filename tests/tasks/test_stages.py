@@ -137,7 +137,7 @@ def test_what_is_damaged_is_made_again(mined: Mined, copied: SmallRoot, stage: s
     name = names_of(copied.root, stage)[-1]
     before = manifest_of(copied.root, name)
     assert before is not None
-    path = copied.root / before.place("part-00000.parquet")
+    path = copied.root / before.path("part-00000.parquet")
     path.write_bytes(path.read_bytes()[:-1] + b"X")
     assert ref_of(copied.root, name) is None
     if request.job.name == name:

@@ -232,7 +232,7 @@ def _unreadable(what: str) -> ModelError:
     return ModelError(
         got=f"a stored model with {what}",
         expected="the files of a model, as this version of fusemine writes them",
-        fix="run the pipeline again: the model is then made anew",
+        fix="run the pipeline again: the model is then made again",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fusemine.tasks.core.errors import ModelError, quote
 
 Class = TypeVar("Class")
-_OURS = "fusemine.tasks."
+_PACKAGE = "fusemine.tasks."
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 ESTIMATORS = frozenset(
     {
@@ -70,8 +70,8 @@ def class_of(name: str) -> type:
         ModelError: It is no class of fusemine that may be stored.
     """
     module, _, attribute = name.rpartition(".")
-    ours = module.startswith(_OURS) and find_spec(module) is not None
-    kind = getattr(import_module(module), attribute, None) if ours else None
+    is_own = module.startswith(_PACKAGE) and find_spec(module) is not None
+    kind = getattr(import_module(module), attribute, None) if is_own else None
     if not isinstance(kind, type) or not _is_storable(kind):
         raise untrusted(
             f"a stored model with an object of class '{quote(name)}'",
@@ -85,7 +85,7 @@ def untrusted(got: str, expected: str) -> ModelError:
     return ModelError(
         got=got,
         expected=expected,
-        fix="run the pipeline again: the model is then made anew; trust no file whose origin you "
+        fix="run the pipeline again: the model is then made again; trust no file whose origin you "
         "do not know",
     )
 

@@ -359,5 +359,5 @@ def _reading(root: str, path: str) -> Iterator[None]:
         raise ArtifactError(
             got=f"no readable {path} below {root}",
             expected="a file of a finished artifact",
-            fix="run the pipeline again: what is missing is made anew",
+            fix="run the pipeline again: what is missing is made again",
         ) from error

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError
@@ -71,14 +72,19 @@ class Store:
         return str(self.folder)
 
     def files(self, prefix: str = "") -> Iterator[FileInfo]:
-        """All files below a prefix, such as `clean/1996-05`, in the order of names; no links."""
+        """All files below a prefix, such as `clean/1996-05`, in the order of names; no links.
+
+        Draft folders that a kill has left without files are among them.
+        """
         top = self.folder / prefix
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
             with suppress(FileNotFoundError):  # a run took it away meanwhile
-                stat = path.lstat()
-                if path.is_file() and not path.is_symlink():
-                    name = path.relative_to(self.folder).as_posix()
+                stat, name = path.lstat(), path.relative_to(self.folder).as_posix()
+                is_draft = S_ISDIR(stat.st_mode) and path.name.startswith(DRAFT)
+                if S_ISREG(stat.st_mode):
                     yield FileInfo(name, stat.st_size, stat.st_mtime)
+                elif is_draft and all(below.is_dir() for below in path.rglob("*")):
+                    yield FileInfo(name, 0, stat.st_mtime)
 
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the next parts below a prefix that hold something, in order; no drafts."""

@@ -150,19 +150,14 @@ class Draft:
         return Manifest(
             form=FORM,
             key=self.job.recipe.key,
-            stage=self.job.stage,
-            partition=self.job.partition,
-            recipe=asdict(self.job.recipe),
             rows=rows,
             main_rows=main.rows,
             columns=main.columns,
             files=_stored_files(self._folder),
-            inputs=list(self.job.inputs),
-            sources=self.job.sources,
             provisional=self.provisional,
             seconds=round(time.monotonic() - self._started, 3),
             created_at=datetime.now(UTC),
-            runs=self.job.runs,
+            **asdict(self.job),
         )
 
 

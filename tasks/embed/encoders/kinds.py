@@ -23,7 +23,7 @@ class Kind:
         libraries: Distributions whose version can move a vector.
         reads: The function that reads how a folder's model is built, as `module:name`, and gives
             None where this kind does not cover it; None for a kind that is not known by its files.
-        earlier: Hashes of its code in versions of fusemine whose vectors were the same.
+        earlier: Hashes of its code in versions of fusemine whose vectors were those of version 1.
         earlier_libraries: The libraries that counted then; None for the same.
     """
 
@@ -78,8 +78,9 @@ def space_key(kind: str, values: dict[str, Any], fingerprint: str) -> str:
 def earlier_keys(kind: str, values: dict[str, Any], fingerprint: str) -> list[str]:
     """What identified the same vectors in earlier versions of fusemine, which hashed the code."""
     entry = KINDS[kind]
+    # Vectors of a later version are others.
+    codes = entry.earlier if entry.code_version == 1 else ()
     libraries = entry.libraries if entry.earlier_libraries is None else entry.earlier_libraries
     return [
-        digest([[], values, versions(libraries), code, fingerprint])[:KEY_LENGTH]
-        for code in entry.earlier
+        digest([[], values, versions(libraries), code, fingerprint])[:KEY_LENGTH] for code in codes
     ]

@@ -54,7 +54,7 @@ def static_files(folder: Path) -> tuple[Path, Path] | None:
 
 
 def _inner(folder: Path) -> Path | None:
-    """Where a folder holds a static model's files; None if it says that its model is another."""
+    """Where a folder holds a static model's files; None if its small files name another model."""
     modules = read_modules(folder)
     if modules:
         kinds = [kind for kind, _ in modules]
@@ -62,7 +62,7 @@ def _inner(folder: Path) -> Path | None:
         return folder / modules[0][1] if plain else None
     if read_json_file(folder / "config.json", dict).get("model_type") == "model2vec":
         return folder
-    # Its older versions do not say so.
+    # Older versions of model2vec do not name it.
     return folder if "embeddings" in _tensor_names(folder / "model.safetensors") else None
 
 

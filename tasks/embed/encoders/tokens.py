@@ -20,7 +20,7 @@ _SLACK = 2
 
 
 class Tokenizer(Protocol):
-    """What the engine asks of a tokenizer.
+    """What an encoder needs of a tokenizer.
 
     Attributes:
         specials: Tokens that it puts around every text.

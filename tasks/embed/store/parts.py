@@ -120,7 +120,7 @@ def _write_draft(draft: Path, tables: Iterable[pa.Table]) -> None:
     """Full row groups, from tables of any size."""
     tables = iter(tables)
     rows = next(tables)
-    # Vectors do not compress, and nobody needs their minimum.
+    # Vectors do not compress, and their minimum is of no use.
     with pq.ParquetWriter(
         draft,
         rows.schema,

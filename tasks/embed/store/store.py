@@ -112,7 +112,7 @@ class EmbeddingStore:
             keys.append(found)
             places.append((self._opened << _ROW_BITS) + np.arange(len(found)))
         every = np.concatenate(keys)
-        # Of a text in several parts the vector that came first stays the one: the sort is stable.
+        # The sort is stable: of a text in several parts, the vector that came first is found.
         order = np.argsort(every, kind="stable")
         self._keys, self._places = every[order], np.concatenate(places)[order]
 

@@ -17,7 +17,7 @@ STAGE = Stage(
     settings=ClassifySettings,
     uses=("fuse", "columns.label_kind", "embed"),
     resources={
-        "corrections": "fusemine.tasks.corrections.resource:provide",
+        "corrections": "fusemine.tasks.corrections.read:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
         "learner": "fusemine.tasks.mine.classify.compute:provide_learner",
     },

@@ -71,8 +71,8 @@ def classify(
     """
     problem = make_problem(Rows(clean, vectors, timezone), settings, timezone, number)
     if isinstance(problem, str):
-        tables = [pl.DataFrame(contract.empty()) for contract in (PREDICTIONS, LABEL_ERRORS)]
-        return Classification(*tables, {**EMPTY, "skipped": problem}, None)
+        predictions, errors = (pl.DataFrame(t.empty()) for t in (PREDICTIONS, LABEL_ERRORS))
+        return Classification(predictions, errors, {**EMPTY, "skipped": problem}, None)
     trainer = Trainer(problem, settings, fusing, progress)
     fold = assign_folds(problem.train, clean[problem.split.train], settings.folds, settings.seed)
     choice = choose(trainer, fold, count_final_fits(problem, settings))

@@ -59,6 +59,7 @@ def choose_threshold(
     if not 0 < np.count_nonzero(truth) < len(truth):
         value = _break_even(decision)
         return Threshold(value, f"{_from(value)}: there were not rows of both classes to try it.")
+    # Rows of one score are called together, so only distinct scores are tried.
     scores, place = np.unique(probabilities, return_inverse=True)
     called = np.bincount(place)[::-1].cumsum().astype(np.float64)
     right = np.bincount(place, weights=truth)[::-1].cumsum()
@@ -136,6 +137,7 @@ def _break_even(decision: Decision) -> float:
 
 
 def _by_costs(decision: Decision, curve: _Curve) -> Threshold:
+    # The first entry is the outcome of calling no row positive.
     false_alarms = np.append(0.0, curve.called - curve.right)
     misses = curve.positives - np.append(0.0, curve.right)
     costs = false_alarms * (decision.false_positive or 1.0)

@@ -90,11 +90,13 @@ def fit_final(trainer: Trainer, choice: Choice, fold: NDArray[np.int64]) -> Fitt
     """
     problem, settings, train = trainer.problem, trainer.settings, trainer.problem.train
     views = ablations(problem, settings)
+    # Models that are in several of these are fitted once.
     specs = all_specs([choice.candidate, *views.values()])
     trainer.total = trainer.done + len(specs) + _curve_fits(problem, settings)
     fitted = trainer.fit(problem.split.train, specs)
     crossed = len(np.unique(fold)) > 1
     kind = choose_kind(settings.calibration if crossed else "none", train)
+    # New rows get the calibrator of all rows, training rows one that has not seen them.
     calibrator, out_of_fold = None, choice.out_of_fold
     if not train.is_number:
         calibrator = fit_calibrator(choice.out_of_fold, train, kind)

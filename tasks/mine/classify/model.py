@@ -134,6 +134,7 @@ def top_terms(fitted: FittedModels, outputs: int, most: int) -> list[list[tuple[
     They come with their coefficients in the linear model that reads most blocks; empty without a
     linear model of words.
     """
+    # Only a linear model has one coefficient for each word and class.
     linear = {
         spec: model
         for spec, model in fitted.models.items()

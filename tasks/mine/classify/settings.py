@@ -47,7 +47,7 @@ class Decision(Settings):
 
 
 class ClassifySettings(Settings):
-    """How the label is learnt and judged."""
+    """How the label is learnt and tested."""
 
     not_in_keys = frozenset({"device"})
 
@@ -62,19 +62,19 @@ class ClassifySettings(Settings):
     and what suits each block for the others."""
     budget: Annotated[float, Field(gt=0)] = 3.0
     """What `auto` may spend on choosing, in minutes of one core by an estimate from rows and
-    classes: a clock would make the choice depend on the machine. Judging and explaining what was
+    classes: a clock would make the choice depend on the machine. Testing and explaining what was
     chosen comes on top. Of a table for which even the average of logistic regression and boosted
     trees is too much, logistic regression alone is learnt."""
     split: Literal["time", "random", "group", "column"] = "time"
-    """Which rows judge: the newest, any, those of whole groups (columns.group), or those that
-    columns.split says."""
+    """Which rows test the model: the newest, any, those of whole groups (columns.group), or those
+    that columns.split names."""
     test_from: Day = None
-    """With `time`, rows from this day, month or year on (1996-01-31, 1996-01, 1996) judge;
-    without it, or where it leaves none, the newest `test_share` of the rows."""
+    """With `time`, rows from this day, month or year on (1996-01-31, 1996-01, 1996) test the model;
+    without it, or where it leaves none, the newest `test_share` of the rows do."""
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """The share of the labelled rows that is held back where nothing else decides."""
+    """The share of the labelled rows that is held out where nothing else decides."""
     folds: Annotated[int, Field(ge=2, le=50)] = 5
-    """Training rows are predicted in so many parts, each by a model that has not seen it."""
+    """Training rows are predicted in so many folds, each by a model that has not seen it."""
     weights: LearningWeights = LearningWeights()
     """How much each block counts where blocks stand side by side."""
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]] = "none"
@@ -100,8 +100,8 @@ class ClassifySettings(Settings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     """Where networks are computed: auto, cpu, cuda, cuda:N or mps."""
     resamples: Annotated[int, Field(ge=20, le=10_000)] = 500
-    """How often the test rows are drawn anew for the 95 % intervals of the metrics; at least 50,
-    and fewer than asked for where the table is large."""
+    """How often the test rows are resampled for the 95 % intervals of the metrics; at least 50, and
+    fewer than this where the table is large."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Where the random numbers start."""
 

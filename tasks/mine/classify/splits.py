@@ -79,6 +79,7 @@ def _by_time(rows: pl.DataFrame, settings: ClassifySettings, timezone: str) -> _
             day = str(settings.test_from)
             text = f"The model is judged on the rows from {day} on and learnt from those before."
             return _TestRows(later, text, day)
+    # Rows without a time count as the oldest.
     instants = times.to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
     count = min(max(1, round(rows.height * settings.test_share)), rows.height)
     test = np.zeros(rows.height, dtype=bool)
@@ -127,6 +128,7 @@ def _draw_groups(codes: NDArray[np.int64], settings: ClassifySettings) -> NDArra
         codes: Number of each row's group (n,), from 0 without gaps.
         settings: Share and seed.
     """
+    # Groups are drawn in random order until their rows reach the share.
     sizes = np.bincount(codes)
     order = np.random.default_rng(settings.seed).permutation(len(sizes))
     reached = np.cumsum(sizes[order])

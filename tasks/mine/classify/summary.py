@@ -20,7 +20,7 @@ from fusemine.tasks.mine.classify.explain.explain import explain_rows, pick_rows
 from fusemine.tasks.mine.classify.explain.importance import permutation_importance, players
 from fusemine.tasks.mine.classify.explain.shapley import ExplainedOutput
 from fusemine.tasks.mine.classify.fitted import CHOSEN, MAJORITY, FittedResult
-from fusemine.tasks.mine.classify.learners.architectures import FittedNetwork, GatedNetwork
+from fusemine.tasks.mine.classify.learners.architectures import FittedNetwork
 from fusemine.tasks.mine.classify.model import top_terms
 from fusemine.tasks.mine.classify.problem import VIEWS
 from fusemine.tasks.mine.classify.selection.candidates import baseline
@@ -194,8 +194,8 @@ def _gates(result: FittedResult) -> dict[str, float]:
     """Mean weight of each block in the gated network, where the chosen model has one."""
     for spec in result.model.chosen.specs:
         model = result.model.fitted.models[spec]
-        if isinstance(model, FittedNetwork) and isinstance(model.network, GatedNetwork):
-            return {name: round(gate, 4) for name, gate in model.network.mean_gates.items()}
+        if isinstance(model, FittedNetwork) and model.gates:
+            return {name: round(gate, 4) for name, gate in model.gates.items()}
     return {}
 
 

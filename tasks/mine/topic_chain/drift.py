@@ -57,6 +57,7 @@ def add_texts(state: State, references: ReferenceTexts, texts: Texts, partition:
     """
     assigned, fitted = references.assign(texts.vectors), state.fitted
     new = _NewTexts(texts, assigned, ~assigned.known & (assigned.closeness < fitted.bar))
+    # Growth is measured against the topics' shares before these rows.
     total = sum(topic.rows for topic in state.alive)
     events = [
         event
@@ -67,6 +68,7 @@ def add_texts(state: State, references: ReferenceTexts, texts: Texts, partition:
         )
     ]
     topics = [replace(t, rows=t.rows + new.rows(t.topic)) for t in state.alive]
+    # The counts decide when all texts are grouped again.
     counts = replace(
         fitted,
         new=fitted.new + int((~assigned.known).sum()),
@@ -107,6 +109,7 @@ def _growth(topic: Topic, new: _NewTexts, total: int, partition: str) -> Iterato
     rows, every = new.rows(topic.topic, outliers=False), int(new.texts.rows.sum())
     share = topic.rows / max(total, 1)
     expected = share * every
+    # Rows come independently at the topic's share so far: a Poisson count.
     p_value = float(poisson.sf(rows - 1, max(expected, 1e-9)))
     if rows < FEW or rows < GROWN * expected or p_value > P_VALUE:
         return
@@ -125,6 +128,7 @@ def _drift(
     count = int(chosen.sum())
     if count < FEW:
         return
+    # Reference texts are left out: they are the ones that the centre is made of.
     similar = new.texts.vectors[chosen] @ references.centre(topic.topic)
     now = round(float(similar.mean()), 4)
     gap = topic.closeness - now

@@ -57,6 +57,7 @@ class Grouped:
 
 def group(state: State, texts: Texts, settings: TopicsSettings, device: str = "cpu") -> Grouped:
     """Group the distinct texts of a window, at most `settings.fit_texts` of them."""
+    # Texts that the encoder cannot tell apart count once, or they would crowd a neighbourhood.
     first, _ = distinct_vectors(texts.vectors)
     vectors = take_rows(texts.vectors, first)
     vectors = take_rows(vectors, evenly_spaced(len(vectors), settings.fit_texts))
@@ -64,6 +65,7 @@ def group(state: State, texts: Texts, settings: TopicsSettings, device: str = "c
     before = state.references.assign(vectors) if state.references else None
     known = _known(before, state.fitted.bar, len(vectors))
     resolution = _resolution(state)
+    # What was known before holds borders, resolution and map where the texts leave them open.
     found = fit(vectors, neighbours, settings, known if before else None, resolution, device)
     start = before.coordinates if before else None
     coordinates = layout(vectors, neighbours, settings.seed, start)

@@ -73,8 +73,10 @@ def match(
     overlap = _overlap(groups, before, numbers, len(centres))
     sizes = np.bincount(groups, minlength=len(centres))
     union = overlap.sum(axis=1, keepdims=True) + sizes[None, :] - overlap
+    # Jaccard: texts in common over the texts of either.
     shared = overlap / np.maximum(union, 1)
     nearness = _nearness([known[n] for n in numbers], centres)
+    # Texts count for more than centres, which only decide where texts leave it open.
     rows, columns = linear_sum_assignment(-(0.8 * shared + 0.2 * nearness))
     same = {
         int(new): numbers[old]

@@ -126,6 +126,7 @@ class ReferenceTexts:
         """The mean coordinates of the nearest texts of a text's own topic; a known text's own."""
         # Only those of one topic: the middle between two islands would be a place of neither.
         weight = (own & (np.cumsum(own, axis=1) <= _MAPPED_BY)).astype(np.float32)
+        # A reference text lies exactly where it is.
         weight[known] = 0
         weight[known, 0] = 1
         weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)
@@ -141,6 +142,7 @@ def _votes(codes: NDArray[np.int64], similar: Floats, count: int) -> Floats:
     votes = np.zeros((len(codes), count), np.float32)
     rows = np.arange(len(codes))
     for column in range(codes.shape[1]):
+        # One column at a time: a text may have several neighbours of one topic.
         votes[rows, codes[:, column]] += np.maximum(similar[:, column], 1e-6)
     return votes.round(5)
 
@@ -165,6 +167,7 @@ def outlier_threshold(closeness: Floats, most: float) -> float:
         most: From 0 to 1.
     """
     middle = float(np.median(closeness))
+    # The median absolute deviation is robust against the outliers themselves.
     deviation = 1.4826 * float(np.median(np.abs(closeness - middle)))
     return min(middle - 3 * deviation, float(np.quantile(closeness, most, method="lower")))
 

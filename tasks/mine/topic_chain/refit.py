@@ -45,11 +45,13 @@ def refit(
     """
     grouped = group(state, texts, settings, device)
     references, grouping = grouped.references, grouped.grouping
+    # Texts beyond the sample join the topics that the sample gave.
     assigned = references.assign(texts.vectors).topics
     terms = _terms(texts, assigned, references)
     rows = np.bincount(assigned, weights=texts.rows, minlength=references.numbers.max() + 1)
     topics = _topics(state, grouped, rows.astype(int), terms, partition, settings.themes)
     gone = _gone(state, grouped, partition)
+    # What counts as an outlier follows from how close the grouped texts are to each other.
     closeness = references.assign(references.vectors).closeness
     fitted = Fitted(
         partition=partition,
@@ -126,6 +128,7 @@ def _keeps_name(topic: Topic, terms: list[Term]) -> bool:
 
 def _central_text(grouped: Grouped, number: int) -> str:
     texts, centre = grouped.texts, grouped.references.centre(number)
+    # Rounded, so that ties go to the first text on every machine.
     nearest = int(np.round(texts.vectors @ centre, 6).argmax())
     return "".join(char for char in quote(texts.texts[nearest]) if char.isprintable())
 
@@ -135,6 +138,7 @@ def _themes(references: ReferenceTexts, count: int | Literal["auto"]) -> dict[in
     numbers = references.numbers.tolist()
     sizes = np.array([(references.topics == number).sum() for number in numbers])
     groups = themes(references.centres, sizes, count).tolist()
+    # Numbers ascend with age, so the first topic of a theme is the eldest.
     eldest: dict[int, int] = {}
     for number, theme in zip(numbers, groups, strict=True):
         eldest.setdefault(theme, number)

@@ -75,8 +75,10 @@ class Topic:
         now: float | None = None,
     ) -> Event:
         """Something that happened to the topic, as `Event` describes it."""
-        others = (None, None) if other is None else (other.topic, other.name)
-        return Event(partition, kind, self.topic, self.name, rows, evidence, *others, before, now)
+        number, name = (None, None) if other is None else (other.topic, other.name)
+        return Event(
+            partition, kind, self.topic, self.name, rows, evidence, number, name, before, now
+        )
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def _pairs(values: pl.Series, kinds: Ints, codes: Ints, most_levels: int) -> pl.
     size = len(head) + 1, len(kinds)
     counts = np.bincount(place * size[1] + codes[known], minlength=size[0] * size[1]).reshape(size)
     of_topic, of_level, inner = counts.sum(axis=0), counts.sum(axis=1)[:-1], counts[:-1]
+    # The rows of each pair if topics and levels were independent.
     mean = np.outer(of_level, of_topic) / counts.sum()
     columns = {
         "column": values.name.removeprefix(CATEGORY),

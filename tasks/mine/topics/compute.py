@@ -70,6 +70,7 @@ def assign_topics(
     """
     texts = distinct_texts(clean, vectors)
     known = state.references if len(texts) else None
+    # Distinct texts only: equal texts get equal topics, and each is searched for once.
     assigned = known.assign(texts.vectors) if known else None
     progress(1, _STEPS)
     rows = _rows(clean, texts, assigned, state.fitted.bar)

@@ -111,11 +111,13 @@ def _terms(texts: Texts, groups: Sequence[int], order: Sequence[int]) -> list[li
 def _themes(records: Records, texts: Texts, topics: NDArray[np.int32], rows: int) -> Records:
     """The themes, largest first, each named by the words of all its texts."""
     theme_of = {record["topic"]: record["theme"] for record in records}
+    # Rows of this window, which may differ from those that the registry counts.
     sizes: Counter[int] = Counter()
     for record in records:
         sizes[record["theme"]] += record["rows"]
     ordered = sorted(sizes, key=lambda theme: (-sizes[theme], theme))
     terms = _terms(texts, [theme_of[t] for t in topics.tolist()], ordered)
+    # A theme without words of its own has the name of its largest topic.
     largest = [next(r["name"] for r in records if r["theme"] == theme) for theme in ordered]
     names = topic_names(terms, largest, [NO_TEXT_NAME])
     return [

@@ -47,6 +47,7 @@ def over_time(partitions: pl.Series, topics: Ints) -> pl.DataFrame:
     kinds, codes = np.unique(topics[has_topic], return_inverse=True)
     place = times.search_sorted(named).to_numpy() if len(named) else np.empty(0, np.int64)
     size = len(kinds), len(times)
+    # One number for each pair of topic and partition counts all pairs at once.
     counts = np.bincount(codes * size[1] + place, minlength=size[0] * size[1]).reshape(size)
     rows = np.broadcast_to(counts.sum(axis=0), size)
     low, high = wilson(counts, rows)

@@ -13,6 +13,6 @@ STAGE = Stage(
     tables={MAIN: CHALLENGE},
     reads=("clean", "embed", "classify", "train"),
     uses=("models.margin",),
-    resources={"corrections": "fusemine.tasks.corrections.resource:provide"},
+    resources={"corrections": "fusemine.tasks.corrections.read:provide"},
     libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
 )

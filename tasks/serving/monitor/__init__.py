@@ -13,7 +13,7 @@ STAGE = Stage(
     tables={MAIN: MONITOR},
     reads=("score", "clean"),
     uses=("models.retrain",),
-    resources={"corrections": "fusemine.tasks.corrections.resource:provide"},
+    resources={"corrections": "fusemine.tasks.corrections.read:provide"},
     libraries=("numpy", "polars", "scikit-learn", "scipy"),
     section="fusemine.tasks.serving.monitor.report.section:section",
 )

@@ -112,7 +112,7 @@ def evaluate(scored: Sequence[ScoredPartition]) -> Evaluation:
         predictions, labels = part.labelled()
         loss = lost[part.partition] = losses(predictions, labels, part.kind.number)
         gap = gaps[part.partition] = _gaps(predictions, labels, part.kind)
-        # A bootstrap of a long history would take minutes that nobody looks at.
+        # Only the newest partitions get a bootstrap interval: that of a long history takes minutes.
         recent = place >= len(scored) - SHOWN
         metric = _metric(predictions, labels, part.kind, loss, recent)
         about = (part.partition, part.model, part.predictions.height, len(labels))

@@ -16,7 +16,7 @@ STAGE = Stage(
     reads=("clean", "embed", "classify", "topic_chain"),
     uses=("classify", "fuse", "anomalies", *PLACES),
     resources={
-        "corrections": "fusemine.tasks.corrections.resource:provide",
+        "corrections": "fusemine.tasks.corrections.read:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
     },
     kept_by_name=True,

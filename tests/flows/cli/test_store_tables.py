@@ -9,26 +9,25 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.small_root import everything
+from support.small_root import SmallRoot, everything, row
 from support.small_store import FACTS, make_space
 
-from fusemine.flows.cli.store import (
+from fusemine.flows.cli.store_tables import (
     prune_store,
     spaces_of,
-    spaces_table,
     spaces_summary,
+    spaces_table,
     store_json,
 )
 from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.tasks.core.errors import ArtifactError, ModelError
-from fusemine.tasks.core.storage.artifact import Job
 from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.embed.encoders.models import ModelFiles
+from fusemine.tasks.embed.engine import spec_of
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store.space import space_folder, write_facts
+from fusemine.tasks.embed.store.space import STORE, space_of, write_facts
 
 Write = Callable[[str, str | bytes], Path]
-MakeJob = Callable[..., Job]
 YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
 MONTH = timedelta(days=30)
 
@@ -41,8 +40,9 @@ def loaded(write: Write) -> Loaded:
 @pytest.fixture
 def filled(loaded: Loaded, model_files: ModelFiles) -> Loaded:
     """A pipeline with the space of its settings and two others, one long unused."""
-    today = space_folder(loaded.root, EmbedSettings(), model_files)
-    for name, used in ((today.name, 50), ("lately", 3), ("old", 50)):
+    spec = spec_of(loaded.store, EmbedSettings(), model_files)
+    today = space_of(EmbedSettings(), model_files, spec.precision).removeprefix(f"{STORE}/")
+    for name, used in ((today, 50), ("lately", 3), ("old", 50)):
         make_space(loaded.root, name, [used])
     return loaded
 
@@ -54,28 +54,23 @@ def shown(loaded: Loaded) -> list[list[str]]:
     return [line.split() for line in out.getvalue().splitlines()]
 
 
-def test_the_space_is_the_one_that_the_task_fills(
-    make_job: MakeJob, model_files: ModelFiles
-) -> None:
-    from fusemine.tasks.embed.engine import engine_of
-
-    job, settings = make_job("embed"), EmbedSettings(storage="float32")
-    folder = space_folder(job.root, settings, model_files)
-    assert engine_of(job.root, settings, model_files, str).folder == folder
-    assert folder.parent == job.root / "store"
+def test_the_space_in_use_is_the_one_that_a_run_fills(tmp_path: Path) -> None:
+    small = SmallRoot(tmp_path)
+    small.write(row(1, "2024-01-05"))
+    small.run("2024-01")
+    [space] = spaces_of(small.loaded)
+    assert (space.in_use, space.texts) == (True, 1)
 
 
-def test_what_changes_a_vector_is_another_space(tmp_path: Path, model_files: ModelFiles) -> None:
-    values = ({}, {"prompt": "query: "}, {"storage": "float32"}, {"precision": "bfloat16"})
-    # A named precision: what `auto` means depends on the processor.
-    base = {"device": "cpu", "precision": "float32"}
-    asked = [EmbedSettings.model_validate(base | value) for value in values]
-    assert len({space_folder(tmp_path, settings, model_files) for settings in asked}) == 4
-    other = {"columns": "apart", "batch_tokens": None, "languages": ["de"]}
-    apart = EmbedSettings.model_validate(base | other)
-    assert space_folder(tmp_path, apart, model_files) == space_folder(
-        tmp_path, asked[0], model_files
+def test_what_changes_a_vector_is_another_space(model_files: ModelFiles) -> None:
+    values = ({}, {"prompt": "query: "}, {"storage": "float32"})
+    named = [EmbedSettings.model_validate(value) for value in values]
+    found = [space_of(settings, model_files, "float32") for settings in named]
+    assert len({*found, space_of(named[0], model_files, "bfloat16")}) == 4
+    other = EmbedSettings.model_validate(
+        {"device": "cpu", "columns": "apart", "batch_tokens": None, "languages": ["de"]}
     )
+    assert space_of(other, model_files, "float32") == found[0]
 
 
 def test_each_space_is_a_line_with_what_is_known_of_it(filled: Loaded) -> None:
@@ -91,16 +86,16 @@ def test_each_space_is_a_line_with_what_is_known_of_it(filled: Loaded) -> None:
 
 
 def test_a_models_name_is_no_markup(loaded: Loaded) -> None:
-    write_facts(loaded.root / "store" / "x", FACTS.model_copy(update={"model": "[red]a[/red]"}))
+    write_facts(loaded.store, f"{STORE}/x", FACTS.model_copy(update={"model": "[red]a[/red]"}))
     assert shown(loaded)[1][:2] == ["x", "[red]a[/red]"]
 
 
 def test_pruning_keeps_what_is_in_use_and_a_dry_run_keeps_all(filled: Loaded) -> None:
     before = everything(filled.root)
-    told = prune_store(filled, MONTH, dry_run=True)
-    assert [gone.name for gone in told.goes] == ["store/old"]
+    found = prune_store(filled, MONTH, dry_run=True)
+    assert [gone.name for gone in found.goes] == ["store/old"]
     assert everything(filled.root) == before
-    assert prune_store(filled, MONTH, dry_run=False) == told
+    assert prune_store(filled, MONTH, dry_run=False) == found
     left = [space.name for space in spaces_of(filled)]
     assert len(left) == 2
     assert "old" not in left
@@ -124,8 +119,8 @@ def test_nothing_is_removed_where_it_is_not_known_what_is_in_use(
 
 
 def test_a_pipeline_that_never_ran_has_no_store_and_gets_none(loaded: Loaded) -> None:
-    told = f"nothing in the embedding store below {loaded.root}: the next run fills it"
-    assert spaces_summary(loaded, spaces_of(loaded)) == told
-    assert prune_store(loaded, MONTH, dry_run=False).lines() == [told]
+    found = f"nothing in the embedding store below {loaded.root}: the next run fills it"
+    assert spaces_summary(loaded, spaces_of(loaded)) == found
+    assert prune_store(loaded, MONTH, dry_run=False).lines() == [found]
     assert store_json(loaded, []) == {"root": str(loaded.root), "spaces": []}
     assert not loaded.root.exists()

@@ -3,114 +3,108 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from support.small_root import SmallRoot, row
 
-from fusemine.flows.export.results import export_results
+from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.export.results import export_results, tables_of
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
-from fusemine.tasks.core.storage.artifact import MAIN, Draft, Job
+from fusemine.tasks.core.storage.artifact import locate
 from fusemine.tasks.report.contracts import RESULTS
 
 Write = Callable[[str, str | bytes], Path]
-MakeJob = Callable[..., Job]
 YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
+REMARK = 'a "quoted", é\ntext'
 
 
-def results(partition: str) -> pl.DataFrame:
-    empty = {name: None for name in RESULTS.columns if name not in {"row_id", "partition"}}
-    texts = ("label", "prediction", "split", "topic", "anomaly_reason")
-    others = {"anomaly_flagged": pl.Boolean, **dict.fromkeys(texts, pl.String)}
-    return pl.DataFrame(
-        [{"row_id": f"{partition}-{i}", "partition": partition, **empty} for i in range(2)],
-        schema_overrides={name: others.get(name, pl.Float64) for name in empty},
-    ).with_columns(remarks=pl.lit('a "quoted", é\ntext'))
+@pytest.fixture(scope="module")
+def mined(tmp_path_factory: pytest.TempPathFactory) -> SmallRoot:
+    """Finished runs of two partitions."""
+    made = SmallRoot(tmp_path_factory.mktemp("mined"))
+    days = ("2024-01-05", "2024-02-05")
+    made.write(*(row(number, day, remarks=REMARK) for number, day in enumerate(days)))
+    made.run("2024-01", "2024-02")
+    return made
 
 
-@pytest.fixture
-def pipeline(write: Write, tmp_path: Path, make_job: MakeJob) -> Path:
-    """A pipeline with finished runs of two partitions."""
-    root = tmp_path / "artifacts" / "birds"
-    for partition in ("1996-04", "1996-05"):
-        with Draft(replace(make_job("report", partition), root=root)) as draft:
-            draft.table(MAIN, results(partition), RESULTS)
-            draft.text("report.html", "<html>")
-            draft.count(2, 2, 0)
-        report = Path(draft.finished().path).relative_to(root) / "report.html"
-        record = json.dumps({"report": str(report)})
-        write(f"artifacts/birds/latest/{partition}.json", record)
-    return write("pipeline.yaml", YAML)
-
-
-def to_stdout(pipeline: Path, partition: str | None = None) -> tuple[str, pl.DataFrame]:
+def to_stdout(small: SmallRoot, partition: str | None = None) -> tuple[str, pl.DataFrame]:
     out = io.BytesIO()
-    line = export_results(pipeline, partition, None, out)
+    line = export_results(small.loaded, partition, None, out)
     return line, pl.read_csv(out.getvalue(), infer_schema=False)
 
 
-def test_the_newest_run_goes_to_standard_output_as_csv(pipeline: Path) -> None:
-    line, table = to_stdout(pipeline)
-    assert line == "2 rows of 1996-05 to standard output"
-    assert table["row_id"].to_list() == ["1996-05-0", "1996-05-1"]
-    assert table["remarks"][0] == 'a "quoted", é\ntext'
+def test_the_newest_run_goes_to_standard_output_as_csv(mined: SmallRoot) -> None:
+    line, table = to_stdout(mined)
+    assert line == "2 rows of 2024-02 to standard output"
+    assert table["row_id"].to_list() == ["ID-000", "ID-001"]
+    assert table["remarks"][0] == REMARK
     assert set(RESULTS.columns) < set(table.columns)
 
 
-def test_an_older_run_can_be_named(pipeline: Path) -> None:
-    line, table = to_stdout(pipeline, "1996-04")
-    assert line == "2 rows of 1996-04 to standard output"
-    assert table["partition"].to_list() == ["1996-04", "1996-04"]
+def test_an_older_run_can_be_named(mined: SmallRoot) -> None:
+    line, table = to_stdout(mined, "2024-01")
+    assert line == "1 rows of 2024-01 to standard output"
+    assert table["partition"].to_list() == ["2024-01"]
 
 
-def test_the_outputs_name_tells_its_form(pipeline: Path, tmp_path: Path) -> None:
-    expected = results("1996-05")
+def test_the_outputs_name_decides_its_form(mined: SmallRoot, tmp_path: Path) -> None:
     for name in ("out.csv", "out.parquet"):
         path = tmp_path / name
-        line = export_results(pipeline, None, path, io.BytesIO())
-        assert line == f"2 rows of 1996-05 to {path}"
+        line = export_results(mined.loaded, None, path, io.BytesIO())
+        assert line == f"2 rows of 2024-02 to {path}"
     found = pl.read_parquet(tmp_path / "out.parquet")
-    assert found.equals(expected.select(found.columns))
-    assert pl.read_csv(tmp_path / "out.csv", infer_schema=False)["row_id"][0] == "1996-05-0"
+    assert found.equals(mined.frame("report/2024-02"))
+    assert pl.read_csv(tmp_path / "out.csv", infer_schema=False)["row_id"][0] == "ID-000"
 
 
-def test_an_output_of_another_form_is_refused(pipeline: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("out.xlsx", "a name that ends in .csv or .parquet"), ("no/out.csv", "a folder that exists")],
+)
+def test_an_output_of_another_form_or_in_no_folder_is_refused(
+    mined: SmallRoot, tmp_path: Path, name: str, expected: str
+) -> None:
     with pytest.raises(SettingsError) as caught:
-        export_results(pipeline, None, tmp_path / "out.xlsx", io.BytesIO())
-    assert caught.value.expected == "a name that ends in .csv or .parquet"
+        export_results(mined.loaded, None, tmp_path / name, io.BytesIO())
+    assert caught.value.expected == expected
 
 
-def test_an_output_in_a_folder_that_is_not_there_is_refused(pipeline: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError):
-        export_results(pipeline, None, tmp_path / "no" / "out.csv", io.BytesIO())
-
-
-def test_a_partition_without_a_run_is_refused_with_the_nearest(pipeline: Path) -> None:
+def test_a_partition_without_a_run_is_refused_with_the_nearest(mined: SmallRoot) -> None:
     with pytest.raises(SettingsError) as caught:
-        to_stdout(pipeline, "1996-06")
-    assert caught.value.got.startswith("no complete run of 1996-06 below ")
-    assert caught.value.expected == "one of 1996-04, 1996-05"
-    assert caught.value.fix.startswith("did you mean '1996-0")
+        to_stdout(mined, "2024-03")
+    assert caught.value.got.startswith("no complete run of 2024-03 below ")
+    assert caught.value.expected == "one of 2024-01, 2024-02"
+    assert caught.value.fix.startswith("did you mean '2024-0")
 
 
 def test_a_pipeline_that_never_ran_is_refused(write: Write) -> None:
+    loaded = load_pipeline(write("pipeline.yaml", YAML))
     with pytest.raises(SettingsError) as caught:
-        to_stdout(write("pipeline.yaml", YAML))
+        export_results(loaded, None, None, io.BytesIO())
     assert caught.value.expected == "a complete run"
 
 
-def first_results(pipeline: Path) -> Path:
-    return next(pipeline.parent.glob("artifacts/birds/report/1996-05/*/part-00000.parquet"))
-
-
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
-def test_results_that_are_gone_or_changed_are_not_exported(pipeline: Path, damage: Any) -> None:
-    damage(first_results(pipeline))
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_results_that_are_gone_or_changed_are_not_exported(
+    mined: SmallRoot, tmp_path: Path, damage: Any
+) -> None:
+    small = mined.copy(tmp_path / "small")
+    [report] = small.refs("report/2024-02")
+    damage(Path(locate(report, "part-00000.parquet")))
     with pytest.raises(ArtifactError) as caught:
-        to_stdout(pipeline)
-    assert caught.value.got == "the results of 1996-05 are gone or changed"
-    assert caught.value.fix.endswith(f"fusemine run {pipeline} --partition 1996-05")
+        to_stdout(small)
+    assert caught.value.got == "the results of 2024-02 are gone or changed"
+    assert caught.value.fix.endswith(f"fusemine run {small.pipeline} --partition 2024-02")
+
+
+def test_any_table_that_a_run_made_or_read_is_found_by_its_name(mined: SmallRoot) -> None:
+    cleaned = tables_of(mined.loaded, "clean", None)
+    assert [pl.read_parquet(file)["row_id"].item() for file in cleaned] == ["ID-000", "ID-001"]
+    assert len(tables_of(mined.loaded, "clean/rejected", "2024-01")) == 1
+    with pytest.raises(SettingsError, match=r"(?s)one of anomalies.*did you mean 'clean'"):
+        tables_of(mined.loaded, "cleen", None)

@@ -55,8 +55,8 @@ def changed(inputs: ReportInputs, **given: Any) -> ReportInputs:
         stage: {name: table for name, table in found.items() if table is not None}
         for stage, found in tables.items()
     }
-    said = {stage: summary for stage, summary in summaries.items() if summary is not None}
-    return replace(inputs, **fields, tables=there, summaries=said)
+    kept = {stage: summary for stage, summary in summaries.items() if summary is not None}
+    return replace(inputs, **fields, tables=there, summaries=kept)
 
 
 def table_of(inputs: ReportInputs, name: str) -> pl.DataFrame:
@@ -82,6 +82,6 @@ def label_of(inputs: ReportInputs) -> Label:
     return section
 
 
-def told(make: Make, **changed: Any) -> Label:
+def label_section(make: Make, **changed: Any) -> Label:
     """The section of a full summary, some parts of it changed."""
     return label_of(make(classification=full_summary(TWO) | changed))

@@ -50,7 +50,7 @@ def with_text(text: str) -> ReportInputs:
         bursts=burst_rows("1990-02", level=text).with_columns(column=pl.lit(name)),
         classification=hostile_summary(name, text),
         doubts=hostile_doubts(inputs, text),
-        clustering=CLUSTERING | {"method": text, **said_of_topics(text)},
+        clustering=CLUSTERING | {"method": text, **topics_summary(text)},
         anomaly={"method": text, "views": {text: text}, "threshold": {"rule": text}},
         settings={text: [text]},
         versions={text: text},
@@ -59,14 +59,14 @@ def with_text(text: str) -> ReportInputs:
     )
 
 
-def said_of_topics(text: str) -> dict[str, Any]:
-    """Parts of a summary of the topics that say `text`."""
+def topics_summary(text: str) -> dict[str, Any]:
+    """Parts of a summary of the topics with `text` in them."""
     agreement = {"v_measure": 0.1, "column": text}
     return {"naming": {"by": "model", "trouble": text}, "agreement": agreement}
 
 
 def hostile_topics(inputs: ReportInputs, text: str) -> dict[str, pl.DataFrame]:
-    """What was found of the topics, saying `text`."""
+    """Tables of the topics with `text` in them."""
     events = [("1990-02", kind) for kind in ("fitted", "born", "split", text)]
     return {
         "topics": table_of(inputs, "topics").with_columns(
@@ -81,7 +81,7 @@ def hostile_topics(inputs: ReportInputs, text: str) -> dict[str, pl.DataFrame]:
 
 
 def hostile_summary(name: str, text: str) -> dict[str, Any]:
-    """A summary of learning that says `text` in all of its parts."""
+    """A classifier's summary with `text` in all of its parts."""
     found = full_summary((name, "other"), text)
     return {
         **found,
@@ -95,5 +95,5 @@ def hostile_summary(name: str, text: str) -> dict[str, Any]:
 
 
 def hostile_doubts(inputs: ReportInputs, text: str) -> pl.DataFrame:
-    """Doubtful labels that say `text`."""
+    """Doubtful labels with `text` in them."""
     return table_of(inputs, "doubts").with_columns(suggested=pl.lit(text), alike=pl.lit(text))

@@ -31,6 +31,13 @@ from support.report.mined import (
 from support.report.summaries import number_summary, summary
 
 WORDS = ("gull hit the engine", "deer on the runway", "no damage was found", "hawk struck the wing")
+TYPES = {
+    **dict.fromkeys(("row_id", "partition", "text", "label", "duplicate_of"), pl.String()),
+    **dict.fromkeys(("event_time", "known_at"), pl.Datetime("us", "UTC")),
+    **dict.fromkeys(("text.remarks", "category.sky"), pl.String()),
+    "has_text": pl.Boolean(),
+    "number.height": pl.Float64(),
+}
 
 
 def make(
@@ -108,15 +115,7 @@ def clean_rows(
             "category.sky": [("clear", "cloud", None)[i % 3] for i in range(rows)],
             "number.height": random.normal(100, 10, rows).tolist(),
         },
-        schema={
-            **dict.fromkeys(("row_id", "partition"), pl.String),
-            **dict.fromkeys(("event_time", "known_at"), pl.Datetime("us", "UTC")),
-            "text": pl.String,
-            "has_text": pl.Boolean,
-            "label": pl.String,
-            **dict.fromkeys(("duplicate_of", "text.remarks", "category.sky"), pl.String),
-            "number.height": pl.Float64,
-        },
+        schema_overrides=TYPES,
     )
     return checked(frame, CLEAN)
 

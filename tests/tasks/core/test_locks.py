@@ -198,7 +198,9 @@ def test_who_waits_learns_at_once_whom_for_and_is_next_when_it_is_killed() -> No
     assert reported == [f"waiting for cuda:0, which is in use by {who}"]
 
 
-def test_a_long_wait_is_reported_again_but_not_at_every_try(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_wait_is_reported_again_but_not_at_every_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(devices, "SECONDS_BETWEEN_REPORTS", 0.3)
     monkeypatch.setattr(devices, "SECONDS_BETWEEN_TRIES", 0.02)
     times: list[float] = []

@@ -182,24 +182,13 @@ def test_another_model_behind_the_same_name_is_an_error_and_what_is_stored_stays
     assert run(TEXTS, counting, tmp_path).matrix.tobytes() == first.matrix.tobytes()
 
 
-def test_a_damaged_part_is_embedded_again(counting: Counting, tmp_path: Path) -> None:
-    first = run(TEXTS, counting, tmp_path)
-    [part] = tmp_path.glob("store/x/part-*")
-    part.write_bytes(part.read_bytes()[:-9])
-    again = run(TEXTS, counting, tmp_path)
-    assert again.computed == 3
-    assert again.matrix.tobytes() == first.matrix.tobytes()
-
-
-def test_damage_that_shows_while_vectors_are_read_is_mended_too(
-    counting: Counting, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("seen", ["when the part is opened", "while its vectors are read"])
+def test_a_damaged_part_is_embedded_again(counting: Counting, tmp_path: Path, seen: str) -> None:
     first = run(TEXTS, counting, tmp_path)
     [part] = tmp_path.glob("store/x/part-*")
     data = bytearray(part.read_bytes())
-    place = data.index(first.matrix[0].tobytes()) + 100
-    data[place] ^= 1
-    part.write_bytes(data)
+    data[data.index(first.matrix[0].tobytes()) + 100] ^= 1
+    part.write_bytes(data[:-9] if seen == "when the part is opened" else data)
     again = run(TEXTS, counting, tmp_path)
     assert again.computed == 3
     assert again.matrix.tobytes() == first.matrix.tobytes()

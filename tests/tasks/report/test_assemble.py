@@ -57,10 +57,9 @@ def test_without_miners_the_report_still_has_rows_and_trends() -> None:
     ]
 
 
-def test_findings_are_five_and_the_first_counts_the_rows() -> None:
-    findings = model_of(make()).findings
-    assert len(findings) == 5
-    assert findings[0] == "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
+def test_the_first_finding_counts_the_rows() -> None:
+    rows = "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
+    assert model_of(make()).findings[0] == rows
 
 
 def test_findings_name_themes_changes_and_new_rows() -> None:

@@ -71,7 +71,7 @@ def test_the_summary_holds_figures_stages_metrics_topics_and_unusual_rows() -> N
     assert "| both | 0.700 (0.600 to 0.800) | 0.900 | 0.200 |" in written
     assert "| theme number 0 | 2 | 34 | 42.5 % |" in written
     assert "| topic number 0 | theme number 0 | 17 |" in written
-    assert "- 1990-04: “topic 1” speaks of other things than it did" in written
+    assert "- 1990-04: “topic 1” drifted from its earlier texts" in written
     assert "| 2 | 1 in 79 | yes | r1 | deer on the runway number 0 |" in written
     assert "| 4 | 1 in 26 |  | r3 |" in written
 

@@ -88,11 +88,6 @@ def test_the_maps_data_are_those_of_the_model() -> None:
     }
 
 
-def test_the_templates_have_one_digest() -> None:
-    assert re.fullmatch("[0-9a-f]{64}", templates_digest(FOLDERS))
-    assert templates_digest(FOLDERS) == templates_digest(FOLDERS)
-
-
 def test_the_digest_depends_on_names_and_content_and_on_no_place(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there" / "templates"
     for folder in (here, there):

@@ -71,12 +71,6 @@ def test_a_partition_is_scored_by_the_last_model_that_was_trained_before_it() ->
     }
 
 
-def test_a_model_never_scores_its_own_partition() -> None:
-    made = promoted("2024-01", "2024-02").in_use_for("2024-02")
-    assert made is not None
-    assert made.partition == "2024-01"
-
-
 def test_the_table_without_times_is_never_scored_by_a_model_of_itself() -> None:
     assert promoted("all").in_use_for("all") is None
 

@@ -36,14 +36,19 @@ MINED = ("topic_chain", "fuse", "classify", "topics", "anomalies", "report")
 """The stages whose results may quote a row."""
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> SmallRoot:
+@pytest.fixture(scope="module")
+def mined(tmp_path_factory: pytest.TempPathFactory) -> SmallRoot:
     """Three partitions of two rows, and reports on the last two."""
-    made = SmallRoot(tmp_path)
+    made = SmallRoot(tmp_path_factory.mktemp("mined"))
     days = [JANUARY, JANUARY, FEBRUARY, FEBRUARY, MARCH, MARCH]
     made.write(*(row(number, day) for number, day in enumerate(days, start=1)))
     made.run("2024-02", "2024-03")
     return made
+
+
+@pytest.fixture
+def small(mined: SmallRoot, tmp_path: Path) -> SmallRoot:
+    return mined.copy(tmp_path / "small")
 
 
 def forget_row(small: SmallRoot, row_id: str) -> Forgotten:
@@ -164,13 +169,13 @@ def test_an_id_that_is_nowhere_is_an_error_and_changes_nothing(small: SmallRoot)
     assert everything(small.root) == before
 
 
-def test_what_is_told_says_nothing_of_the_row(small: SmallRoot) -> None:
+def test_the_result_holds_nothing_of_the_row(small: SmallRoot) -> None:
     found = forget_row(small, "ID-003")
     assert found.lines() == [
         "rewritten: 1 of inventory, 1 of collect, 1 of clean, 1 of embed",
         "removed: " + ", ".join(f"2 of {stage}" for stage in MINED),
         "vectors removed: 1",
-        "reports to be made anew: 2024-02, 2024-03",
+        "reports to make again: 2024-02, 2024-03",
     ]
     for text in ("\n".join(found.lines()), json.dumps(found.as_json())):
         assert "ID-003" not in text

@@ -7,20 +7,21 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.small_root import SmallRoot, names, row
+from support.small_root import SmallRoot, row
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.key import file_digest
-from fusemine.tasks.core.storage.artifact import read_manifest
+from fusemine.tasks.core.storage.artifact import locate, read_manifest
+from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.lineage import Lineage, SourceFile, State, lines, trace
 
 DAYS = ["2024-01-05", "2024-02-05", "2024-03-05"]
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> SmallRoot:
+@pytest.fixture(scope="module")
+def mined(tmp_path_factory: pytest.TempPathFactory) -> SmallRoot:
     """Three partitions from three files, and reports on the last two."""
-    made = SmallRoot(tmp_path)
+    made = SmallRoot(tmp_path_factory.mktemp("mined"))
     for month, day in enumerate(DAYS, start=1):
         made.source = f"{month}.csv"
         made.write(row(10 * month, day), row(10 * month + 1, day))
@@ -28,9 +29,19 @@ def small(tmp_path: Path) -> SmallRoot:
     return made
 
 
+@pytest.fixture
+def small(mined: SmallRoot, tmp_path: Path) -> SmallRoot:
+    return mined.copy(tmp_path / "small")
+
+
 def report(small: SmallRoot, partition: str = "2024-03") -> Path:
-    [path] = small.root.glob(f"report/{partition}/*/report.html")
-    return path
+    [ref] = small.refs(f"report/{partition}")
+    return Path(locate(ref, "report.html"))
+
+
+def traced(small: SmallRoot, partition: str = "2024-03", base: Path | None = None) -> Lineage:
+    """The lineage of a report."""
+    return trace(report(small, partition), GRAPH, base)
 
 
 def stages(lineage: Lineage) -> dict[str, int]:
@@ -40,10 +51,11 @@ def stages(lineage: Lineage) -> dict[str, int]:
 
 
 def test_a_report_leads_back_to_every_artifact_and_file(small: SmallRoot) -> None:
-    found = trace(report(small))
+    found = traced(small)
     assert found.start == "/".join(report(small).parts[-4:-1])
     assert stages(found) == {
-        "inventory": 1, "collect": 3, "clean": 3, "embed": 3, "fuse": 1, "report": 1
+        "inventory": 1, "collect": 3, "clean": 3, "embed": 3, "topic_chain": 3, "fuse": 1,
+        "classify": 1, "topics": 1, "anomalies": 1, "report": 1,
     }  # fmt: skip
     hashes = {f"{n}.csv": file_digest(small.folder / f"{n}.csv") for n in (1, 2, 3)}
     assert {file.name: file.sha256 for file in found.sources} == hashes
@@ -51,15 +63,15 @@ def test_a_report_leads_back_to_every_artifact_and_file(small: SmallRoot) -> Non
 
 
 def test_a_report_on_the_past_has_no_later_rows_in_it(small: SmallRoot) -> None:
-    found = trace(report(small, "2024-02"))
+    found = traced(small, "2024-02")
     assert [file.name for file in found.sources] == ["1.csv", "2.csv"]
     assert not [name for name in found.nodes if "2024-03" in name]
 
 
-def test_an_artifact_says_what_its_manifest_says(small: SmallRoot) -> None:
-    [name] = [name for name in names(small.root, "collect") if "2024-02" in name]
-    manifest = read_manifest(small.root / name)
-    node = trace(report(small)).nodes[name]
+def test_an_artifact_has_what_its_manifest_holds(small: SmallRoot) -> None:
+    [ref] = small.refs("collect/2024-02")
+    manifest = read_manifest(ref)
+    node = traced(small).nodes[ref.name]
     assert (node.stage, node.partition, node.key) == ("collect", "2024-02", manifest.key)
     assert (node.rows, node.created_at) == (2, manifest.created_at)
     assert (node.inputs, node.sources) == ((), manifest.sources)
@@ -69,25 +81,23 @@ def test_any_file_of_an_artifact_and_its_folder_mean_the_artifact(
     small: SmallRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = report(small).parent
-    found = trace(folder)
-    assert trace(folder / "part-00000.parquet") == found
-    assert trace(folder / "manifest.json") == found
+    found = trace(folder, GRAPH)
+    assert trace(next(folder.glob("part-*.parquet")), GRAPH) == found
+    assert trace(folder / "manifest.json", GRAPH) == found
     monkeypatch.chdir(folder)
-    assert trace(Path("report.html")) == found == trace(Path())
+    assert trace(Path(report(small).name), GRAPH) == found == trace(Path(), GRAPH)
     monkeypatch.chdir(small.folder)
-    assert trace(folder.relative_to(small.folder)) == found
+    assert trace(folder.relative_to(small.folder), GRAPH) == found
 
 
-def test_the_newest_report_is_the_one_that_the_newest_record_names(small: SmallRoot) -> None:
-    newest = small.root / "report/latest.html"
-    assert trace(newest) == trace(report(small))
-    (small.root / "latest/2024-03.json").unlink()
-    assert trace(newest) == trace(report(small, "2024-02"))
+def test_the_newest_report_is_that_of_the_newest_partition(small: SmallRoot) -> None:
+    small.run("2024-02")
+    assert trace(small.root / "report/latest.html", GRAPH) == traced(small)
 
 
 def test_a_lineage_begins_anywhere(small: SmallRoot) -> None:
     [raw] = small.root.glob("collect/2024-01/*")
-    found = trace(raw)
+    found = trace(raw, GRAPH)
     assert list(found.nodes) == [found.start]
     [line, source] = lines(found)
     assert line.startswith("collect: 2024-01, 2 rows, made 20")
@@ -95,25 +105,28 @@ def test_a_lineage_begins_anywhere(small: SmallRoot) -> None:
 
 
 def test_people_see_one_line_for_each_stage(small: SmallRoot) -> None:
-    shown = lines(trace(report(small)))
-    assert [line.split(",")[0] for line in shown] == [
+    shown = lines(traced(small))
+    assert [line.split(",")[0] for line in shown[:-1]] == [
         "report: 2024-03",
         "  inventory: all",
-        "  fuse: 2024-03",
-        "    embed: 3 partitions",
-        "      clean: 3 partitions",
-        "        collect: 3 partitions",
-        shown[-1],
+        "  classify: 2024-03",
+        "  topics: 2024-03",
+        "  anomalies: 2024-03",
+        "    topic_chain: 3 partitions",
+        "    fuse: 2024-03",
+        "      embed: 3 partitions",
+        "        clean: 3 partitions",
+        "          collect: 3 partitions",
     ]
-    assert shown[4] == "      clean: 3 partitions, 2024-01 to 2024-03, 6 rows"
+    assert shown[8] == "        clean: 3 partitions, 2024-01 to 2024-03, 6 rows"
     sha = file_digest(small.folder / "1.csv")[:8]
-    assert shown[-1] == f"          source: 1.csv sha256 {sha}… and 2 more"
+    assert shown[-1] == f"            source: 1.csv sha256 {sha}… and 2 more"
 
 
 def test_an_input_that_is_gone_is_named(small: SmallRoot) -> None:
     [clean] = small.root.glob("clean/2024-02/*")
     shutil.rmtree(clean)
-    found = trace(report(small))
+    found = traced(small)
     name = f"clean/2024-02/{clean.name}"
     assert (found.nodes[name].state, found.nodes[name].rows) == (State.GONE, None)
     [line] = [line for line in lines(found) if "clean" in line]
@@ -121,26 +134,27 @@ def test_an_input_that_is_gone_is_named(small: SmallRoot) -> None:
 
 
 def test_an_artifact_that_was_changed_is_named(small: SmallRoot) -> None:
-    for path in small.root.glob("embed/*/*/part-00000.parquet"):
-        path.write_bytes(path.read_bytes() + b"x")
-    found = trace(report(small))
+    for ref in small.refs("embed/*"):
+        with Path(locate(ref, "part-00000.parquet")).open("ab") as file:
+            file.write(b"x")
+    found = traced(small)
     assert [n.stage for n in found.nodes.values() if n.state is State.CHANGED] == ["embed"] * 3
     [line] = [line for line in lines(found) if "embed: 3" in line]
     assert line.endswith(" and 2 more")
     assert "; changed since: embed/2024-01/" in line
 
 
-def test_a_source_file_that_changed_or_went_away_is_told(small: SmallRoot) -> None:
-    kept = trace(report(small), small.folder)
+def test_a_source_file_that_changed_or_went_away_is_named(small: SmallRoot) -> None:
+    kept = traced(small, base=small.folder)
     assert {file.state for file in kept.sources} == {State.INTACT}
     with (small.folder / "2.csv").open("a") as file:
         file.write("more\n")
     (small.folder / "3.csv").unlink()
-    found = trace(report(small), small.folder)
+    found = traced(small, base=small.folder)
     states = [(file.name, file.state) for file in found.sources]
     assert states == [("1.csv", "intact"), ("2.csv", "changed since"), ("3.csv", "gone")]
     assert lines(found)[-1].endswith(" and 2 more; changed since: 2.csv; gone: 3.csv")
-    assert {file.state for file in trace(report(small)).sources} == {None}
+    assert {file.state for file in traced(small).sources} == {None}
 
 
 def test_a_file_that_was_read_in_two_states_is_named_with_both(small: SmallRoot) -> None:
@@ -148,58 +162,49 @@ def test_a_file_that_was_read_in_two_states_is_named_with_both(small: SmallRoot)
     small.source = "3.csv"
     small.write(row(30, DAYS[2]), row(31, DAYS[2]), row(40, "2024-04-01"))
     small.run("2024-04")
-    found = [f for f in trace(report(small, "2024-04")).sources if f.name == "3.csv"]
+    found = [f for f in traced(small, "2024-04").sources if f.name == "3.csv"]
     assert {file.sha256 for file in found} == {before, file_digest(small.folder / "3.csv")}
     assert [type(file) for file in found] == [SourceFile, SourceFile]
 
 
 def test_a_root_can_be_moved(small: SmallRoot) -> None:
-    before = trace(report(small))
+    before = traced(small)
     small.root.rename(small.folder / "moved")
-    [moved] = small.folder.glob("moved/report/2024-03/*/report.html")
-    assert trace(moved) == before
-
-
-def test_inputs_named_by_path_in_an_older_manifest_are_found(small: SmallRoot) -> None:
-    path = report(small).parent / "manifest.json"
-    manifest = read_manifest(path.parent)
-    paths = [f"/elsewhere/{name}" for name in manifest.inputs]
-    before = trace(report(small)).nodes
-    path.write_text(manifest.model_copy(update={"inputs": paths}).model_dump_json())
-    assert trace(report(small)).nodes == before
+    [moved] = small.folder.glob("moved/report/2024-03/*/report.*.html")
+    assert trace(moved, GRAPH) == before
 
 
 def test_programs_get_the_same_as_people(small: SmallRoot) -> None:
-    found = trace(report(small), small.folder)
-    told = json.loads(json.dumps(found.as_json()))
-    assert told["start"] == found.start
-    assert set(told["artifacts"]) == set(found.nodes)
-    node = told["artifacts"][found.start]
+    found = traced(small, base=small.folder)
+    plain = json.loads(json.dumps(found.as_json()))
+    assert plain["start"] == found.start
+    assert set(plain["artifacts"]) == set(found.nodes)
+    node = plain["artifacts"][found.start]
     assert (node["rows"], node["state"], node["stage"]) == (6, "intact", "report")
     assert node["created_at"].endswith("+00:00")
-    assert told["sources"][0]["state"] == "intact"
+    assert plain["sources"][0]["state"] == "intact"
 
 
 @pytest.mark.parametrize("name", [".", "none", "1.csv", "root", "root/clean", "root/clean/2024-01"])
 def test_what_is_no_artifact_is_an_error_that_says_so(small: SmallRoot, name: str) -> None:
     with pytest.raises(SettingsError, match="which is no"):
-        trace(small.folder / name)
+        trace(small.folder / name, GRAPH)
 
 
 def test_an_artifact_elsewhere_than_in_its_place_is_none(small: SmallRoot) -> None:
     copied = small.folder / "copy"
     shutil.copytree(report(small).parent, copied)
     with pytest.raises(SettingsError, match="is no artifact"):
-        trace(copied)
+        trace(copied, GRAPH)
 
 
 def test_a_newest_report_without_a_record_is_no_artifact(small: SmallRoot) -> None:
     shutil.rmtree(small.root / "latest")
     with pytest.raises(SettingsError, match="is no artifact"):
-        trace(small.root / "report/latest.html")
+        trace(small.root / "report/latest.html", GRAPH)
 
 
 def test_a_newest_record_that_cannot_be_read_is_an_error(small: SmallRoot) -> None:
     (small.root / "latest/2024-03.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"2024-03\.json"):
-        trace(small.root / "report/latest.html")
+        trace(small.root / "report/latest.html", GRAPH)

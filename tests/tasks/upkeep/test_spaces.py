@@ -1,4 +1,4 @@
-"""The spaces of the embedding store are told as they are, and only what is unused goes."""
+"""The spaces of the embedding store are found as they are, and only what is unused goes."""
 
 from __future__ import annotations
 
@@ -13,32 +13,37 @@ from support.small_root import SmallRoot, at_every_step, everything, names, row
 from support.small_store import DAY, FACTS, NOW, make_space
 
 from fusemine.tasks.core.storage.artifact import ref_of
-from fusemine.tasks.embed.store.space import USES, add_use
+from fusemine.tasks.core.storage.store import store_at
+from fusemine.tasks.embed.store.space import STORE, USE, add_use
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
-from fusemine.tasks.embed.store.upkeep import (
+from fusemine.tasks.graph import GRAPH
+from fusemine.tasks.upkeep.contents import Contents, Total
+from fusemine.tasks.upkeep.prune import prune
+from fusemine.tasks.upkeep.spaces import (
     Space,
-    StorePrune,
-    nothing,
+    StorePrunePlan,
+    empty_message,
     plan_removal,
     read_spaces,
-    remove,
 )
-from fusemine.tasks.upkeep.places import leftovers
-from fusemine.tasks.upkeep.prune import Total
 
 MONTH = 30 * DAY
 
 
 def read(root: Path, used: str = "today") -> list[Space]:
-    return read_spaces(root, root / "store" / used)
+    return read_spaces(store_at(root), f"{STORE}/{used}")
 
 
-def plan(root: Path, unused_for: timedelta = MONTH) -> StorePrune:
-    return plan_removal(root, read(root), unused_for, NOW)
+def plan(root: Path, unused_for: timedelta = MONTH, now: datetime = NOW) -> StorePrunePlan:
+    return plan_removal(store_at(root), read(root), unused_for, now)
 
 
 def going(root: Path, unused_for: timedelta = MONTH) -> list[str]:
     return [gone.name for gone in plan(root, unused_for).goes]
+
+
+def leftovers(root: Path) -> list[str]:
+    return Contents(store_at(root), GRAPH).leftovers
 
 
 def files(folder: Path) -> int:
@@ -46,9 +51,10 @@ def files(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_space_tells_what_it_holds_and_how_it_was_used(tmp_path: Path) -> None:
+def test_a_space_has_what_it_holds_and_how_it_was_used(tmp_path: Path) -> None:
     folder = make_space(tmp_path, "today", used=(9, 2, 5), texts=4)
-    EmbeddingStore(folder, "float32").add(keys_of(["new"]), np.eye(1, 4), [1], [""])
+    vectors = EmbeddingStore(store_at(tmp_path), f"{STORE}/today", "float32")
+    vectors.add(keys_of(["new"]), np.eye(1, 4), [1], [""])
     (folder / ".damaged-part-1.parquet").write_bytes(b"half")
     [found] = read(tmp_path)
     assert (found.name, found.facts, found.in_use) == ("today", FACTS, True)
@@ -57,14 +63,14 @@ def test_a_space_tells_what_it_holds_and_how_it_was_used(tmp_path: Path) -> None
     assert found.last_used == found.idle_since == NOW - 2 * DAY
 
 
-def test_what_is_told_can_be_json(tmp_path: Path) -> None:
+def test_spaces_can_be_json(tmp_path: Path) -> None:
     make_space(tmp_path, "today", used=[2])
     make_space(tmp_path, "old")
-    told = [json.loads(json.dumps(space.as_json())) for space in read(tmp_path)]
-    assert told[0]["facts"]["model"] == "birds"
-    assert (told[0]["in_use"], told[0]["hit_rate"]) == (True, 0.5)
-    assert told[0]["last_used"] == (NOW - 2 * DAY).isoformat()
-    assert (told[1]["last_used"], told[1]["hit_rate"]) == (None, None)
+    found = [json.loads(json.dumps(space.as_json())) for space in read(tmp_path)]
+    assert found[0]["facts"]["model"] == "birds"
+    assert (found[0]["in_use"], found[0]["hit_rate"]) == (True, 0.5)
+    assert found[0]["last_used"] == (NOW - 2 * DAY).isoformat()
+    assert (found[1]["last_used"], found[1]["hit_rate"]) == (None, None)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[", b"\xff\x00"])
@@ -72,7 +78,7 @@ def test_what_cannot_be_read_is_not_known_and_stays_as_it_is(
     tmp_path: Path, content: bytes | None
 ) -> None:
     folder = make_space(tmp_path, "today", used=[1])
-    for path in [*folder.glob("part-*"), folder / "space.json", folder / USES]:
+    for path in [*folder.glob("part-*"), folder / "space.json", folder / USE]:
         path.unlink() if content is None else path.write_bytes(content)
     (folder / "part-more.parquet").write_bytes(b"nothing")
     before = everything(tmp_path)
@@ -97,7 +103,7 @@ def test_what_else_is_in_the_store_is_no_space_and_stays(tmp_path: Path) -> None
     (store / "mine" / "notes.txt").write_text("x")
     (store / "empty").mkdir()
     assert [space.name for space in read(tmp_path)] == ["old"]
-    remove(plan(tmp_path))
+    prune(plan(tmp_path))
     assert sorted(path.name for path in store.iterdir()) == ["empty", "mine", "precision.json"]
 
 
@@ -106,8 +112,9 @@ def test_only_spaces_that_nobody_used_lately_go_and_never_the_one_in_use(tmp_pat
         make_space(tmp_path, name, used)
     assert going(tmp_path) == ["store/old"]
     assert going(tmp_path, 20 * DAY) == ["store/lately", "store/old"]
-    add_use(tmp_path / "store" / "lately", 1, 1)
-    assert plan_removal(tmp_path, read(tmp_path), 0 * DAY, datetime.now(UTC)).kept.number == 1
+    add_use(store_at(tmp_path), f"{STORE}/old", 1, 1)
+    assert going(tmp_path) == []
+    assert plan(tmp_path, 0 * DAY, datetime.now(UTC)).kept.number == 1
 
 
 def test_a_space_without_a_noted_use_was_used_when_it_was_written(tmp_path: Path) -> None:
@@ -125,20 +132,18 @@ def test_what_is_damaged_or_left_goes_from_every_space(tmp_path: Path) -> None:
         (folder / ".draft-x").write_bytes(b"half")
         (folder / ".claims").touch()
     make_space(tmp_path, "old", used=[50]).joinpath(".draft-x").touch()
-    (tmp_path / "store" / ".damaged-removed-x").mkdir()
     elsewhere = tmp_path / "clean" / "2024-01" / ".draft-x"
     elsewhere.mkdir(parents=True)
-    told = plan(tmp_path)
-    assert sorted(gone.name for gone in told.goes) == [
-        "store/.damaged-removed-x",
+    found = plan(tmp_path)
+    assert sorted(gone.name for gone in found.goes) == [
         "store/lately/.damaged-part-1.parquet",
         "store/lately/.draft-x",
         "store/old",
         "store/today/.damaged-part-1.parquet",
         "store/today/.draft-x",
     ]
-    remove(told)
-    assert leftovers(tmp_path) == [elsewhere]
+    prune(found)
+    assert leftovers(tmp_path) == ["clean/2024-01/.draft-x"]
     assert [space.texts for space in read(tmp_path)] == [3, 3]
     assert (tmp_path / "store" / "today" / ".claims").exists()
 
@@ -150,17 +155,17 @@ def test_the_plan_changes_nothing_and_its_sizes_add_up(tmp_path: Path) -> None:
     (tmp_path / "store" / "today" / ".damaged-part-1.parquet").write_bytes(b"half")
     os.utime(tmp_path / "store" / "unknown" / "space.json", (0, 0))
     before = everything(tmp_path)
-    told = plan(tmp_path)
+    found = plan(tmp_path)
     assert everything(tmp_path) == before
-    assert sum(gone.bytes for gone in told.goes) + told.kept.bytes == files(tmp_path)
-    assert told.kept == Total(1, files(tmp_path / "store" / "today") - 4)
-    shown = told.lines()
+    assert sum(gone.bytes for gone in found.goes) + found.kept.bytes == files(tmp_path)
+    assert found.kept == Total(1, files(tmp_path / "store" / "today") - 4)
+    shown = found.lines()
     assert shown[0] == "goes: 3, 0.0 MB"
     assert shown[1] == f"  store/unknown: 0.0 MB, an unknown model, last written {day(40)}"
     assert shown[2] == f"  store/old: 0.0 MB, birds, last used {day(50)}"
     assert shown[3] == "  store/today/.damaged-part-1.parquet: 0.0 MB, damaged"
     assert shown[4] == "stays: 1 in the store, 0.0 MB"
-    assert json.loads(json.dumps(told.as_json()))["kept"]["number"] == 1
+    assert json.loads(json.dumps(found.as_json()))["kept"]["number"] == 1
 
 
 def day(ago: int) -> str:
@@ -172,18 +177,18 @@ def test_no_artifact_needs_the_store(tmp_path: Path) -> None:
     small.write(row(1, "2024-01-05"), row(2, "2024-02-05"))
     small.run("2024-01", "2024-02")
     before = {n: h for n, h in everything(small.root).items() if not n.startswith("store/")}
-    [gone] = plan_removal(small.root, read(small.root), 0 * DAY, datetime.now(UTC)).goes
-    assert gone.name == "store/space"
-    remove(plan_removal(small.root, read(small.root), 0 * DAY, datetime.now(UTC)))
+    found = plan(small.root, 0 * DAY, datetime.now(UTC))
+    assert [gone.name.split("/")[0] for gone in found.goes] == ["store"]
+    prune(found)
     assert everything(small.root) == before
-    assert all(ref_of(small.root / name) for name in names(small.root))
+    assert all(ref_of(small.root, name) for name in names(small.root))
 
 
 def test_a_root_without_a_store_has_nothing_to_show_or_remove(tmp_path: Path) -> None:
     root = tmp_path / "none"
     assert read(root) == []
-    remove(plan(root))
-    assert plan(root).lines() == [nothing(root)]
+    prune(plan(root))
+    assert plan(root).lines() == [empty_message(str(root))]
     assert not root.exists()
 
 
@@ -194,17 +199,17 @@ def test_a_kill_at_any_step_leaves_whole_spaces_and_a_second_removal_ends_it(
     for name, used in (("today", [1]), ("old", [50]), ("older", [60])):
         make_space(root, name, used).joinpath(".damaged-part-1.parquet").touch()
     kills = 0
-    for _ in at_every_step(root, lambda: remove(plan(root))):
+    for _ in at_every_step(root, lambda: prune(plan(root))):
         assert {space.texts for space in read(root)} == {3}
-        remove(plan(root))
+        prune(plan(root))
         assert [path.name for path in (root / "store").iterdir()] == ["today"]
-        assert leftovers(root) == []
+        assert all(name.startswith(".draft-") for name in leftovers(root))
         kills += 1
     assert kills > 10
 
 
 def test_what_is_gone_before_the_plan_is_carried_out_is_no_error(tmp_path: Path) -> None:
     folder = make_space(tmp_path, "old", used=[50])
-    told = plan(tmp_path)
+    found = plan(tmp_path)
     folder.rename(tmp_path / "elsewhere")
-    remove(told)
+    prune(found)

@@ -48,7 +48,7 @@ class PackedEncoder:
         self, folder: Path, settings: EmbedSettings, precision: Precision, **_: object
     ) -> None:
         architecture = read_architecture(folder)
-        assert architecture is not None  # noqa: S101  (the kind of the model says so)
+        assert architecture is not None  # noqa: S101  (otherwise the model is of another kind)
         device = resolve_device(settings.device)
         tokenizer = FastTokenizer(folder / "tokenizer.json")
         longest = architecture.max_tokens

@@ -104,6 +104,7 @@ def measure(
         resample; NaN where it is not defined, as for a resample that lacks a class.
     """
     found: dict[str, list[Floats]] = {name: [] for name in variants}
+    # All variants see the same draws, so that their differences are paired.
     for weights in bootstrap_weights(len(task.truth), resamples, seed, task.classes, task.groups):
         for name, probabilities in variants.items():
             found[name].append(_measure(task, probabilities, weights))
@@ -182,9 +183,11 @@ def precision_recall_curve(task: Task, probabilities: Floats) -> dict[str, list[
     if task.positive is None or not task.ranked:
         return None
     scores = probabilities[:, task.positive]
+    # Rows of equal scores cannot be separated by a threshold, so only the last of a run counts.
     order, ends = _order(scores)
     hits = np.cumsum(task.truth[order] == task.positive)[ends]
     recall = hits / hits[-1]
+    # Evenly along the recall, because that is the axis of the chart.
     chosen = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1.0, POINTS)))
     columns = {
         "recall": recall[chosen],
@@ -235,13 +238,16 @@ def bootstrap_weights(
         Weights (draws, rows), some draws at a time.
     """
     yield np.ones((1, rows))
+    # The cost of a draw grows with rows and classes, so a large table gets fewer of them.
     left = max(MIN_RESAMPLES, min(resamples, MAX_WEIGHTS // (rows * effort)))
     random = np.random.default_rng(seed)
     units = rows if groups is None else int(groups.max()) + 1
     while left > 0:
+        # A few draws at a time, so that memory stays bounded.
         size = min(left, max(1, MAX_AT_ONCE // rows))
         picks = random.integers(0, units, size=(size, units))
         drawn = np.stack([np.bincount(pick, minlength=units) for pick in picks])
+        # Without groups a unit is a row; otherwise each row counts as often as its group was drawn.
         weights = (drawn if groups is None else drawn[:, groups]).astype(np.float64)
         yield weights * (rows / weights.sum(axis=1, keepdims=True))  # groups differ in size
         left -= size
@@ -263,12 +269,14 @@ def _measure(task: Task, probabilities: Floats, weights: Floats) -> Floats:
 def _ranking(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
     """Average precision and area under the ROC curve (2, draws); equal scores count as one."""
     order, ends = _order(scores)
+    # Sums from the highest score down give true and false positives at each threshold.
     drawn = weights[:, order]
     found = np.cumsum(drawn * truth[order], axis=1)[:, ends]
     false = np.cumsum(drawn, axis=1)[:, ends] - found
     rise, run = np.diff(found, prepend=0, axis=1), np.diff(false, prepend=0, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision = np.where(found > 0, found / (found + false), 0)
+        # Average precision is the area of steps; the ROC area takes trapezoids, which halve ties.
         average = (rise * precision).sum(axis=1) / found[:, -1]
         area = (run * (found - rise / 2)).sum(axis=1) / (found[:, -1] * false[:, -1])
     # A draw of one class alone has no ranking.
@@ -288,12 +296,14 @@ def _decisions(task: Task, probabilities: Floats, weights: Floats) -> Floats:
 
     rows, k = len(task.truth), task.classes
     pairs = task.truth * k + task.predicted(probabilities)
+    # One sparse product counts the confusion matrix of every draw.
     cells = sparse.csr_matrix((np.ones(rows), (pairs, np.arange(rows))), shape=(k * k, rows))
     counts = (cells @ weights.T).T.reshape(-1, k, k)
     right, true, called = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = right / true
         precision = np.where(called > 0, right / called, 0.0)
+        # A class without rows in the draw has no F1 of its own.
         f1 = np.where(true > 0, 2 * right / (true + called), np.nan)
     seen = np.unique(task.truth)
     counted = seen if task.positive is None else [task.positive]
@@ -305,6 +315,7 @@ def _losses(task: Task, probabilities: Floats, weights: Floats) -> Floats:
     """Log loss and Brier score (2, draws)."""
     rows = np.arange(len(task.truth))
     own = np.maximum(probabilities[rows, task.truth], np.finfo(np.float64).eps)
+    # Half the squared distance to the one-hot truth, which for two classes is the Brier score.
     errors = probabilities.copy()
     errors[rows, task.truth] -= 1
     losses = np.stack([-np.log(own), np.square(errors).sum(axis=1) / 2])

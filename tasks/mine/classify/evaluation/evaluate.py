@@ -54,6 +54,7 @@ def measure_test_rows(
     if problem.target.is_number:
         truth = problem.target.values[problem.split.test]
         return measure_numbers(truth, variants, *drawn, _test_groups(problem))
+    # The threshold was chosen for calibrated probabilities, which the others are not.
     task = classification_task(result)
     likeliest = replace(task, threshold=None)
     chosen = {name: found for name, found in variants.items() if name == CHOSEN}

@@ -98,6 +98,7 @@ def metrics_by_group(
           rows that are of it), `accuracy_difference`, `accuracy`, `average_precision`;
         - of numbers: `mean_error` (predicted less true), `rmse`.
     """
+    # The gaps of all columns are collected first, because the correction is over all of them.
     results, found = [], []
     for column in dict.fromkeys(columns):
         names, levels = _levels(clean, column, task)
@@ -123,6 +124,7 @@ def _levels(
     if CATEGORY + column not in clean.columns:
         return 0, []
     values = clean[CATEGORY + column].fill_null(MISSING)
+    # Ties are broken by name, so that the choice does not depend on the order of the rows.
     counts = values.value_counts(name="rows").sort(["rows", values.name], descending=[True, False])
     large = counts.filter(pl.col("rows") >= MIN_ROWS)[values.name]
     levels = [(name, (values == name).to_numpy()) for name in large]
@@ -150,6 +152,7 @@ def _flags(found: list[_Level]) -> list[dict[str, Any]]:
     """For each level whether it is flagged, and why."""
     from scipy.stats import false_discovery_control
 
+    # Testing many gaps finds some by chance alone, which the correction allows for.
     p_values = [gap.p_value for level in found for gap in level.gaps]
     significant = iter(false_discovery_control(p_values) <= ERROR_RATE if p_values else [])
     flags = []
@@ -179,6 +182,7 @@ def _of_numbers(mask: Flags, truth: Floats, predicted: Floats) -> tuple[dict[str
 
 
 def _of_classes(mask: Flags, task: Task, predicted: Floats) -> tuple[dict[str, Any], list[_Gap]]:
+    # The level is measured as if it were the whole test set, by the same threshold.
     part = Task(task.truth[mask], task.classes, task.positive, task.threshold)
     confidence, true = part.confidences(predicted[mask])
     figures = {} if task.positive is None else {"base_rate": json_number(true.mean())}
@@ -223,6 +227,7 @@ class _Share:
         if not others[1]:
             return []
         (share, low, high), (other, other_low, other_high) = _wilson(*own), _wilson(*others)
+        # The square roots of sums of squares, as for independent shares.
         down = np.hypot(share - low, other_high - other)
         up = np.hypot(high - share, other - other_low)
         p_value = fisher_exact([[hits, rows - hits] for hits, rows in (own, others)]).pvalue
@@ -257,6 +262,7 @@ def _gap_of_mean(name: str, gaps: Floats, least: float, sentence: str) -> _Gap:
     from scipy.stats import t
 
     rows, mean = len(gaps), float(gaps.mean())
+    # Without any spread there is no test: the mean differs from 0 for sure, or not at all.
     error = float(gaps.std(ddof=1)) / float(np.sqrt(rows))
     reach = float(t.ppf(0.975, rows - 1)) * error
     p_value = 2 * float(t.sf(abs(mean) / error, rows - 1)) if error else float(mean == 0)

@@ -37,7 +37,7 @@ def measure_numbers(
     Args:
         truth: The true numbers (n,).
         variants: Predictions by variant, (n,) or (n, 1).
-        resamples: How often the rows are drawn anew; a large table gets fewer.
+        resamples: How often the rows are resampled; a large table gets fewer.
         seed: Where the random numbers start.
         groups: The group of each row (n,), where rows are drawn by whole groups.
 
@@ -50,6 +50,7 @@ def measure_numbers(
     true_order = _Order.of(truth)
     orders = {name: _Order.of(predicted) for name, predicted in flat.items()}
     for weights in bootstrap_weights(len(truth), resamples, seed, EFFORT, groups):
+        # The ranks of the truth are the same for all variants.
         true_ranks = true_order.ranks(weights)
         for name, predicted in flat.items():
             correlation = _correlation(true_ranks, orders[name].ranks(weights), weights)
@@ -73,11 +74,13 @@ class _Order:
     @classmethod
     def of(cls, numbers: Floats) -> _Order:
         """The order of some numbers."""
+        # The order is computed once; each draw only changes how often a number counts.
         _, run, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         return cls(np.argsort(numbers, kind="stable"), np.cumsum(counts) - 1, run)
 
     def ranks(self, weights: Floats) -> Floats:
         """Mean rank of each number within each draw, less the mean of all ranks (draws, n)."""
+        # Equal numbers share the mean of the ranks from below their run to its end.
         above = np.cumsum(weights[:, self.order], axis=1)[:, self.ends]
         below = np.concatenate([np.zeros((len(weights), 1)), above[:, :-1]], axis=1)
         return np.asarray(((below + above - above[:, -1:]) / 2)[:, self.run])
@@ -97,6 +100,7 @@ def _errors(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     """RMSE, MAE and R² (3, draws)."""
     rows = len(truth)
     errors, centred = predicted - truth, truth - truth.mean()
+    # One product gives the weighted means of all four columns for every draw.
     kept = np.stack([np.square(errors), np.abs(errors), np.square(centred), centred])
     squared, absolute, around, shift = kept @ weights.T / rows
     variance = around - np.square(shift)

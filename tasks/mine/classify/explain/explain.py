@@ -107,6 +107,7 @@ def pick_rows(
         scores = _of_numbers(predictions[:, 0], truth)
     else:
         scores = _of_classes(predictions, truth, positive, threshold)
+    # Equal scores are ordered at random, so that the first rows are not preferred.
     order = np.random.default_rng(seed).permutation(len(predictions))
     ranked = {why: _ranked(score, order) for why, score in scores.items()}
     return sorted(islice(_in_turn(ranked), count), key=lambda pick: list(ranked).index(pick.why))
@@ -167,6 +168,7 @@ def _of_classes(
     """For each reason to choose a row how good it is (n,); minus infinity where it is none."""
     if positive is not None and threshold is None and predictions.shape[1] == 2:
         threshold = 0.5
+    # Rows without label are never counted as mistakes.
     called = predict_classes(predictions, positive, threshold)
     wrong = (called != truth) & (truth >= 0)
     second, top = np.sort(predictions, axis=1)[:, -2:].T
@@ -188,6 +190,7 @@ def _by_turns(margin: Floats, group: NDArray[np.int64]) -> Floats:
     """
     order = np.lexsort((-margin, group))
     starts = np.searchsorted(group[order], group[order])
+    # The rank within the group outweighs the margin, which is at most one half.
     ranks = np.empty(len(group))
     ranks[order] = np.arange(len(group)) - starts
     return np.clip(margin, 0, 1) / 2 - ranks

@@ -66,6 +66,7 @@ def first_equal_rows(rows: Rows, whom: Sequence[Player]) -> Index:
 
     With such an index no two rows are predicted that are the same in all that a model reads.
     """
+    # Equal texts count as the same only if their vectors are the same too.
     _, vectors = np.unique(rows.vectors, axis=0, return_inverse=True)
     table = rows.clean.with_columns(
         pl.Series("vectors", vectors.ravel()), row=pl.int_range(pl.len())
@@ -94,6 +95,7 @@ def compose_rows(pool: Rows, whom: Sequence[Player], index: Index) -> Rows:
 
 def predict_composed(predict: Predict, pool: Rows, whom: Sequence[Player], index: Index) -> Floats:
     """Predictions (n, outputs) of the rows that `compose_rows` makes, each distinct one once."""
+    # Shuffles repeat many combinations, and predicting is what takes time.
     distinct, place = np.unique(index, axis=0, return_inverse=True)
     return predict(compose_rows(pool, whom, distinct))[place.ravel()]
 
@@ -120,6 +122,7 @@ def permutation_importance(
     """
     whom = players(rows)
     parts, same = _parts(whom), first_equal_rows(rows, whom)
+    # A column that is the same in all rows cannot matter; it costs no prediction.
     varied = [k for k, (_, own) in enumerate(parts) if np.any(same[:, own] != same[:1, own])]
     falls = np.zeros((len(parts), REPEATS))
     if varied:

@@ -89,6 +89,7 @@ def occlude(output: Output, rows: Rows, encode: Encode | None = None) -> list[tu
     sizes = [len(texts) for texts in variants]
     owners = np.repeat(np.arange(len(rows), dtype=np.intp), sizes)
     altered = _altered(rows.take(owners), [text for texts in variants for text in texts], encode)
+    # All variants of all rows go to the model in one call.
     outputs = np.split(output(altered, owners), np.cumsum(sizes)[:-1])
     return [piece.weighted(found) for piece, found in zip(pieces, outputs, strict=True)]
 
@@ -104,6 +105,7 @@ def shorten(words: Sequence[Word], most: int = SHOWN) -> tuple[Word, ...]:
     words = [replace(word, text=_cut(word.text)) for word in words]
     if sum(len(word.text) + 1 for word in words) <= most + 1:
         return tuple(words)
+    # Words of the largest weights first, until the space is used up.
     kept: set[int] = set()
     left = most - len(GAP)
     for place in sorted(range(len(words)), key=lambda k: -abs(words[k].weight)):
@@ -117,6 +119,7 @@ def shorten(words: Sequence[Word], most: int = SHOWN) -> tuple[Word, ...]:
 def _pieces(text: str) -> _Pieces:
     words = text.split()
     most = max(MIN_PIECES, min(MAX_PIECES, MAX_READ // max(len(text), 1)))
+    # A long text is cut into spans, or each of its words would cost a prediction.
     if len(set(map(_plain, words))) > most:
         ends = np.linspace(0, len(words), most + 1).round().astype(int)
         spans = pairwise(ends.tolist())

@@ -98,11 +98,13 @@ def shapley_values(
     import shap
 
     whom = players(rows)
+    # Columns, orders and background rows multiply, so they share a budget of predictions.
     size, orders = _budget(len(whom))
     pool = _concat(training.take(evenly_spaced(len(training), size)), rows)
     game = _Game(predict, pool, whom, explained, outputs, first_equal_rows(pool, whom))
     evaluations = orders * (2 * len(whom) + 1)
     with _numpy_randomness_kept():
+        # With few columns all coalitions cost no more than the random orders would.
         if 2 ** len(whom) <= evaluations:
             explainer = shap.ExactExplainer(game, _coalition)
         else:
@@ -142,6 +144,7 @@ class _Game:
     def _play(self, coalitions: NDArray[np.bool_]) -> Floats:
         rows = len(self.outputs)
         background, own = self.same[:-rows], self.same[-rows:, None]
+        # A column that takes part has the row's own value, any other that of a background row.
         index = np.where(coalitions[:, None, None], own, background)
         shape = index.shape[:-1]  # coalitions, rows, background
         flat = index.reshape(-1, len(self.whom))

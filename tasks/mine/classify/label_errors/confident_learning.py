@@ -83,6 +83,7 @@ def find_class_errors(probabilities: Floats, codes: NDArray[np.int64]) -> LabelE
     order = np.argsort(relative, kind="stable")
     first = [np.flatnonzero(codes[order] == k)[:n] for k, n in enumerate(wrong)]
     positions = order[np.sort(np.concatenate(first))]
+    # The suggestion is the likeliest class besides the row's own.
     others = probabilities[positions]
     others[np.arange(len(positions)), codes[positions]] = -1
     scores = np.clip(1 - relative[positions], 0, 1)
@@ -109,6 +110,7 @@ def find_number_errors(predicted: Floats, values: Floats) -> LabelErrors:
     spread = float(PER_MEDIAN * np.median(apart)) or float(PER_MEAN * apart.mean())
     if spread <= 0:
         return _none(np.float64)
+    # Median and median deviation, because mean and deviation would be moved by the errors.
     z = apart / spread
     order = np.argsort(-z, kind="stable")
     positions = order[z[order] > LIMIT]
@@ -139,6 +141,7 @@ def confident_joint(
     sure = probabilities >= thresholds
     seen = sure.any(axis=1)
     guess = np.where(sure, probabilities, -1.0).argmax(axis=1)
+    # A pair of classes is one number, so that one count gives the whole matrix.
     pairs = (codes * classes + guess)[seen]
     counts = np.bincount(pairs, minlength=classes**2)
     return counts.reshape(classes, classes).astype(np.int64)

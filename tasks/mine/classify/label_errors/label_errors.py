@@ -17,7 +17,11 @@ from fusemine.tasks.mine.classify.label_errors.near_duplicates import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fusemine.tasks.mine.classify.fitted import FittedResult
+    from fusemine.tasks.mine.classify.label_errors.confident_learning import LabelErrors
+    from fusemine.tasks.mine.classify.problem import Problem
 
 ERROR, COPY = "likely error", "copy with another label"
 
@@ -29,25 +33,23 @@ def label_errors(result: FittedResult) -> tuple[pl.DataFrame, dict[str, Any]]:
     one text with different labels come after the likely errors.
     """
     problem, most = result.problem, result.settings.doubtful
-    split, clean = problem.split, problem.rows.clean
     # Training rows that no other model could predict show nothing about their labels.
-    train = split.train if result.cross_validated else split.train[:0]
-    rows = np.sort(np.concatenate([train, split.test]))
+    train = problem.split.train if result.cross_validated else problem.split.train[:0]
+    rows = np.sort(np.concatenate([train, problem.split.test]))
     found = find_label_errors(problem.target.take(rows), result.predictions[rows])
-    listed = clean.select("row_id", "label")[rows[found.positions[:most]]].iter_rows()
-    scores = found.scores[:most]
-    suggested = [problem.names[k] if problem.names else f"{k:.6g}" for k in found.suggested[:most]]
-    copies = NearDuplicates()
+    errors, copies = _records(problem, rows, found, most), NearDuplicates()
     if not problem.target.is_number:
-        copies = find_near_duplicates(clean, problem.rows.vectors)
-    records: list[tuple[Any, ...]] = [
-        (row_id, ERROR, label, other, round(float(score), 6), None)
-        for (row_id, label), other, score in zip(listed, suggested, scores, strict=True)
+        copies = find_near_duplicates(problem.rows.clean, problem.rows.vectors)
+    pairs = [
+        (pair.row_id, COPY, pair.label, pair.other_label, pair.similarity, pair.other_row_id)
+        for pair in copies.pairs[:most]
     ]
-    figures = {
+    ranked = [(row_id, rank, *more) for rank, (row_id, *more) in enumerate([*errors, *pairs], 1)]
+    schema = pl.DataFrame(LABEL_ERRORS.empty()).schema
+    return pl.DataFrame(ranked, schema=schema, orient="row"), {
         "estimated": found.estimated,
         "found": len(found),
-        "listed": len(records),
+        "listed": len(errors),
         "same_text": copies.same,
         "near_copies": copies.near,
         "compared": copies.compared,
@@ -55,10 +57,15 @@ def label_errors(result: FittedResult) -> tuple[pl.DataFrame, dict[str, Any]]:
         "similarity": MIN_SIMILARITY,
         "least_words": MIN_WORDS,
     }
-    records += [
-        (pair.row_id, COPY, pair.label, pair.other_label, pair.similarity, pair.other_row_id)
-        for pair in copies.pairs[:most]
+
+
+def _records(
+    problem: Problem, rows: NDArray[np.intp], found: LabelErrors, most: int
+) -> list[tuple[Any, ...]]:
+    """The likeliest errors among some rows, as records of the table without their rank."""
+    listed = problem.rows.clean.select("row_id", "label")[rows[found.positions[:most]]]
+    suggested = (problem.names[k] if problem.names else f"{k:.6g}" for k in found.suggested)
+    return [
+        (row_id, ERROR, label, other, round(float(score), 6), None)
+        for row_id, label, other, score in zip(*listed, suggested, found.scores, strict=False)
     ]
-    ranked = [(row_id, rank, *more) for rank, (row_id, *more) in enumerate(records, start=1)]
-    schema = pl.DataFrame(LABEL_ERRORS.empty()).schema
-    return pl.DataFrame(ranked, schema=schema, orient="row"), figures

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIN_SIMILARITY = 0.97
 """Texts of at least this cosine similarity are near-duplicates."""
 MIN_WORDS = 5
-"""Different words that a text needs. Thousands of reports say "no damage": so short a text does
+"""Different words that a text needs. Thousands of reports read "no damage": so short a text does
 not settle its label, which the rest of the row does, so two of them do not contradict each other.
 A number is not a word; in scripts without blanks two characters count as one."""
 MAX_TEXTS = 20_000
@@ -66,6 +66,7 @@ def find_near_duplicates(clean: pl.DataFrame, vectors: NDArray[np.float32]) -> N
         vectors: The texts' unit vectors, float32 (n, d).
     """
     groups = _groups(clean)
+    # Each distinct text once, with its commonest label.
     texts = groups.unique("key", keep="first", maintain_order=True)
     same = list(_same(groups, texts))
     compared = texts[evenly_spaced(texts.height, MAX_TEXTS)]
@@ -93,8 +94,9 @@ def _same(groups: pl.DataFrame, texts: pl.DataFrame) -> Iterator[Pair]:
     """Every further label of a text, beside its commonest one, in the rows' order."""
     joined = groups.join(texts, on="key", how="left", suffix="_first", maintain_order="left")
     others = joined.filter(pl.col("label") != pl.col("label_first")).sort("row")
-    for columns in others.select("row_id", "label", "row_id_first", "label_first").iter_rows():
-        yield Pair(*columns, similarity=1.0)
+    pairs = others.select("row_id", "label", "row_id_first", "label_first")
+    for row_id, label, other, other_label in pairs.iter_rows():
+        yield Pair(row_id, label, other, other_label, 1.0)
 
 
 def _near(texts: pl.DataFrame, vectors: NDArray[np.float32]) -> Iterator[Pair]:
@@ -107,6 +109,7 @@ def _near(texts: pl.DataFrame, vectors: NDArray[np.float32]) -> Iterator[Pair]:
     rank = texts["label"].replace_strict(counts, range(len(counts)), return_dtype=pl.Int64)
     place, own = rank.to_numpy(), vectors[texts["row"].to_numpy()]
     ids, labels = texts["row_id"].to_list(), texts["label"].to_list()
+    # Each class is searched in all commoner ones, so that every pair of classes comes up once.
     for code in range(len(counts) - 1):
         rarer, commoner = np.flatnonzero(place == code), np.flatnonzero(place > code)
         found, cosines = nearest_neighbours(own[rarer], own[commoner], 1)

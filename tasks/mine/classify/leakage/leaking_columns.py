@@ -95,7 +95,7 @@ def find_leaks(
         return []
     found: dict[str, dict[str, Any]] = {}
     for candidate in leak_candidates(clean):
-        # A column is named once. Its gaps come first: if they say it all, its values need not.
+        # A column is named once. Its gaps come first: if they give it away, its values need not.
         if candidate.column not in found:
             leak = _leak(candidate, target, names, seed)
             found |= {candidate.column: leak} if leak else {}
@@ -122,6 +122,7 @@ def leak_candidates(clean: pl.DataFrame) -> Iterator[LeakCandidate]:
                 yield from of_column(column.removeprefix(role), clean[column])
     times = clean["event_time"]
     yield _gaps("event_time", times.is_null().to_numpy())
+    # Both the date and the time of day may give the label away.
     seconds = times.dt.epoch("s").cast(pl.Float64).fill_null(np.nan).to_numpy()
     yield LeakCandidate("event_time", "event_time", "The event time", seconds)
     time_of_day = np.mod(seconds, 86_400)

@@ -44,6 +44,7 @@ def out_of_fold(feature: NDArray[Any], levels: bool, target: Target, seed: int) 
         held = fold == part
         model = _level_model(column, target) if levels else _tree(target, seed)
         model.fit(column[~held], target.values[~held])
+        # TargetEncoder transforms where the other models predict.
         if hasattr(model, "transform"):
             found[held] = np.asarray(model.transform(column[held]), dtype=np.float64)
         else:

@@ -81,6 +81,7 @@ class _Counts:
 
         odds = self.hits * self.outside >= ODDS * self.inside * (self.rows - self.hits)
         base = self.inside / (self.inside + self.outside)
+        # Only words of high odds are tested, because the test is slow for many words.
         by_chance = np.ones(len(self.rows))
         by_chance[odds] = binom.sf(self.hits[odds] - 1, self.rows[odds], base)
         return odds & (by_chance * len(self.rows) <= CHANCE)
@@ -159,6 +160,7 @@ def number_mentions(texts: pl.Series, target: Target) -> list[dict[str, Any]]:
         target: The numbers of the rows.
     """
     tokens = texts.str.extract_all(NUMBER).list.eval(pl.element().str.replace_all(",", ""))
+    # Rows whose own and other label are equal show nothing.
     own, other = target.values, np.roll(target.values, len(target) // 2)
     frame = pl.DataFrame({"n": tokens.cast(pl.List(pl.Float64)), "own": own, "other": other})
     held = frame.filter(own != other).select(
@@ -198,6 +200,7 @@ def _words(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     present, words = _presence(texts)
     rows = np.asarray(present.sum(axis=0)).ravel()
+    # One product counts the rows of each word and class.
     hits = present.T @ target.columns().astype(np.int64)
     listed, together = [], []
     for code in np.unique(target.values):

@@ -15,22 +15,13 @@ blocks).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.device import device_lock, resolve_device
 from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.classify.learners.dense import DenseBlocks, fit_dense_blocks
-from fusemine.tasks.mine.classify.learners.network import (
-    Architecture,
-    Network,
-    per_member,
-    uniform,
-)
-from fusemine.tasks.mine.classify.learners.network_training import (
-    Examples,
-    TrainingConfig,
-    train,
-)
+from fusemine.tasks.mine.classify.learners.network import Architecture, Network, per_member, uniform
+from fusemine.tasks.mine.classify.learners.network_training import Examples, TrainingConfig, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,11 +68,13 @@ class TabM(Architecture):
         members, width = self.members, self.width
         weights: dict[str, Tensor] = {}
         for layer in range(self.layers):
+            # Only the matrix is shared; scales and offsets are each member's own.
             inputs = width if layer else self.inputs
             weights[f"{layer}.matrix"] = uniform((inputs, width), inputs, generator)
             weights[f"{layer}.r"] = torch.ones(members, inputs)
             weights[f"{layer}.s"] = torch.ones(members, width)
             weights[f"{layer}.b"] = uniform((1, width), inputs, generator).repeat(members, 1)
+        # Random signs make the members differ from the first layer on.
         weights["0.r"] = torch.randint(0, 2, (members, self.inputs), generator=generator) * 2.0 - 1
         weights["head"] = uniform((members, width, self.outputs), width, generator)
         weights["head.b"] = uniform((members, self.outputs), width, generator)
@@ -128,6 +121,7 @@ class Gate(Architecture):
         """Random matrices; the gates begin with the same weight for all blocks."""
         import torch
 
+        # Gates of zero logits start as plain means of the blocks.
         blocks, members, width = len(self.widths), self.members, self.width
         weights: dict[str, Tensor] = {
             "scale": torch.ones(members, blocks, width),
@@ -148,6 +142,7 @@ class Gate(Architecture):
         """The outputs (n, members, outputs)."""
         from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+        # The gated sum is the only way from the blocks to the rest of the network.
         projected = self._projected(weights, inputs, dropout)
         mixed = (projected * self._gates(weights, projected, present)[..., None]).sum(2)
         hidden = dropout(F.gelu(per_member(mixed, weights, "hidden")))
@@ -171,6 +166,7 @@ class Gate(Architecture):
             (x @ weights[f"block.{block}"] + weights[f"block.{block}.b"]).view(shape)
             for block, x in enumerate(torch.split(inputs, list(self.widths), dim=1))
         ]
+        # Normalised, so that no block wins the gate by its size alone.
         normed = F.layer_norm(torch.stack(parts, dim=2), (self.width,))
         return dropout(F.gelu(normed * weights["scale"] + weights["shift"]))
 
@@ -180,38 +176,6 @@ class Gate(Architecture):
         logits = per_member((projected * filled[..., None]).flatten(2), weights, "gate")
         # The product is for rows whose blocks are all empty.
         return logits.masked_fill(filled == 0, EMPTY).softmax(-1) * filled
-
-
-@storable
-@dataclass(frozen=True)
-class GatedNetwork:
-    """A trained network with gates."""
-
-    network: Network[Gate]
-    mean: Floats
-    """Mean weight of each block over the rows that it was fitted on, as `scaling` orders them."""
-
-    @property
-    def mean_gates(self) -> dict[str, float]:
-        """The mean weight of each block over the rows that it was fitted on.
-
-        Blocks without columns are left out.
-        """
-        return dict(zip(self.network.scaling.widths, self.mean.tolist(), strict=True))
-
-    def predict(self, blocks: Blocks) -> Floats:
-        """Probabilities (n, classes) or numbers (n, 1), see `Network.predict`."""
-        return self.network.predict(blocks)
-
-    def gates(self, blocks: Blocks) -> Floats:
-        """The weight of each block in each row (n, blocks), in the order of `mean_gates`.
-
-        It is 0 where a block is all zero, and a row's sum is 1 unless all are.
-
-        Raises:
-            KeyError: A block that was learnt from is not there.
-        """
-        return self.network.compute(blocks, self.network.architecture.gates)
 
 
 def fit_tabm(
@@ -237,22 +201,28 @@ def fit_tabm(
 
 def fit_gated(
     examples: Examples, seed: int = 0, device: str = "cpu", max_steps: int = GATED.max_steps
-) -> GatedNetwork:
+) -> Network[Gate]:
     """Train the gated network on all blocks given; the arguments are those of `fit_tabm`."""
 
     def design(widths: Sequence[int], outputs: int) -> Gate:
         return Gate(outputs, tuple(widths))
 
-    network = train(design, examples, replace(GATED, max_steps=max_steps), seed, device)
-    gates = network.compute(examples.blocks, network.architecture.gates)
-    return GatedNetwork(network, gates.mean(axis=0))
+    return train(design, examples, replace(GATED, max_steps=max_steps), seed, device)
 
 
-class Trained(Protocol):
-    """A trained network."""
+def block_gates(network: Network[Gate], blocks: Blocks) -> Floats:
+    """The weight of each block in each row (n, blocks), in the order of `scaling.widths`.
 
-    def predict(self, blocks: Blocks, /) -> Floats:
-        """Probabilities or numbers (n, outputs)."""
+    It is 0 where a block is all zero, and a row's sum is 1 unless all are.
+
+    Args:
+        network: A trained gated network.
+        blocks: Dense features of the n rows, each float32 (n, d).
+
+    Raises:
+        KeyError: A block that was learnt from is not there.
+    """
+    return network.compute(blocks, network.architecture.gates)
 
 
 @storable
@@ -262,7 +232,9 @@ class FittedNetwork:
 
     dense: DenseBlocks
     names: tuple[BlockName, ...]
-    network: Trained
+    network: Network[Any]
+    gates: dict[str, float]
+    """Mean weight of each block over the rows that it was fitted on; empty without gates."""
 
     def predict(self, _: Rows, matrices: Matrices) -> Floats:
         """Probabilities or numbers (n, outputs) of rows whose blocks are `matrices`."""
@@ -280,13 +252,17 @@ def fit_gated_learner(training: TrainingSet) -> FittedNetwork | None:
 
 
 def _fit(
-    training: TrainingSet, fit: Callable[[Examples, int, str], Trained]
+    training: TrainingSet, fit: Callable[[Examples, int, str], Network[Any]]
 ) -> FittedNetwork | None:
     if not training.matrices:
         return None
+    # Networks read dense blocks only; wide sparse ones are reduced first.
     dense, device = fit_dense_blocks(training), resolve_device(training.device)
     blocks = dense.transform(training.matrices)
-    examples = Examples(blocks, training.target, training.sample_weights)
+    examples, gates = Examples(blocks, training.target, training.sample_weights), {}
     with device_lock(device, lambda _: None):
         network = fit(examples, training.seed, device)
-    return FittedNetwork(dense, tuple(training.matrices), network)
+        if isinstance(network.architecture, Gate):
+            mean = block_gates(network, blocks).mean(axis=0).tolist()
+            gates = dict(zip(network.scaling.widths, mean, strict=True))
+    return FittedNetwork(dense, tuple(training.matrices), network, gates)

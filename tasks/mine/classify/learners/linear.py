@@ -46,6 +46,7 @@ class Linear:
         known = np.atleast_2d(estimator.coef_)
         if not hasattr(estimator, "classes_"):
             return np.asarray(known)
+        # Of two classes scikit-learn keeps one row of coefficients; the other has opposite signs.
         result = np.zeros((self.fitted.outputs, known.shape[1]))
         result[estimator.classes_] = np.concatenate([-known, known]) if len(known) == 1 else known
         return result

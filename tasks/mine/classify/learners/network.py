@@ -92,8 +92,10 @@ class Scaling:
         A block that is all zero in a row, as without text, is so afterwards.
         """
         chosen = [blocks[name] for name in self.widths]
+        # A row without text is all zero in its block, and must not look like a row of mean text.
         present = np.column_stack([block.any(axis=1) for block in chosen])
         scaled = (np.hstack(chosen, dtype=np.float32) - self.mean) / self.deviation
+        # Standardising moved empty blocks away from zero; this brings them back.
         scaled *= np.repeat(present, list(self.widths.values()), axis=1)
         return np.clip(scaled, -CLIP, CLIP), present.astype(np.float32)
 
@@ -132,6 +134,7 @@ class OutputMeaning:
             return np.asarray(outputs.mean(axis=1) * self.deviation + self.mean)
         from scipy.special import softmax
 
+        # Members are averaged as probabilities, which is better calibrated than averaged logits.
         result = np.zeros((len(outputs), self.classes))
         result[:, self.seen] = softmax(outputs, axis=-1).mean(axis=1)
         return result
@@ -174,6 +177,7 @@ class Network(Generic[A]):
         used = {name: blocks[name] for name in self.scaling.widths}
         rows = min(len(block) for block in used.values())
         weights = self._tensors()
+        # Batches of one size, so that a row's bits do not depend on its neighbours.
         parts = [
             self._compute_batch(method, weights, batch)
             for batch in in_batches(used, rows, self._batch)
@@ -221,6 +225,7 @@ def fit_output_meaning(target: Target, weights: Floats) -> OutputMeaning:
     """The classes that rows have, or the weighted mean and deviation of their numbers."""
     if not target.is_number:
         return OutputMeaning(target.classes, tuple(np.unique(target.values).tolist()), 0.0, 1.0)
+    # Weighted, so that rows that count more also set the scale.
     mean = float(np.average(target.values, weights=weights))
     deviation = float(np.sqrt(np.average(np.square(target.values - mean), weights=weights)))
     return OutputMeaning(0, (), mean, deviation if deviation > TINY * abs(mean) else 1.0)
@@ -259,6 +264,7 @@ def per_member(values: Tensor, weights: Weights, name: str) -> Tensor:
 
 
 def _moments(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    # Empty rows would pull the mean to zero and shrink the deviation.
     filled = block.any(axis=1)
     values = block[filled] if filled.any() else block
     mean = values.mean(axis=0, dtype=np.float64)

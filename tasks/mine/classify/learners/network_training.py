@@ -136,10 +136,12 @@ def train(
     """
     import torch
 
+    # Rows of weight 0 would still shape the scaling and the batches.
     used = examples.take(np.flatnonzero(examples.weights > 0))
     scaling, meaning = fit_scaling(used.blocks), fit_output_meaning(used.target, used.weights)
     architecture = design(list(scaling.widths.values()), meaning.outputs)
     untrained = Network(architecture, scaling, meaning, {}, device)
+    # Chosen by the labels, so that every class or range of numbers is among these rows.
     held = held_out(used.target, seed)
     with one_torch_thread(), torch.enable_grad():
         tensors = _tensors(untrained, used.take(~held))
@@ -155,27 +157,13 @@ def held_out(target: Target, seed: int) -> NDArray[np.bool_]:
         return np.zeros(len(target), dtype=bool)
     codes = target.values
     if target.is_number:
+        # Ranks cut into ranges, so that each range of numbers is held out evenly.
         codes = codes.argsort(kind="stable").argsort(kind="stable") * BINS // len(codes)
+    # More folds for a large table, of which the same few then hold fewer rows.
     folds = max(FOLDS, math.ceil(len(codes) * HELD_FOLDS / MOST_HELD))
     held = stratified_folds(codes, folds, seed) < HELD_FOLDS
     held[np.unique(codes, return_index=True)[1]] = False
     return held
-
-
-@dataclass(frozen=True)
-class _Tensors:
-    """n rows on the device."""
-
-    inputs: Tensor
-    present: Tensor
-    truth: Tensor
-    weights: Tensor
-    """Of mean 1."""
-
-    def take(self, index: Tensor) -> _Tensors:
-        """The rows at these positions."""
-        parts = (self.inputs, self.present, self.truth, self.weights)
-        return _Tensors(*(part[index] for part in parts))
 
 
 @dataclass
@@ -198,24 +186,26 @@ class _EarlyStopping(Generic[A]):
 
 
 def _optimize(
-    untrained: Network[A], examples: _Tensors, held: Examples, config: TrainingConfig, seed: int
+    untrained: Network[A], tensors: list[Tensor], held: Examples, config: TrainingConfig, seed: int
 ) -> Network[A]:
     import torch
 
+    # All random numbers come from generators of our own, on the CPU, whatever the device.
     generator = torch.Generator().manual_seed(seed)
     start = untrained.architecture.start(generator)
     weights = {name: value.to(untrained.device).requires_grad_() for name, value in start.items()}
-    batches = _batches(len(examples.truth), config, generator).to(untrained.device)
+    batches = _batches(len(tensors[0]), config, generator).to(untrained.device)
     optimizer, schedule = _optimizer(list(weights.values()), config, len(batches))
     dropout = _dropout(config.dropout, seed, untrained.device)
     evaluated = set(np.linspace(0, len(batches), config.evaluations + 1).astype(int).tolist())
     stopping = _EarlyStopping(held, untrained)
     for step, batch in enumerate(batches, 1):
-        part = examples.take(batch)
-        outputs = untrained.architecture.run(weights, part.inputs, part.present, dropout)
-        losses = untrained.meaning.losses(outputs, part.truth)
+        inputs, present, truth, counts = (tensor[batch] for tensor in tensors)
+        outputs = untrained.architecture.run(weights, inputs, present, dropout)
+        losses = untrained.meaning.losses(outputs, truth)
+        # Weights of mean 1 keep the size of the gradient, and so the learning rate.
         optimizer.zero_grad()
-        torch.autograd.backward((losses * part.weights).mean())
+        torch.autograd.backward((losses * counts).mean())
         optimizer.step()
         schedule.step()
         if step in evaluated:
@@ -227,13 +217,14 @@ def _optimize(
     return stopping.best
 
 
-def _tensors(network: Network[A], examples: Examples) -> _Tensors:
+def _tensors(network: Network[A], examples: Examples) -> list[Tensor]:
+    """Features, filled blocks, truth and weights (of mean 1) of the n rows, on the device."""
     import torch
 
     inputs, present = network.scaling.apply(examples.blocks)
     weights = (examples.weights / examples.weights.mean()).astype(np.float32)
     values = (inputs, present, network.meaning.encode(examples.target), weights)
-    return _Tensors(*(torch.tensor(value, device=network.device) for value in values))
+    return [torch.tensor(value, device=network.device) for value in values]
 
 
 def _batches(rows: int, config: TrainingConfig, generator: torch.Generator) -> Tensor:
@@ -241,6 +232,7 @@ def _batches(rows: int, config: TrainingConfig, generator: torch.Generator) -> T
     import torch
 
     size, steps = config.rows_per_step(rows), config.steps(rows)
+    # Whole permutations one after the other, so that every row is seen equally often.
     epochs = math.ceil(steps * size / rows)
     order = torch.cat([torch.randperm(rows, generator=generator) for _ in range(epochs)])
     return order[: steps * size].view(steps, size)

@@ -127,6 +127,7 @@ def predict_estimator(estimator: Any, features: Matrix, outputs: int) -> Floats:
     """
     if not hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
+    # A fold may lack a class, so the estimator's columns go to the places of its own classes.
     result = np.zeros((features.shape[0], outputs))
     result[:, estimator.classes_] = estimator.predict_proba(features)
     return result
@@ -138,6 +139,7 @@ def hstack_matrices(matrices: Sequence[Matrix]) -> Matrix:
 
     if len(matrices) == 1:
         return matrices[0]
+    # Dense blocks stay dense: a sparse matrix of few zeros would be slower and larger.
     if not any(sparse.issparse(matrix) for matrix in matrices):
         return np.hstack(matrices)
     joined = sparse.hstack([_csr(one) for one in matrices], format="csr", dtype=np.float32)
@@ -151,6 +153,7 @@ def _csr(matrix: Matrix) -> Matrix:
 
     if sparse.issparse(matrix):
         return matrix
+    # CSR arrays follow from the mask: values and columns row by row, and where each row starts.
     nonzero = matrix != 0
     columns = np.broadcast_to(np.arange(matrix.shape[1], dtype=np.int32), matrix.shape)
     starts = np.concatenate([[0], np.cumsum(np.count_nonzero(nonzero, axis=1))])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.metrics import (
     a_metric,
-    about_view,
     chance,
     estimate,
     is_of_numbers,
@@ -14,18 +14,10 @@ from fusemine.tasks.mine.classify.report.metrics import (
     main_view,
     metric_name,
     metrics,
-    view_name,
+    view_words,
     views,
 )
-from fusemine.tasks.mine.classify.report.model import (
-    Ablation,
-    Bar,
-    Candidate,
-    Choice,
-    Estimate,
-    Forest,
-    View,
-)
+from fusemine.tasks.mine.classify.report.model import Ablation, Bar, Candidate, Choice, Forest, View
 from fusemine.tasks.report.words import amount, cut, finite, known, listed, number, percent, plural
 
 if TYPE_CHECKING:
@@ -57,13 +49,13 @@ def ablation(summary: Summary) -> Ablation | None:
     """The section on the views; None where none has metrics."""
     shown, main, cells = views(summary), main_view(summary), summary.get("metrics") or {}
     reasons = {view: (found or {}).get("skipped") for view, found in cells.items()}
-    skipped = [(view_name(v, summary), cut(why, 300)) for v, why in reasons.items() if why]
+    skipped = [(view_words(v, summary)[0], cut(why, 300)) for v, why in reasons.items() if why]
     if not shown and not skipped:
         return None
     found = metrics(summary, shown)
     return Ablation(
         lead=_compared(summary),
-        views=[View(view_name(v, summary), about_view(v, summary), v == main) for v in shown],
+        views=[View(*view_words(view, summary), main=view == main) for view in shown],
         skipped=skipped,
         forests=_forests(summary, shown),
         metrics=found[:SHOWN],
@@ -89,10 +81,9 @@ def _forests(summary: Summary, shown: list[str]) -> list[Forest]:
     compared = [view for view in shown if view != "majority"]
     found = []
     for metric in DRAWN:
-        cells = [estimate(summary, view, metric) for view in compared]
         named = [
-            Estimate(view_name(view, summary), one.value, one.low, one.high, one.in_unit)
-            for view, one in zip(compared, cells, strict=True)
+            replace(estimate(summary, view, metric), name=view_words(view, summary)[0])
+            for view in compared
         ]
         if any(one.value is not None for one in named):
             found.append(Forest(metric_name(metric), *_reference(summary, metric), named))

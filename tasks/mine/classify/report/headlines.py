@@ -67,7 +67,7 @@ def summary(section: Label | Skipped) -> str:
         *map(_notice, section.cautions),
         _metrics(section.ablation) if section.ablation else "",
         _tried(section.choice) if section.choice else "",
-        f"Likely label errors: {escape_markdown(errors.lead)}" if errors else "",
+        f"Doubtful labels: {escape_markdown(errors.lead)}" if errors else "",
     )
 
 

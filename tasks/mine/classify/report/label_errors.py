@@ -9,16 +9,7 @@ import polars as pl
 from fusemine.tasks.mine.classify.report.metrics import is_of_numbers
 from fusemine.tasks.mine.classify.report.model import LabelError, LabelErrors
 from fusemine.tasks.report.model import Quote, ReportInputs, Summary
-from fusemine.tasks.report.words import (
-    capital,
-    count,
-    cut,
-    finite,
-    listed,
-    named,
-    percent,
-    plural,
-)
+from fusemine.tasks.report.words import capital, count, cut, finite, listed, named, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -78,25 +78,11 @@ def a_metric(key: str) -> str:
     return f"{article} {metric_name(key)}"
 
 
-def view_name(view: str, summary: Summary) -> str:
-    """A view as people call it; of numbers, a model without any knowledge predicts the mean."""
-    return _described(view, summary)[0]
-
-
-def about_view(view: str, summary: Summary) -> str:
-    """What a view learns from."""
-    return _described(view, summary)[1]
-
-
-def _described(view: str, summary: Summary) -> tuple[str, str]:
+def view_words(view: str, summary: Summary) -> tuple[str, str]:
+    """A view as people call it, and what it learns from."""
     if view == "majority" and is_of_numbers(summary):
         return MEAN
     return VIEWS.get(view, (cut(view, 40), ""))
-
-
-def subject(view: str) -> str:
-    """A view in a sentence."""
-    return SUBJECTS[view][0] if view in SUBJECTS else cut(view, 40)
 
 
 def is_of_numbers(summary: Summary | None) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.metrics import (
     LOWER,
+    SUBJECTS,
     chance,
     change_text,
     estimate,
@@ -14,21 +15,15 @@ from fusemine.tasks.mine.classify.report.metrics import (
     main_view,
     metric_name,
     read_estimate,
-    subject,
 )
-from fusemine.tasks.mine.classify.report.model import (
-    Bin,
-    Confusion,
-    Estimate,
-    LearningCurve,
-    Quality,
-)
+from fusemine.tasks.mine.classify.report.model import Bin, Confusion, LearningCurve, Quality
 from fusemine.tasks.report.charts.scale import drawable
 from fusemine.tasks.report.words import amount, capital, count, cut, known, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fusemine.tasks.mine.classify.report.model import Estimate
     from fusemine.tasks.report.model import Summary
 
 CLASSES, CURVE_POINTS, SPREAD_POINTS, SIZES = 10, 160, 600, 12
@@ -38,9 +33,10 @@ SMALL = 0.25
 
 def quality(summary: Summary) -> Quality | None:
     """The section; None where there is nothing to show."""
+    main = main_view(summary)
     found = Quality(
         lead=_lead(summary),
-        of=subject(main_view(summary)),
+        of=SUBJECTS.get(main, (cut(main, 40), ""))[0],
         confusion=_confusion(summary.get("confusion")),
         curve=_curve(summary.get("curve")),
         called=_called(summary),

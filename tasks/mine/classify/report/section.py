@@ -25,17 +25,7 @@ from fusemine.tasks.mine.classify.report.reasons import reasons
 from fusemine.tasks.report.facts import why_missing
 from fusemine.tasks.report.model import Part, ReportInputs, Skipped, Summary, View
 from fusemine.tasks.report.rates import classes, is_number, numbers
-from fusemine.tasks.report.words import (
-    amount,
-    capital,
-    count,
-    cut,
-    finite,
-    listed,
-    number,
-    percent,
-    plural,
-)
+from fusemine.tasks.report.words import amount, capital, count, cut, finite, listed, percent, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +104,7 @@ def _chance(summary: Summary, metric: str) -> str:
     base = chance(summary)
     if metric != "average_precision" or base is None:
         return ""
-    return f"; a random order would get {number(base)}"
+    return f"; a random order would get {score_text(base, metric)}"
 
 
 def _range(values: pl.Series) -> str:

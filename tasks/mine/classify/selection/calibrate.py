@@ -48,6 +48,7 @@ class Calibrator:
             return np.stack([1 - second, second], axis=1)
         columns = zip(probabilities.T, self.curves, strict=True)
         each = np.stack([self._calibrated(scores, curve) for scores, curve in columns], axis=1)
+        # One curve per class does not keep the sum of 1, so it is restored.
         total = each.sum(axis=1, keepdims=True)
         return np.where(total > 0, each / np.where(total > 0, total, 1), probabilities)
 
@@ -148,6 +149,7 @@ def _fit_platt(scores: Floats, positive: Flags) -> Floats:
 
     odds = _log_odds(scores)
     hits = np.count_nonzero(positive)
+    # Targets slightly within 0 and 1, as if one more row of each class had been seen.
     goals = np.where(positive, (hits + 1) / (hits + 2), 1 / (len(positive) - hits + 2))
 
     def loss(line: Floats) -> tuple[float, Floats]:
@@ -156,6 +158,7 @@ def _fit_platt(scores: Floats, positive: Flags) -> Floats:
         value = np.mean(np.logaddexp(0.0, at) - goals * at)
         return float(value), np.array([np.mean(errors * odds), np.mean(errors)])
 
+    # A slope of 0 or below would merge or reverse scores.
     bounds = [(MIN_SLOPE, None), (None, None)]
     exact = {"ftol": 1e-14, "gtol": 1e-9}
     found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds, options=exact)

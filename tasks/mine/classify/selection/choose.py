@@ -64,6 +64,7 @@ def choose(trainer: Trainer, fold: NDArray[np.int64], extra_fits: int) -> Choice
         worthwhile = (s for s, share in zip(specs, shares, strict=True) if share >= MIN_SHARE)
         kept.append(replace(mixed, specs=tuple(worthwhile)))
     predicted = [[by_spec[spec] for spec in candidate.specs] for candidate in kept]
+    # Combiners are fitted out of fold too, or stacking would be compared on rows that it saw.
     combined = [
         combine_out_of_fold(candidate.combine, its, target, fold)
         for candidate, its in zip(kept, predicted, strict=True)
@@ -80,22 +81,17 @@ def _leaderboard(
     kept: list[Candidate], losses: list[float], left_out: list[tuple[Candidate, float]]
 ) -> list[dict[str, Any]]:
     order = np.argsort(losses, kind="stable")
-    ranked = [_entry(kept[i], losses[i], chosen=bool(i == order[0])) for i in order]
+    entries: list[tuple[Candidate, float | None, bool, str | None]]
+    entries = [(kept[i], json_number(losses[i]), bool(i == order[0]), None) for i in order]
     why = "needs about {:.1f} minutes, more than the budget leaves"
-    return ranked + [_entry(one, left_out=why.format(minutes)) for one, minutes in left_out]
-
-
-def _entry(
-    candidate: Candidate,
-    loss: float = float("nan"),
-    *,
-    chosen: bool = False,
-    left_out: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "name": candidate.name,
-        "strategy": candidate.strategy,
-        "loss": json_number(loss),
-        "chosen": chosen,
-        "left_out": left_out,
-    }
+    entries += [(candidate, None, False, why.format(cost)) for candidate, cost in left_out]
+    return [
+        {
+            "name": candidate.name,
+            "strategy": candidate.strategy,
+            "loss": loss,
+            "chosen": chosen,
+            "left_out": reason,
+        }
+        for candidate, loss, chosen, reason in entries
+    ]

@@ -45,35 +45,23 @@ FitCombiner: TypeAlias = Callable[["Sequence[Floats]", "Target"], Combiner]
 @storable
 @dataclass(frozen=True)
 class Mean:
-    """The weighted mean."""
+    """The weighted mean, where there are calibrators of calibrated probabilities."""
 
     weights: tuple[float, ...]
+    calibrators: tuple[Calibrator, ...] = ()
 
     def apply(self, found: Sequence[Floats]) -> Floats:
         """The mean (n, outputs)."""
+        if self.calibrators:
+            pairs = zip(self.calibrators, found, strict=True)
+            found = [calibrator.apply(one) for calibrator, one in pairs]
         weighted = [weight * one for weight, one in zip(self.weights, found, strict=True)]
-        return np.asarray(_sum(weighted) / np.sum(self.weights))
+        # Added in this order, because NumPy's own order is another one for a single row.
+        return np.asarray(reduce(np.add, weighted) / np.sum(self.weights))
 
     def shares(self) -> list[float]:
         """The weights, of sum 1."""
         return [weight / sum(self.weights) for weight in self.weights]
-
-
-@storable
-@dataclass(frozen=True)
-class CalibratedMean:
-    """The mean of calibrated probabilities."""
-
-    calibrators: tuple[Calibrator, ...]
-
-    def apply(self, found: Sequence[Floats]) -> Floats:
-        """The mean (n, outputs)."""
-        pairs = zip(self.calibrators, found, strict=True)
-        return _sum([calibrator.apply(one) for calibrator, one in pairs]) / len(found)
-
-    def shares(self) -> list[float]:
-        """The same for each."""
-        return [1 / len(self.calibrators)] * len(self.calibrators)
 
 
 @storable
@@ -105,7 +93,8 @@ def fit_late(found: Sequence[Floats], target: Target) -> Combiner:
     """The mean after each model was calibrated by Platt's sigmoid; of numbers the plain mean."""
     if target.is_number:
         return fit_mean(found, target)
-    return CalibratedMean(tuple(fit_calibrator(one, target, "platt") for one in found))
+    calibrators = tuple(fit_calibrator(one, target, "platt") for one in found)
+    return Mean((1.0,) * len(found), calibrators)
 
 
 def fit_stacked(found: Sequence[Floats], target: Target) -> Combiner:
@@ -131,10 +120,12 @@ def fit_mixture(found: Sequence[Floats], target: Target) -> Combiner:
     best, total = np.inf, np.zeros_like(found[0])
     kept = counts
     for size in range(1, ROUNDS + 1):
+        # With replacement: a model may be chosen again, which gives it more weight.
         losses = [loss((total + one) / size, target) for one in found]
         chosen = int(np.argmin(losses))
         counts = counts + (np.arange(len(found)) == chosen)
         total = total + found[chosen]
+        # Gains of rounding alone do not count, so that the result is the same everywhere.
         if losses[chosen] < best * (1 - 1e-9):
             best, kept = losses[chosen], counts
     return Mean(tuple(float(count) for count in kept / kept.sum()))
@@ -173,6 +164,7 @@ def combine_out_of_fold(
     for part in np.unique(fold):
         held, fitted = fold == part, fold != part
         known = target.take(fitted)
+        # Of a single class there is nothing to fit.
         if len(np.unique(known.values)) < 2:
             result[held] = np.mean([one[held] for one in found], axis=0)
         else:
@@ -181,19 +173,15 @@ def combine_out_of_fold(
     return result
 
 
-def _sum(found: Sequence[Floats]) -> Floats:
-    """The sum, in this order; NumPy's own order is another one for a single row."""
-    return reduce(np.add, found)
-
-
 def _width(outputs: int) -> int:
-    """Columns that a model's prediction gives: of two classes one says it all."""
+    """Columns that a model's prediction gives: of two classes one is enough."""
     return 1 if outputs <= 2 else outputs
 
 
 def _features(found: Sequence[Floats], outputs: int, scaler: TargetScaler) -> Floats:
     if outputs == 1:
         return (np.hstack(found) - scaler.mean) / scaler.deviation
+    # Log-odds are linear in the evidence, and clipping keeps them finite.
     clipped = [np.clip(one[:, -_width(outputs) :], TINY, 1 - TINY) for one in found]
     if outputs == 2:
         return np.hstack([np.log(one / (1 - one)) for one in clipped])

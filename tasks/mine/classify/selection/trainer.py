@@ -41,6 +41,7 @@ class FittedModels:
 
     def predict(self, rows: Rows, specs: Sequence[Spec]) -> list[Floats]:
         """The predictions (n, outputs) of each of some models for n rows."""
+        # Blocks that no model reads are not computed.
         needed = {name for spec in specs for name in spec.blocks}
         matrices = {n: block.transform(rows) for n, block in self.blocks.items() if n in needed}
         found = (self.models[spec].predict(rows, matrices) for spec in specs)
@@ -72,6 +73,7 @@ class Trainer:
 
     def fit(self, index: NDArray[np.intp], specs: Sequence[Spec]) -> FittedModels:
         """Fit models on the rows at these positions; a block is fitted once for all of them."""
+        # Numbers are learnt in standard deviations, or regularisation would depend on their unit.
         scaler = TargetScaler.fit(self.problem.target.take(index))
         training = self._training_set(index, specs, scaler)
         models: dict[Spec, FittedLearner] = {}
@@ -94,6 +96,7 @@ class Trainer:
         """
         train = self.problem.split.train
         shape = (len(train), self.problem.target.outputs)
+        # Blocks are fitted within each fold as well, so that nothing of the held-out rows leaks.
         found = [np.zeros(shape) for _ in specs]
         for part in np.unique(fold):
             held = fold == part

@@ -56,13 +56,13 @@ def leiden(graph: Graph, resolution: float, seed: int, trials: int = 1) -> Label
 
 
 def searches(graph: Graph, resolution: float, seeds: Iterable[int]) -> list[Labels]:
-    """The communities that `leiden` finds from each seed; the searches share all cores."""
+    """The communities (n,) that `leiden` finds from each seed; the searches share all cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda seed: leiden(graph, resolution, seed), seeds))
 
 
 def mean_rand_index(found: list[Labels]) -> float:
-    """The mean adjusted Rand index (Hubert and Arabie 1985) of all pairs of groupings."""
+    """The mean adjusted Rand index (Hubert and Arabie 1985) of all pairs of groupings (n,)."""
     from sklearn.metrics import adjusted_rand_score
 
     return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(found, 2)]))
@@ -86,11 +86,13 @@ def consensus(graph: Graph, resolution: float, seeds: Iterable[int]) -> Labels:
     """
     from scipy.sparse import csr_matrix
 
+    # Row and column of each link, in the order of the graph's data.
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
     found = searches(graph, resolution, seeds)
     share = sum((one[rows] == one[graph.indices]).astype(np.float64) for one in found) / len(found)
     weights = np.where(share < _DOUBT, 0, graph.data * share)
     agreed = csr_matrix((weights, graph.indices, graph.indptr), graph.shape, copy=True)
     agreed.eliminate_zeros()
+    # Of the graph that is agreed on, one seed is as good as another.
     labels = leiden(agreed, resolution, 0, _FINAL)
     return propagate_labels(graph, labels, np.diff(agreed.indptr) == 0)

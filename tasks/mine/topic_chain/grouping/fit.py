@@ -58,6 +58,7 @@ def fit(
     method = settings.method
     if method == "auto":
         method = "graph" if len(vectors) >= FEW else "agglomerative"
+    # Sums on several threads differ in their last bits, and a tie may then fall otherwise.
     with one_thread():
         if method == "kmeans":
             found = by_kmeans(vectors, settings, device)
@@ -84,6 +85,7 @@ def _stability(
     for _ in range(SAMPLES):
         some = np.sort(draw.choice(size, round(SHARE * size), replace=False))
         theirs = neighbours_of(vectors[some], neighbours.places.shape[1])
+        # A sample keeps the choices of the whole, so that only the texts differ.
         again = found.regroup(vectors[some], theirs, None if known is None else known[some])
         values.append(adjusted_rand_score(found.labels[some], again))
     return round(float(np.mean(values)), 4)

@@ -61,6 +61,7 @@ def graph_of(neighbours: Neighbours) -> Graph:
     weights = np.maximum(neighbours.similar.astype(np.float64), 0).ravel()
     rows = np.repeat(np.arange(size), count)
     directed = csr_matrix((weights, (rows, neighbours.places.ravel())), (size, size))
+    # A link that only one of its ends names counts in full.
     graph = directed.maximum(directed.T).tocsr()
     graph.eliminate_zeros()
     graph.sort_indices()
@@ -95,6 +96,7 @@ def propagate_labels(graph: Graph, labels: Labels, unlabelled: NDArray[np.bool_]
         nodes = np.flatnonzero(unlabelled)[linked]
         if not len(nodes):
             break
+        # All nodes of a round take their groups at once, so that their order does not matter.
         labels[nodes] = np.asarray(strengths[linked].argmax(axis=1)).ravel()
         unlabelled[nodes] = False
     return labels
@@ -125,6 +127,7 @@ def by_size(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Labels
     [1, 0, 0, 2]
     """
     _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    # Sorted by size, then by the place of the first member.
     order = np.lexsort((first, -np.bincount(group, weights)))
     number = np.empty(len(order), np.int32)
     number[order] = np.arange(len(order), dtype=np.int32)

@@ -86,6 +86,7 @@ def by_graph(
     if settings.topics != "auto":
         return _as_many(favoured, vectors, neighbours, settings, settings.topics)
     least, most = count_bounds(size, settings.max_topics)
+    # The resolution is chosen on the plain graph; known topics only hold their borders.
     trials = _trials(graph, most, resolution)
     chosen = _choose(trials, least, most, resolution, size)
     labels = _bounded(favoured, vectors, chosen, seeds, most)
@@ -99,6 +100,7 @@ def _keeping_borders(graph: Graph, known: Labels | None) -> Graph:
     """The graph with weaker links between different known topics, so that their borders stay."""
     if known is None or (known < 0).all():
         return graph
+    # The known topics at both ends of each link, in the order of the graph's data.
     here, there = np.repeat(known, np.diff(graph.indptr)), known[graph.indices]
     across = (here != there) & (here >= 0) & (there >= 0)
     result = graph.copy()
@@ -134,12 +136,14 @@ def _trials(graph: Graph, most: int, kept: float | None) -> list[_Trial]:
 def _choose(trials: list[_Trial], least: int, most: int, kept: float | None, size: int) -> float:
     limit = most if kept is None else most * SLACK
     fitting = [one for one in trials if least <= one.topics <= limit]
+    # Searches that find other communities each time show a resolution that the texts do not have.
     best = max((one.agreement for one in fitting), default=0.0)
     alike = [one.resolution for one in fitting if one.agreement >= ALIKE * best]
     if kept in alike:
         return kept
     fewest = 2 if size < SMALL else least
     several = [one for one in trials if fewest <= one.topics <= most]
+    # Where searches agree fully the texts are plainly divided, however few topics that gives.
     clear = [one.resolution for one in several if one.agreement >= CLEAR]
     coarse = [one.resolution for one in trials if one.topics < least]
     return max(clear or alike or coarse, default=trials[0].resolution)

@@ -39,6 +39,7 @@ def spherical_kmeans(vectors: Floats, count: int, seed: int, device: str = "cpu"
     draw = np.random.default_rng(seed)
     points = torch.from_numpy(np.require(vectors, np.float32, ["C", "W"])).to(device)
     many = len(points) > MANY
+    # K-means finds a local optimum only, which depends on where it begins.
     best, found = -np.inf, np.zeros(len(points), np.int64)
     with torch.inference_mode():
         for _ in range(1 if many else STARTS):
@@ -56,12 +57,14 @@ def _kmeans_plus_plus(points: Tensor, count: int, draw: np.random.Generator) -> 
 
     among = points
     if len(points) > MANY:
+        # A sample of many vectors has room for all centres.
         some = np.sort(draw.choice(len(points), MANY, replace=False))
         among = points[torch.from_numpy(some).to(points.device)]
     places = [int(draw.integers(len(among)))]
     distances = torch.full((len(among),), torch.inf, dtype=torch.float64, device=points.device)
     for _ in range(count - 1):
         distances = torch.minimum(distances, 1 - _round(among @ among[places[-1]]).double())
+        # One minus the cosine is half the squared distance, by which k-means++ draws.
         cumulated = distances.clamp(min=0).cumsum(0).cpu().numpy()
         places.append(int(np.searchsorted(cumulated, draw.random() * cumulated[-1], "right")))
         places[-1] = min(places[-1], len(among) - 1)
@@ -90,6 +93,7 @@ def _mini_batches(points: Tensor, centres: Tensor, draw: np.random.Generator) ->
         rows = torch.from_numpy(draw.integers(len(points), size=_BATCH)).to(points.device)
         member = _one_hot(_assign(points[rows], centres)[0], len(centres))
         own = member.sum(dim=1, keepdim=True)
+        # The mean direction of all vectors that the centre has had so far.
         moved = centres * seen + member @ points[rows]
         seen += own
         centres = torch.where(own > 0, torch.nn.functional.normalize(moved), centres)
@@ -100,6 +104,7 @@ def _assign(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """The centre that each vector is most similar to, ties to the first, and how similar it is."""
     import torch
 
+    # In parts, so that the similarities of many vectors fit into memory.
     parts = [_round(part @ centres.T).max(dim=1) for part in torch.split(points, _BATCH)]
     return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])
 
@@ -109,6 +114,7 @@ def _means(points: Tensor, labels: Tensor, similar: Tensor, centres: Tensor) -> 
     import torch
 
     member = _one_hot(labels, len(centres))
+    # A centre that has lost all its vectors would stay lost.
     empty = torch.nonzero(member.sum(dim=1) == 0).ravel()
     means = torch.nn.functional.normalize(member @ points)
     means[empty] = points[torch.argsort(similar, stable=True)[: len(empty)]]

@@ -73,11 +73,16 @@ def aligned(coordinates: Floats, start: Floats) -> Floats:
     Args:
         coordinates: (n, 2) of the points on the map.
         start: (n, 2) of the same points on the earlier one.
+
+    >>> square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    >>> np.allclose(aligned(square[:, ::-1] * 3 + 5, square), square, atol=1e-6)
+    True
     """
     from scipy.linalg import orthogonal_procrustes
 
     here, there = coordinates.astype(np.float64), start.astype(np.float64)
     middle, centre = here.mean(axis=0), there.mean(axis=0)
+    # Both maps about their own middle: then only the turn and the scale are left to find.
     turn, fit = orthogonal_procrustes(here - middle, there - centre)
     scale = fit / max(float(np.square(here - middle).sum()), 1e-12)
     found = (coordinates - middle) @ turn * scale + centre
@@ -116,6 +121,7 @@ def _umap(
         _keep_compiled()
         places, distances = _with_itself(neighbours)
         epochs = _EPOCHS if len(vectors) <= _MANY else _FEWER_EPOCHS
+        # One seed and one thread: UMAP is only repeatable so.
         mapper = UMAP(
             n_neighbors=places.shape[1],
             n_components=dimensions,

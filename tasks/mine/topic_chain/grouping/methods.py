@@ -62,7 +62,13 @@ class Grouping:
 
 
 def by_kmeans(vectors: Floats, settings: TopicsSettings, device: str = "cpu") -> Grouping:
-    """Spherical k-means; `auto` takes the number of groups by the silhouette."""
+    """Spherical k-means; `auto` takes the number of groups by the silhouette.
+
+    Args:
+        vectors: (n, d) unit vectors.
+        settings: How many groups there are.
+        device: Where torch computes: cpu, cuda or cuda:N.
+    """
 
     def divide(vectors: Floats, count: int) -> Labels:
         return spherical_kmeans(vectors, min(count, len(vectors)), settings.seed, device)
@@ -76,7 +82,13 @@ def by_kmeans(vectors: Floats, settings: TopicsSettings, device: str = "cpu") ->
 
 
 def by_ward(vectors: Floats, neighbours: Neighbours, settings: TopicsSettings) -> Grouping:
-    """Ward's method along the graph of neighbours; `auto` takes the number by the silhouette."""
+    """Ward's method along the graph of neighbours; `auto` takes the number by the silhouette.
+
+    Args:
+        vectors: (n, d) unit vectors.
+        neighbours: Their nearest others.
+        settings: How many groups there are.
+    """
     merges, size = _ward_tree(vectors, neighbours), len(vectors)
     count, criterion = _chosen_count(vectors, settings, lambda count: cut_tree(merges, size, count))
 
@@ -92,7 +104,12 @@ def by_density(vectors: Floats, neighbours: Neighbours, settings: TopicsSettings
     """HDBSCAN (Campello, Moulavi and Sander 2013) on UMAP's first directions.
 
     What it calls noise joins the group of its neighbours. The number of groups follows from
-    the smallest size of one; more than are asked for or allowed are merged.
+    the smallest size of one; more than are set or allowed are merged.
+
+    Args:
+        vectors: (n, d) unit vectors.
+        neighbours: Their nearest others.
+        settings: How many groups there are.
     """
     most = settings.max_topics if settings.topics == "auto" else settings.topics
 
@@ -144,6 +161,7 @@ def _chosen_count(
     if settings.topics != "auto":
         count = min(settings.topics, len(vectors))
         return count, fixed_count(settings.topics, count)
+    # Each number of topics is tried, and the silhouette compares them.
     values = {
         count: silhouette(vectors, divide(count))
         for count in candidate_counts(len(vectors), settings.max_topics)
@@ -167,6 +185,7 @@ def _ward_tree(vectors: Floats, neighbours: Neighbours) -> NDArray[np.int64]:
 
     if len(vectors) == 1:
         return np.empty((0, 2), np.int64)
+    # All pairs take the square of the texts in memory.
     links: Graph = None if len(vectors) <= FULL else graph_of(neighbours)
     with warnings.catch_warnings():
         # A graph in parts is completed, which is what is wanted.

@@ -62,11 +62,13 @@ def coherence(texts: Sequence[str], listed: Sequence[Sequence[str]]) -> list[flo
     for number, place in enumerate(chosen.tolist()):
         for term in wanted.intersection(terms(texts[place])):
             having[term].append(number)
+    # Sorted places of the texts with each term, which intersect quickly.
     rows = {term: np.array(found, np.int64) for term, found in having.items()}
     return [_coherence(list(terms_of), rows, len(chosen)) for terms_of in listed]
 
 
 def _coherence(listed: list[str], rows: dict[str, NDArray[np.int64]], texts: int) -> float | None:
+    # A term that holds another one always comes with it.
     values = [
         _npmi(rows[one], rows[other], texts)
         for place, one in enumerate(listed)

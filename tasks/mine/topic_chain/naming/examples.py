@@ -46,6 +46,7 @@ def typical(
     those of `central`, and `listed`, the topic's terms.
     """
     read = members[evenly_spaced(len(members), READ)]
+    # The n-th term counts one n-th: the first terms make the topic.
     weights = {term: 1 / place for place, term in enumerate(listed, start=1)}
     scores = [_score(texts.texts[m], weights) for m in read]
     closeness = np.round(texts.vectors[read] @ centre, 6)

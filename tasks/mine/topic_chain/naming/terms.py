@@ -92,6 +92,7 @@ def _best(topic: int, shares: list[dict[str, float]], sizes: NDArray[np.float64]
     for term, share in own.items():
         if share >= LEAST_SHARE:
             rows = sum(theirs.get(term, 0.0) * n for theirs, n in zip(shares, sizes, strict=True))
+            # One row is added, so that a term that is nowhere else has a finite rarity.
             elsewhere = (rows - share * size + 1) / (rest + 2)
             scores[term] = _score(share, elsewhere, rows / sizes.sum())
     merged = _absorb(scores, own)

@@ -24,7 +24,7 @@ _TEXTS = {
     "merged": "“{name}” was merged into “{other}”",
     "died": "“{name}” is gone",
     "grew": "“{name}” grew",
-    "drifted": "“{name}” drifted to other contents",
+    "drifted": "“{name}” drifted from its earlier texts",
     "renamed": "“{name}” has a new name",
     FITTED: "All texts were grouped",
 }

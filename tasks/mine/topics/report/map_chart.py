@@ -27,6 +27,7 @@ def static_map(texts: TextMap) -> Markup:
     scale = 1000 / max(right - left, 1)
     colours = {entry.number: entry.colour for entry in texts.legend}
     marks: dict[tuple[int, str], list[str]] = {}
+    # Of very many points every n-th: paper shows no more.
     for place in range(0, len(texts.x), max(1, -(-len(texts.x) // POINTS))):
         x, y = texts.x[place], texts.y[place]
         if left <= x <= right and top <= y <= bottom:
@@ -51,6 +52,7 @@ def _names(
     texts: TextMap, left: int, top: int, scale: float
 ) -> Iterator[tuple[str, str, float, float]]:
     """The topics' names where they fit: inside, and not across a larger topic's name."""
+    # Width of a name is estimated from its letters, as nothing is drawn yet.
     taken: list[tuple[float, float, float]] = []
     for entry in texts.legend:
         name = cut(entry.name, 34)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from fusemine.tasks.mine.topics.report import highlights
+from fusemine.tasks.mine.topics.report import headlines
 from fusemine.tasks.mine.topics.report.cards import cards
 from fusemine.tasks.mine.topics.report.changes import changes
 from fusemine.tasks.mine.topics.report.heat import heat_maps
@@ -42,11 +42,11 @@ def section(inputs: ReportInputs, rows: pl.DataFrame, settings: ReportSettings) 
     view = View("topics", "Topics", "topics.html.j2", found)
     return Part(
         views=[map_view(inputs, rows, settings), view],
-        figures=highlights.figures(inputs),
-        finding=highlights.finding(inputs),
-        notable=highlights.notable(inputs, rows),
-        summary=highlights.summary(found),
-        shares=highlights.shares(inputs, rows),
+        figures=headlines.figures(inputs),
+        finding=headlines.finding(inputs),
+        notable=headlines.notable(inputs, rows),
+        summary=headlines.summary(found),
+        shares=headlines.shares(inputs, rows),
     )
 
 

@@ -94,7 +94,7 @@ def sample(points: pl.DataFrame, most: int) -> pl.DataFrame:
 def grid(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Coordinates as whole numbers from 0 to 9999, both axes at one scale, y downwards."""
+    """Coordinates (n,) as whole numbers from 0 to 9999, both axes at one scale, y downwards."""
     span = max(np.ptp(x), np.ptp(y)) or 1.0
     across = (x - (x.max() + x.min()) / 2) / span + 0.5
     down = ((y.max() + y.min()) / 2 - y) / span + 0.5
@@ -104,10 +104,15 @@ def grid(
 
 
 def frame(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[int, int, int, int]:
-    """The box around the middle 98 % of the points on either axis, with a margin."""
+    """The box around the middle 98 % of the points (n,) on either axis, with a margin.
+
+    Returns:
+        Left, top, right and bottom on the grid.
+    """
     # A place counts once: many repeats of one text lie together, often far from all others.
     places = np.unique(np.column_stack([x, y]), axis=0)
     (left, top), (right, bottom) = np.percentile(places, (1, 99), axis=0)
+    # The margin keeps names and rings at the edge in view.
     margin = max(0.06 * max(right - left, bottom - top), 50.0)
     edges = left - margin, top - margin, right + margin, bottom + margin
     return tuple(int(min(max(edge, 0.0), GRID)) for edge in edges)  # type: ignore[return-value]

@@ -145,7 +145,7 @@ def _retraining(inputs: ReportInputs) -> Retraining:
     found = [words.cut(reason, 300) for reason in (summary.get("reasons") or [])[:REASONS]]
     reasons = [words.sentence(words.capital(reason)) for reason in found if reason]
     if not reasons:
-        return Retraining("No rule says when to retrain it (models.retrain).", [])
+        return Retraining("There is no rule for retraining (models.retrain).", [])
     if not summary.get("due"):
         return Retraining("It is not due for retraining.", reasons)
     if _has_successor(inputs):

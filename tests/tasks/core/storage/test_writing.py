@@ -96,6 +96,14 @@ def test_the_manifest_states_what_was_made_of_what(make_job: MakeJob) -> None:
     assert text.endswith("}\n")
 
 
+def test_inputs_that_an_older_version_named_by_their_path_have_the_same_names(
+    make_job: MakeJob,
+) -> None:
+    manifest = read_manifest(make(make_job()))
+    older = manifest.model_copy(update={"inputs": ["/elsewhere/root/raw/all/before"]})
+    assert older.input_names == manifest.input_names == ["raw/all/before"]
+
+
 def test_the_manifest_holds_size_and_hash_of_every_file_but_itself(make_job: MakeJob) -> None:
     ref = make(make_job())
     files = read_manifest(ref).files

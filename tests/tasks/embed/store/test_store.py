@@ -71,13 +71,6 @@ def test_vectors_come_back_in_the_order_of_the_keys(tmp_path: Path) -> None:
     assert store.dimension == DIMENSION
 
 
-def test_what_was_added_is_there_for_the_next_process(tmp_path: Path) -> None:
-    add(opened(tmp_path), ["a", "b"], 1, 2)
-    again = opened(tmp_path)
-    assert len(again) == 2
-    assert numbers(again, "a", "b") == [1, 2]
-
-
 def test_each_addition_writes_only_what_is_new(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for number, text in enumerate("ab"):
@@ -85,22 +78,6 @@ def test_each_addition_writes_only_what_is_new(tmp_path: Path) -> None:
             add(store, [text], number)
             assert len(files(tmp_path)) == number + 1
     assert len(opened(tmp_path)) == 2
-
-
-def test_a_vector_that_is_stored_stays_as_it_is(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    add(store, ["a"], 1)
-    add(store, ["a", "b"], 9, 2)
-    assert numbers(store, "a", "b") == [1, 2]
-    assert numbers(opened(tmp_path), "a", "b") == [1, 2]
-
-
-def test_two_stores_on_one_folder_see_each_other_after_a_refresh(tmp_path: Path) -> None:
-    one, two = opened(tmp_path), opened(tmp_path)
-    add(two, ["b"], 2)
-    assert not one.has(keys_of(["b"])).any()
-    one.refresh()
-    assert numbers(one, "b") == [2]
 
 
 def test_the_same_vectors_are_the_same_part(tmp_path: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.contexts import context_of
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
-from fusemine.tasks.core.request import Context
-from fusemine.tasks.core.stage import Graph
 from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.encoders.models import ModelFiles
 from fusemine.tasks.embed.engine import EncoderSpec
@@ -17,22 +15,9 @@ from fusemine.tasks.mine.topic_chain.encoder import provide, record_encoder
 from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 
 
-class Pipeline:
-    """One with nothing but a registry of topics."""
-
-    def __init__(self, registry: str) -> None:
-        self.settings = TopicsSettings(registry=registry)
-
-    def section(self, _: Any) -> Any:
-        return self.settings
-
-    def at(self, place: str) -> Any:
-        raise LookupError(place)
-
-
 def encoder_of(root: Path, fingerprint: str, registry: str = "1", running: bool = True) -> str:
     """The encoder that a run with a model of some fingerprint is given."""
-    context = Context(str(root), root, Pipeline(registry), Graph([]), running=running)
+    context = context_of(root, running, topics=TopicsSettings(registry=registry))
     spec = EncoderSpec(ModelFiles(None, fingerprint, "endpoint"), "float32", ())
     context.once("encoder", lambda: spec)
     return str(provide(context, ()).value)

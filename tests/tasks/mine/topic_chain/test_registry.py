@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.heaps import SUBJECTS, text_on
 from support.small_root import SmallRoot, row
@@ -17,10 +16,11 @@ from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.session import open_session
 from fusemine.flows.engine.walk import Walk
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.inputs import window_of
-from fusemine.tasks.core.storage.artifact import ArtifactRef, has_file, read_json
+from fusemine.tasks.core.storage.artifact import MAIN, ArtifactRef, has_file, read_json
+from fusemine.tasks.core.window import Window
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.topic_chain.advance import advance
+from fusemine.tasks.mine.topic_chain.reference_texts import to_table
 from fusemine.tasks.mine.topic_chain.registry import State, read_state, references_of
 from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 from fusemine.tasks.text.distinct import distinct_texts
@@ -32,12 +32,12 @@ ROWS = {"2024-01": 0, "2024-02": 90, "2024-03": 6}
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    texts = {"2024-01": [" "]} | {
-        month: [text_on(list(SUBJECTS)[i % 3], rows + i) for i in range(rows)]
+    subjects = list(SUBJECTS)
+    days = [("2024-01-02", " ")] + [
+        (f"{month}-02", text_on(subjects[i % 3], rows + i))
         for month, rows in ROWS.items()
-        if rows
-    }
-    days = [(f"{month}-02", text) for month, listed in texts.items() for text in listed]
+        for i in range(rows)
+    ]
     root = SmallRoot(tmp_path_factory.mktemp("root"))
     root.write(*(row(number, day, text) for number, (day, text) in enumerate(days)))
     session = open_session(root.loaded, PlainRunner())
@@ -57,7 +57,9 @@ def test_a_registry_comes_back_as_it_was_computed(walk: Walk, chain: list[Artifa
         request = walk.request(STAGE, ref.partition)
         assert request is not None
         assert request.rules is not None
-        window = window_of(GRAPH, request.reads, request.rules)
+        reads = (request.reads["clean"], request.reads["embed"])
+        contracts = (GRAPH[name].tables[MAIN] for name in ("clean", "embed"))
+        window = Window(*reads, request.rules, *contracts)
         every = distinct_texts(window.frame(), window.vectors())
         new = distinct_texts(window.new().clean, window.new().matrix)
         state = advance(read_state(before), new, lambda t=every: t, ref.partition, TopicsSettings())
@@ -67,10 +69,7 @@ def test_a_registry_comes_back_as_it_was_computed(walk: Walk, chain: list[Artifa
         )  # fmt: skip
         assert again.references is not None
         assert state.references is not None
-        for array in ("vectors", "topics", "coordinates"):
-            assert np.array_equal(
-                getattr(again.references, array), getattr(state.references, array)
-            )
+        assert to_table(again.references).equals(to_table(state.references))
 
 
 def test_the_grouped_texts_are_stored_once_and_found_from_later_registries(

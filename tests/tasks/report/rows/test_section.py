@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import polars as pl
-import pytest
 from support.report.given import content, model_of
 from support.report.inputs import make
 
@@ -11,11 +10,8 @@ from fusemine.tasks.report.model import StageRow
 
 
 def test_all_rows_are_kept_rejected_or_unassigned() -> None:
-    lead = content(model_of(make()), "intake").lead
-    assert (
-        lead
-        == "Of 82 rows, 80 were kept: 1 row was rejected and 1 could not be assigned to a partition."
-    )
+    lost = "1 row was rejected and 1 could not be assigned to a partition."
+    assert content(model_of(make()), "intake").lead == f"Of 82 rows, 80 were kept: {lost}"
 
 
 def test_rows_that_a_stage_loses_silently_are_counted() -> None:
@@ -56,8 +52,3 @@ def test_two_thousand_columns_stay_readable() -> None:
     intake = content(model_of(make(clean=wide)), "intake")
     assert len(intake.columns) + intake.more_columns == 2004
     assert len(intake.columns) == 200
-
-
-@pytest.mark.parametrize("rows", [0, 1, 3])
-def test_tables_of_hardly_any_rows_make_a_report(rows: int) -> None:
-    assert content(model_of(make(rows=rows, partitions=1)), "intake").lead

@@ -22,25 +22,23 @@ MODEL = "2024-01-aa"
 BINARY = Kind(number=False, positive="yes")
 
 
-def scored(
-    truth: Any, claimed: Any, partition: str = "2024-02", kind: Kind = BINARY, model: str = MODEL
-) -> ScoredPartition:
-    """Rows whose label and probability of `yes` are given; a label may be None."""
+def partition_of(truth: Any, where: dict[str, Any], **columns: Any) -> ScoredPartition:
+    """Rows whose labels and predictions are given."""
     ids = [f"r{i}" for i in range(len(truth))]
-    claimed = np.asarray(claimed, float)
-    predictions = pl.DataFrame(
-        {
-            "row_id": ids,
-            "split": ["new"] * len(ids),
-            "label": pl.Series([None] * len(ids), dtype=pl.String),
-            "prediction": ["yes" if c >= 0.5 else "no" for c in claimed],
-            "probability": np.maximum(claimed, 1 - claimed),
-            "probability.no": 1 - claimed,
-            "probability.yes": claimed,
-        }
-    )
+    rows = {"row_id": ids, "split": ["new"] * len(ids), "label": [None] * len(ids), **columns}
+    predictions = pl.DataFrame(rows, schema_overrides={"label": pl.String})
     labels = pl.DataFrame({"row_id": ids, "label": pl.Series(truth, dtype=pl.String)})
-    return ScoredPartition(partition, model, kind, predictions, labels)
+    about = {"partition": "2024-02", "model": MODEL, "kind": BINARY, **where}
+    return ScoredPartition(**about, predictions=predictions, labels=labels)
+
+
+def scored(truth: Any, claimed: Any, **where: Any) -> ScoredPartition:
+    """Rows whose label and probability of `yes` are given; a label may be None."""
+    claimed = np.asarray(claimed, float)
+    columns = {"probability.no": 1 - claimed, "probability.yes": claimed}
+    classes = ["yes" if c >= 0.5 else "no" for c in claimed]
+    likelier = np.maximum(claimed, 1 - claimed)
+    return partition_of(truth, where, prediction=classes, probability=likelier, **columns)
 
 
 def drawn(rows: int = 400, off: float = 0.0, seed: int = 0, **where: Any) -> ScoredPartition:
@@ -116,37 +114,19 @@ def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
 
 def test_a_number_is_evaluated_by_its_error_and_its_bias() -> None:
     random = np.random.default_rng(0)
-    truth = random.normal(size=100)
-    predictions = pl.DataFrame(
-        {
-            "row_id": [f"r{i}" for i in range(100)],
-            "split": ["new"] * 100,
-            "label": pl.Series([None] * 100, dtype=pl.String),
-            "prediction": [repr(float(value) + 2) for value in truth],
-            "probability": pl.Series([None] * 100, dtype=pl.Float64),
-        }
-    )
-    labels = predictions.select("row_id", label=pl.Series([repr(float(v)) for v in truth]))
-    found = row(
-        evaluate(
-            [
-                ScoredPartition(
-                    "2024-02", MODEL, Kind(number=True, metric="rmse"), predictions, labels
-                )
-            ]
-        )
-    )
+    truth = random.normal(size=100).tolist()
+    where = {"kind": Kind(number=True, metric="rmse")}
+    predicted = [repr(value + 2) for value in truth]
+    found = row(evaluate([partition_of([*map(repr, truth)], where, prediction=predicted)]))
     assert found["metric"] == pytest.approx(2)
     assert found["gap"] == pytest.approx(2)
 
 
 def due(
-    rule: dict[str, Any], parts: list[ScoredPartition], since: int = 1, test_loss: float = 0.5
+    rule: dict[str, Any], parts: list[ScoredPartition], since: int = 1, loss: float = 0.5
 ) -> bool:
     months = [f"2024-{2 + i:02d}" for i in range(since)]
-    due, reasons = retraining_due(RetrainRule(**rule), MODEL, test_loss, months, evaluate(parts))
-    assert reasons or not due
-    return due
+    return retraining_due(RetrainRule(**rule), MODEL, loss, months, evaluate(parts))[0]
 
 
 def test_a_model_is_due_after_so_many_partitions() -> None:
@@ -166,9 +146,9 @@ def test_a_model_is_due_when_its_loss_is_significantly_higher_than_it_was() -> N
     part = drawn()
     loss = row(evaluate([part]))["loss"]
     rule = {"every": None, "worse": 0.1}
-    assert due(rule, [part], test_loss=loss / 1.5)
-    assert not due(rule, [part], test_loss=loss)
-    assert not due(rule, [part], test_loss=loss / 1.101)  # higher, but not significantly
+    assert due(rule, [part], loss=loss / 1.5)
+    assert not due(rule, [part], loss=loss)
+    assert not due(rule, [part], loss=loss / 1.101)  # higher, but not significantly
 
 
 def test_a_model_is_due_when_its_probabilities_are_significantly_off() -> None:
@@ -179,5 +159,5 @@ def test_a_model_is_due_when_its_probabilities_are_significantly_off() -> None:
 
 def test_rows_of_another_model_and_too_few_rows_make_nothing_due() -> None:
     rule = {"every": None, "miscalibrated": 0.05, "worse": 0.1}
-    assert not due(rule, [drawn(off=0.2, model="2023-12-bb")], test_loss=0.01)
-    assert not due(rule, [drawn(rows=20, off=0.6)], test_loss=0.01)
+    assert not due(rule, [drawn(off=0.2, model="2023-12-bb")], loss=0.01)
+    assert not due(rule, [drawn(rows=20, off=0.6)], loss=0.01)

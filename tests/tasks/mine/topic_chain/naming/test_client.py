@@ -176,8 +176,8 @@ def test_a_server_that_repeats_texts_and_the_key_is_not_quoted(
 ) -> None:  # fmt: skip
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("FUSEMINE_TEST_KEY", KEY)
-    said = f"cannot name {SECRET} 0 for {KEY}"
-    server.misbehave(99, status=status, body=json.dumps({"error": {"message": said}}).encode())
+    text = f"cannot name {SECRET} 0 for {KEY}"
+    server.misbehave(99, status=status, body=json.dumps({"error": {"message": text}}).encode())
     found = in_trouble(server.url, tmp_path, api_key_env="FUSEMINE_TEST_KEY")
     assert "cannot name" in str(found.trouble)
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"

@@ -71,7 +71,7 @@ def test_requests_are_as_openai_has_them(server: ChatServer, tmp_path: Path) -> 
 
 
 def test_a_base_model_is_given_a_text_to_go_on_with(tmp_path: Path) -> None:
-    with chat_server(says=lambda asked: f" {titled(asked)}\n\nAnd more") as server:
+    with chat_server(model=lambda asked: f" {titled(asked)}\n\nAnd more") as server:
         found = named(server, tmp_path, [GULLS], api="completions")
         assert found.names == NAMES[:1]
         [body] = server.bodies
@@ -110,7 +110,7 @@ def test_a_model_that_takes_no_temperature_is_asked_without(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "says",
+    "model",
     [
         titled,
         lambda asked: f'  "{titled(asked)}."\n',
@@ -119,13 +119,15 @@ def test_a_model_that_takes_no_temperature_is_asked_without(tmp_path: Path) -> N
         lambda asked: json.dumps({"name": titled(asked), "why": "so"}, indent=2),
     ],
 )
-def test_a_name_is_found_in_the_usual_wrappings(tmp_path: Path, says: Callable[[str], str]) -> None:
-    with chat_server(says=says) as server:
+def test_a_name_is_found_in_the_usual_wrappings(
+    tmp_path: Path, model: Callable[[str], str]
+) -> None:
+    with chat_server(model=model) as server:
         assert named(server, tmp_path).names == NAMES
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         "",
         "{",
@@ -147,8 +149,8 @@ def test_a_name_is_found_in_the_usual_wrappings(tmp_path: Path, says: Callable[[
         "Potholes in streets",
     ],
 )
-def test_what_is_no_name_is_refused_and_not_kept(tmp_path: Path, said: str) -> None:
-    with chat_server(says=lambda _: said) as server:
+def test_what_is_no_name_is_refused_and_not_kept(tmp_path: Path, answer: str) -> None:
+    with chat_server(model=lambda _: answer) as server:
         assert named(server, tmp_path) == LlmNames([None, None])
         named(server, tmp_path)
         assert len(server.bodies) == 4

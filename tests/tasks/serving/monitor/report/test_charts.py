@@ -20,12 +20,6 @@ from support.report.watched import (
 )
 
 from fusemine.tasks.serving.monitor.report.charts import gap_chart, metric_chart
-from fusemine.tasks.serving.monitor.report.model import InUse
-
-
-def metric_svg(section: InUse) -> str:
-    assert section.performance is not None
-    return metric_chart(section.results, section.performance)
 
 
 def months(count: int) -> list[str]:
@@ -36,9 +30,10 @@ def months(count: int) -> list[str]:
 def test_partitions_without_labels_are_gaps_and_those_without_rows_too() -> None:
     rows = part("1990-01"), unlabelled("1990-02"), part("1990-04")
     section = section_of(make(**watched(*rows), gaps=["1989-01", "1990-03"]))
-    for svg in (metric_svg(section), gap_chart(section.results)):
+    metric = metric_chart(section.results, section.performance)
+    for svg in (metric, gap_chart(section.results)):
         assert len(elements(svg, "circle")) == len(elements(svg, "line", "whisker")) == 2
-    hints = [title.text for title in elements(metric_svg(section), "title")]
+    hints = [title.text for title in elements(metric, "title")]
     assert hints == [
         f"1990-01: 0.700 (0.600 to 0.800) on 100 labelled rows, by {NOW}",
         f"1990-02: no labels, predicted by {NOW}",
@@ -51,7 +46,7 @@ def test_partitions_without_labels_are_gaps_and_those_without_rows_too() -> None
 def test_where_another_model_took_over_there_is_a_mark_and_its_name() -> None:
     rows = part("1990-01", OLD), part("1990-02", OLD), part("1990-05"), part("1990-06")
     section = section_of(make(**watched(*rows)))
-    svg = metric_svg(section)
+    svg = metric_chart(section.results, section.performance)
     assert len(elements(svg, "line", "turn")) == 1
     groups = [g.get("class") for g in elements(svg, "g") if g.get("class") != "hints"]
     assert groups == ["earlier", "earlier", "c0", "c0"]
@@ -65,7 +60,8 @@ def test_where_another_model_took_over_there_is_a_mark_and_its_name() -> None:
 def test_the_dashed_line_is_at_the_test_rows_and_the_other_one_at_none() -> None:
     rows = part("1990-05", metric=(0.7, 0.6, 0.8), gap=(0.0, -0.1, 0.1))
     section = section_of(make(**watched(rows)))
-    for svg, kind in ((metric_svg(section), "chance"), (gap_chart(section.results), "zero")):
+    metric = metric_chart(section.results, section.performance)
+    for svg, kind in ((metric, "chance"), (gap_chart(section.results), "zero")):
         (line,), (dot,) = elements(svg, "line", kind), elements(svg, "circle")
         assert float(line.get("y1", "0")) == pytest.approx(float(dot.get("cy", "1")))
 
