@@ -23,7 +23,7 @@ from fusemine.tasks.graph import GRAPH
 def prepare(pipeline: Path, partitions: list[str]) -> int:
     """Collect, clean and embed partitions, and mine none; returns how many there are.
 
-    The registry of topics is brought up to the last of them.
+    The topic chain is advanced to the last of them.
 
     Args:
         pipeline: The pipeline.yaml of the table.

@@ -106,8 +106,12 @@ def test_prefect_is_known_to_the_flows_and_to_one_module_of_tasks() -> None:
 def test_what_is_imported_first_is_light() -> None:
     heavy = ("torch", "sklearn", "scipy", "prefect", "pandas", "transformers")
     source = (REPOSITORY / "flows" / "api.py").read_text(encoding="utf-8")
-    tops = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert not [ast.unparse(node) for node in tops if any(name in ast.unparse(node) for name in heavy)]
+    tops = [
+        node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert not [
+        ast.unparse(node) for node in tops if any(name in ast.unparse(node) for name in heavy)
+    ]
 
 
 def test_files_and_folders_can_be_taken_in() -> None:
@@ -121,7 +125,7 @@ def test_files_and_folders_can_be_taken_in() -> None:
 
 @pytest.mark.parametrize("top", ["tests", "benchmarks"])
 def test_nothing_outside_touches_private_names(top: str) -> None:
-    """What begins with an underscore may change at any time, and no test should hold it in place."""
+    """What begins with an underscore may change at any time; no test should keep it."""
     found = set()
     for path in (REPOSITORY / top).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

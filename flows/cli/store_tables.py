@@ -9,7 +9,7 @@ from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.embed.encoders.models import find_model
 from fusemine.tasks.embed.engine import spec_of
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store.space import STORE, space_of
+from fusemine.tasks.embed.store.space import STORE, stored_space
 from fusemine.tasks.upkeep.contents import megabytes
 from fusemine.tasks.upkeep.prune import prune
 from fusemine.tasks.upkeep.spaces import empty_message, plan_removal, read_spaces
@@ -39,7 +39,7 @@ def spaces_of(loaded: Loaded) -> list[Space]:
         return []
     settings = loaded.pipeline.section(EmbedSettings)
     found = spec_of(store, settings, find_model(settings, loaded.base))
-    return read_spaces(store, space_of(settings, found.model, found.precision))
+    return read_spaces(store, stored_space(store, settings, found.model, found.precision))
 
 
 def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePrunePlan:

@@ -112,9 +112,9 @@ def _differing(place: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         for name in sorted({*before, *now}):
             yield from _differing(f"{place}.{name}", before.get(name), now.get(name))
-    elif place.startswith("code."):
+    elif "code.fusemine." in place:
         what = "is new" if before is None else "is gone" if now is None else "changed"
-        yield f"code: {place.removeprefix('code.')} {what}"
+        yield f"code: fusemine.{place.partition('code.fusemine.')[2]} {what}"
     elif isinstance(before, list) and isinstance(now, list):
         gone = [value for value in before if value not in now]
         new = [value for value in now if value not in before]

@@ -61,7 +61,7 @@ def check_gates(walk: Walk) -> None:
     """
     plan, listing = walk.plan, walk.session.listing
     settings = plan.settings.quality
-    if listing.inventory is None or settings == QualitySettings():
+    if settings == QualitySettings():
         return
     raw = listing.raw.get(plan.target)
     cleaned = walk.result(GRAPH["clean"], plan.target) if plan.window else None

@@ -9,9 +9,15 @@ from prefect import runtime
 from pydantic import BaseModel
 
 from fusemine.tasks.core.stage import Scope
-from fusemine.tasks.core.storage.artifact import SUMMARY, has_file, read_json, read_manifest
+from fusemine.tasks.core.storage.artifact import (
+    SUMMARY,
+    has_file,
+    read_frame,
+    read_json,
+    read_manifest,
+)
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.inventory.compute import read_unassigned
+from fusemine.tasks.inventory.contracts import UNASSIGNED
 from fusemine.tasks.report.compute import LINES, stage_key
 from fusemine.tasks.upkeep.latest import html_of
 
@@ -72,7 +78,8 @@ class Outcome(BaseModel):
 def describe(walk: Walk, report: ArtifactRef) -> Outcome:
     """The outcome of a run whose results are complete."""
     shown = walk.shown()
-    lost = {next(iter(shown)): read_unassigned(walk.session.listing.inventory).height}
+    unassigned = read_frame(walk.session.listing.inventory, UNASSIGNED, "unassigned")
+    lost = {next(iter(shown)): unassigned.height}
     stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
     found = {stage.name: _metrics(shown[stage.name][0]) for stage in GRAPH.of(Scope.WINDOW)}
     return Outcome(

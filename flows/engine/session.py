@@ -12,7 +12,7 @@ from fusemine.tasks.core.request import Context, make_request
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import find, read_json
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.inventory.compute import HEADERS, Listing, current_listing, read_listing
+from fusemine.tasks.inventory.compute import HEADERS, current_listing, read_listing
 from fusemine.tasks.table.roles import check_places
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fusemine.flows.engine.runner import Runner
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.storage.artifact import ArtifactRef
+    from fusemine.tasks.inventory.compute import Listing
 
 
 @dataclass
@@ -94,25 +95,24 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
     if runner is None:
         listing = current_listing(request.job, request.resources["source"], loaded.pipeline)
     else:
-        session = Session(loaded, context, Listing({}, None), runner)
-        listing = _collected(session, request)
+        listing = _collected(runner, request)
     _check_headers(loaded, listing)
     context.raw = listing.raw
     return Session(loaded, context, listing, runner)
 
 
-def _collected(session: Session, request: Request) -> Listing:
+def _collected(runner: Runner, request: Request) -> Listing:
     """The source cut into partitions; scanned again where one of them is gone."""
-    found = session.find(request)
+    found = find(request.job)
     if found is not None and None in read_listing(found).raw.values():
         found.store.delete(found.name)
         found = None
-    return read_listing(session.run(request, found=found))
+    report = partial(progress.report, request.job.stage)
+    return read_listing(runner.run(request, report, found))
 
 
 def _check_headers(loaded: Loaded, listing: Listing) -> None:
     """Hold the settings against the columns of the source's pieces, as they were collected."""
-    headers = read_json(listing.inventory, HEADERS) if listing.inventory else {}
     places = loaded.pipeline.places()
-    for piece, header in headers.items():
+    for piece, header in read_json(listing.inventory, HEADERS).items():
         check_places(places, header, f"file {piece!r}")

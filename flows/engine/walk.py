@@ -203,8 +203,7 @@ class Walk:
         if stage.scope is Scope.SERVING:
             return (self.serving or {}).get(stage.name)
         if stage.scope is Scope.SOURCE:
-            inventory = self.session.listing.inventory
-            return None if inventory is None else (inventory,)
+            return (self.session.listing.inventory,)
         found = [self.result(stage, partition) for partition in partitions]
         there = [ref for ref in found if ref is not None]
         return tuple(there) if len(there) == len(found) else None

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from fusemine.tasks.core.contract import Contract
     from fusemine.tasks.core.request import Request, Section
     from fusemine.tasks.core.stage import Graph
     from fusemine.tasks.core.storage.artifact import ArtifactRef
@@ -215,12 +216,21 @@ def execute(request: Request, graph: Graph, progress: Progress, log: Log) -> Art
     with new_artifact(request.job) as draft:
         inputs = Inputs(request, graph, draft, log)
         output: Output = load(stage.compute)(inputs, request.sections.get(stage.name), progress)
-        for name, table in output.tables.items():
-            draft.table(name, table, stage.tables[name])
-        for name, content in output.files.items():
-            draft.bytes(name, content)
-        if output.summary is not None:
-            draft.bytes(SUMMARY, to_json(dict(output.summary)))
-        draft.provisional = output.provisional
-        draft.count(output.rows_in, output.rows_kept)
+        store_output(draft, output, stage.tables)
     return draft.ref
+
+
+def store_output(draft: Draft, output: Output, contracts: Mapping[str, Contract]) -> None:
+    """Write what a stage has computed.
+
+    Raises:
+        ContractError: A table breaks its contract.
+    """
+    for name, table in output.tables.items():
+        draft.table(name, table, contracts[name])
+    for name, content in output.files.items():
+        draft.bytes(name, content)
+    if output.summary is not None:
+        draft.bytes(SUMMARY, to_json(dict(output.summary)))
+    draft.provisional = output.provisional
+    draft.count(output.rows_in, output.rows_kept)

@@ -53,7 +53,7 @@ def embed(
     """Embed the texts of a partition.
 
     Args:
-        columns: The texts of each column in row order; one without letters gets the zero vector.
+        columns: The texts of each column in row order; an empty one gets the zero vector.
             The vectors of several columns are put side by side, so weighted that the cosine of
             two rows that have all texts is the weighted mean of their columns' cosines.
         engine: How to embed.

@@ -1,30 +1,26 @@
-"""One scan of the source cuts it into partitions; each becomes an artifact of its own.
-
-How a source is read is imported here, so that its code counts in the key.
-"""
+"""One scan of the source cuts it into partitions; each becomes an artifact of its own."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
+from weakref import finalize
 
 import polars as pl
 
 from fusemine.tasks.collect.assign import Assigned, Collected, assign
 from fusemine.tasks.collect.contracts import RAW
-from fusemine.tasks.collect.forgotten import read_forgotten
-from fusemine.tasks.core.contract import REJECTED, rejected_rows, row_json
-from fusemine.tasks.core.inputs import Output
+from fusemine.tasks.core.contract import REJECTED, row_json
+from fusemine.tasks.core.inputs import Output, store_output
 from fusemine.tasks.core.key import Recipe
 from fusemine.tasks.core.partition import PartitionSettings
-from fusemine.tasks.core.request import Resource
 from fusemine.tasks.core.storage.artifact import MAIN, Job, find, read_frame, ref_of, to_json
-from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.core.storage.writing import new_artifact
 from fusemine.tasks.inventory.contracts import INVENTORY, UNASSIGNED
-from fusemine.tasks.sources.kinds import open_source
 from fusemine.tasks.sources.source import SourceSettings
 from fusemine.tasks.table.roles import Columns
 
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fusemine.tasks.core.inputs import Inputs, Progress
-    from fusemine.tasks.core.request import Context, Sections
+    from fusemine.tasks.core.request import Sections
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.sources.source import Batch, Piece, Source
@@ -67,27 +63,12 @@ class Listing:
 
     Args:
         raw: The raw artifact of each partition, oldest first; None for one that is not there.
-        inventory: The stored listing; None if it is not stored.
+        inventory: The listing as it is stored, or as it would be: in a folder of its own then,
+            which lasts as long as this object.
     """
 
     raw: dict[str, ArtifactRef | None]
-    inventory: ArtifactRef | None
-
-
-def provide(context: Context, _: tuple[str, ...]) -> Resource:
-    """The state of a pipeline's source.
-
-    Raises:
-        SourceError: There is nothing, or it cannot be read.
-    """
-    source = open_source(context.pipeline.section(SourceSettings), context.base)
-    state = State(source, tuple(source.pieces()), read_forgotten(store_at(context.root)))
-    # A piece outside the base counts by its last name alone, because keys hold no paths.
-    key = {
-        "pieces": [[piece.title, piece.fingerprint] for piece in state.pieces],
-        "forgotten": sorted(state.forgotten),
-    }
-    return Resource(state, key, state.fingerprints)
+    inventory: ArtifactRef
 
 
 def run(inputs: Inputs, _: Settings | None, progress: Progress) -> Output:
@@ -100,15 +81,9 @@ def run(inputs: Inputs, _: Settings | None, progress: Progress) -> Output:
     state, headers = inputs.resource("source"), dict[str, list[str]]()
     found = _scan(state, inputs, headers, progress)
     job = inputs.request.job
-    listed = [_land(job, state, part) for part in found.partitions]
-    inventory = pl.DataFrame(listed, schema=pl.DataFrame(INVENTORY.empty()).schema, orient="row")
-    kept, rejected = int(inventory["rows"].sum()), int(inventory["rejected"].sum())
-    return Output(
-        tables={MAIN: inventory, "unassigned": found.unassigned},
-        rows_in=kept + rejected + found.unassigned.height,
-        rows_kept=kept,
-        files={HEADERS: to_json(headers)},
-    )
+    for part in found.partitions:
+        _land(_job(job, state, part), part)
+    return _output(job, state, found, headers)
 
 
 def read_listing(inventory: ArtifactRef) -> Listing:
@@ -128,15 +103,31 @@ def current_listing(job: Job, state: State, pipeline: Sections) -> Listing:
     inventory = find(job)
     if inventory is not None:
         return read_listing(inventory)
-    found = _scan(state, pipeline, {}, lambda *_: None)
+    headers: dict[str, list[str]] = {}
+    found = _scan(state, pipeline, headers, lambda *_: None)
+    folder = mkdtemp(prefix="fusemine-")
+    output = _output(job, state, found, headers)
+    with new_artifact(replace(job, root=folder)) as draft:
+        store_output(draft, output, {MAIN: INVENTORY, "unassigned": UNASSIGNED})
     raw = {part.partition: find(_job(job, state, part)) for part in found.partitions}
-    return Listing(raw, None)
+    listing = Listing(raw, draft.ref)
+    finalize(listing, rmtree, folder, ignore_errors=True)
+    return listing
 
 
-def read_unassigned(inventory: ArtifactRef | None) -> pl.DataFrame:
-    """The records that belong to no partition; none while no inventory is stored."""
-    return (
-        rejected_rows([]) if inventory is None else read_frame(inventory, UNASSIGNED, "unassigned")
+def _output(job: Job, state: State, found: Collected, headers: dict[str, list[str]]) -> Output:
+    """The inventory of a scan."""
+    listed = [
+        (p.partition, _job(job, state, p).recipe.key, p.rows.height, p.rejected.height)
+        for p in found.partitions
+    ]
+    inventory = pl.DataFrame(listed, schema=pl.DataFrame(INVENTORY.empty()).schema, orient="row")
+    kept, rejected = int(inventory["rows"].sum()), int(inventory["rejected"].sum())
+    return Output(
+        tables={MAIN: inventory, "unassigned": found.unassigned},
+        rows_in=kept + rejected + found.unassigned.height,
+        rows_kept=kept,
+        files={HEADERS: to_json(headers)},
     )
 
 
@@ -171,16 +162,13 @@ def _job(inventory: Job, state: State, part: Assigned) -> Job:
     return Job(inventory.root, COLLECT, part.partition, recipe, (), sources, inventory.runs)
 
 
-def _land(inventory: Job, state: State, part: Assigned) -> tuple[str, str, int, int]:
+def _land(job: Job, part: Assigned) -> None:
     """Write one partition, unless the same rows are there already."""
-    job = _job(inventory, state, part)
-    rows, rejected = part.rows.height, part.rejected.height
     if find(job) is None:
         with new_artifact(job) as draft:
             draft.table(MAIN, part.rows, RAW)
             draft.table("rejected", part.rejected, REJECTED)
-            draft.count(rows + rejected, rows)
-    return part.partition, job.recipe.key, rows, rejected
+            draft.count(part.rows.height + part.rejected.height, part.rows.height)
 
 
 def _rows_hash(*tables: pl.DataFrame) -> str:

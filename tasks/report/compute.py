@@ -65,8 +65,9 @@ def run(inputs: Inputs, settings: ReportSettings, _: Progress) -> Output:
 def provide_sections(context: Context, _: tuple[str, ...]) -> Resource:
     """The code and the templates of the stages' sections, which shape the report like its own."""
     graph = context.graph
-    written = [f for stage in graph for f in (stage.section, stage.facts) if f]
-    modules = sorted({function.partition(":")[0] for function in written})
+    added = [stage.row_columns.read for stage in graph if stage.row_columns]
+    functions = [*added, *(f for stage in graph for f in (stage.section, stage.facts))]
+    modules = sorted({function.partition(":")[0] for function in functions if function})
     return Resource(None, [code_of(tuple(modules)), templates_digest(template_folders(graph))])
 
 
@@ -85,14 +86,17 @@ def _report_inputs(inputs: Inputs, clean: pl.DataFrame) -> ReportInputs:
         tables=tables,
         summaries=summaries,
         embeddings=_embeddings(reads["embed"]),
-        versions={
-            name: version
-            for refs in reads.values()
-            for ref in refs
-            for name, version in read_manifest(ref).recipe["versions"].items()
-        },
+        versions=_versions(reads),
         keys={name: stage_key(refs) for name, refs in counted.items()},
     )
+
+
+def _versions(reads: Reads) -> dict[str, str]:
+    """The libraries that computed, those of the encoder among them."""
+    recipes = [read_manifest(ref).recipe for refs in reads.values() for ref in refs]
+    parts = [part for recipe in recipes for part in (recipe, *recipe["resources"].values())]
+    found = [part.get("versions", {}) for part in parts if isinstance(part, dict)]
+    return {name: version for versions in found for name, version in versions.items()}
 
 
 def stage_results(inputs: Inputs) -> tuple[dict[str, dict[str, pl.DataFrame]], dict[str, Summary]]:

@@ -92,7 +92,7 @@ def compare(
     units = rows if groups is None else groups.n_unique()
     if units < LEAST_ROWS:
         what = "rows" if groups is None else "groups of rows"
-        why = f"only {units} labelled {what} that neither has learnt from, and {LEAST_ROWS} needed"
+        why = f"only {units} labelled {what} that neither was trained on, and {LEAST_ROWS} needed"
         return Comparison(rows, loss, why_not=why)
     from scipy.stats import t
 

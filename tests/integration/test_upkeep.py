@@ -52,7 +52,10 @@ def counts(root: Path) -> tuple[int, int, int, int]:
     newest = max(made, key=lambda name: made[name].created_at)
     listing = pl.read_parquet(file_in(root / newest))
     forgotten = sum(
-        (pl.read_parquet(file_in(root / f"collect/{p}/{k}", "rejected.parquet"))["rule"] == "forgotten").sum()
+        (
+            pl.read_parquet(file_in(root / f"collect/{p}/{k}", "rejected.parquet"))["rule"]
+            == "forgotten"
+        ).sum()
         for p, k in listing.select("partition", "key").rows()
     )
     rows = made[newest].rows

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from fusemine.flows.cli.main import main
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.artifact import ArtifactRef, ref_of
-from fusemine.tasks.serving.records import read_registry
-from fusemine.tasks.serving.registry import Registry
+from fusemine.tasks.serving.registry import Registry, read_registry
 from support.tickets import SETTINGS, Table, write_csv
 
 MONTHS = ("2024-03", "2024-04", "2024-05")

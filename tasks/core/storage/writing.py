@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.storage.artifact import ArtifactRef, Job
     from fusemine.tasks.core.storage.store import Store
 
+REJECTED = "rejected"
+"""The table of the rows that a stage rejected, each with its reason."""
 SHORT = 12
 """Characters of a file's hash that are part of its name."""
 
@@ -106,6 +108,7 @@ class Draft:
         self.job, self._folder, self._started = job, folder, time.monotonic()
         self._rows: Rows | None = None
         self._main: TableWriter | None = None
+        self._rejected: int | None = None
 
     def table(self, name: str, rows: pl.DataFrame | pa.Table, contract: Contract) -> None:
         """Write one Parquet file after checking it against its contract."""
@@ -119,6 +122,8 @@ class Draft:
             yield writer
             if name == MAIN and writer.columns:
                 self._main = writer
+            if name == REJECTED:
+                self._rejected = writer.rows
 
     def bytes(self, name: str, content: bytes) -> None:
         """Write one file."""
@@ -135,15 +140,17 @@ class Draft:
             ContractError: There is no main table, or the rows are not accounted for.
         """
         manifest, store = self._manifest(), store_at(self.job.root)
+        before = manifest_of(store.root, manifest.name)
+        is_damaged = before is not None and not is_intact(store.root, before)
         _add_files(store, self._folder, manifest)
-        self.ref = _published(store, manifest).ref(self.job.root)
+        self.ref = _published(store, manifest, is_damaged).ref(self.job.root)
 
     def _manifest(self) -> Manifest:
         rows, main = self._rows, self._main
-        if rows is None or main is None or not 0 <= rows.rows_kept <= rows.rows_in:
-            table = "a" if main else "no"
+        if rows is None or main is None or not _is_equal(rows, self._rejected):
+            tables = f"{'a' if main else 'no'} main table, {self._rejected} rejected rows stored"
             raise ContractError(
-                got=f"stage {self.job.stage!r} with {rows or 'no row counts'}, {table} main table",
+                got=f"stage {self.job.stage!r} with {rows or 'no row counts'}, {tables}",
                 expected="a main table, and rows in = rows kept + rows rejected",
                 fix="this is a fault in fusemine; please report it with the pipeline.yaml",
             )
@@ -159,6 +166,11 @@ class Draft:
             created_at=datetime.now(UTC),
             **asdict(self.job),
         )
+
+
+def _is_equal(rows: Rows, stored: int | None) -> bool:
+    """Whether the row equation holds, also with the table of rejected rows, if there is one."""
+    return 0 <= rows.rows_kept <= rows.rows_in and stored in {None, rows.rows_rejected}
 
 
 @contextmanager
@@ -272,14 +284,19 @@ def _delete_unnamed(store: Store, before: Manifest, after: Manifest) -> None:
         store.delete(path)
 
 
-def _published(store: Store, manifest: Manifest) -> Manifest:
-    """Create a manifest whose files are there; the manifest that stands in the end."""
+def _published(store: Store, manifest: Manifest, is_damaged: bool) -> Manifest:
+    """Create a manifest whose files are there, also in place of one whose files were damaged.
+
+    Returns:
+        The manifest that stands in the end.
+    """
     path, content = f"{manifest.name}/{MANIFEST}", manifest.to_json()
     if store.create(path, content):
         return manifest
     # Another run was first: its result stands, unless it is damaged or provisional.
     first = manifest_of(store.root, manifest.name)
-    if first is not None and not first.provisional and is_intact(store.root, first):
+    stands = first is not None and not is_damaged and not first.provisional
+    if first is not None and stands and is_intact(store.root, first):
         _delete_unnamed(store, manifest, first)
         return first
     store.replace(path, content)

@@ -65,18 +65,23 @@ def space_of(settings: EmbedSettings, model: ModelFiles, precision: str) -> str:
     return f"{STORE}/{space_key(model.kind, _values(settings, precision), model.fingerprint)}"
 
 
-def adopt(store: Store, settings: EmbedSettings, model: ModelFiles, precision: str) -> None:
-    """Take over the space in which an earlier version of fusemine kept the same vectors.
+def stored_space(store: Store, settings: EmbedSettings, model: ModelFiles, precision: str) -> str:
+    """The name of the space that a run finds; that of an earlier version if it would adopt that.
 
-    A space of the present name stays, and an earlier one beside it too.
+    A space of the present name comes first.
     """
     name, folders = space_of(settings, model, precision), store.folders(STORE)
-    if name.removeprefix(f"{STORE}/") in folders:
-        return
     keys = earlier_keys(model.kind, _values(settings, precision), model.fingerprint)
-    earlier = next((key for key in keys if key in folders), None)
-    if earlier is not None:
-        store.rename(f"{STORE}/{earlier}", name)
+    found = [key for key in (name.removeprefix(f"{STORE}/"), *keys) if key in folders]
+    return f"{STORE}/{found[0]}" if found else name
+
+
+def adopt(store: Store, settings: EmbedSettings, model: ModelFiles, precision: str) -> None:
+    """Take over the space in which an earlier version of fusemine kept the same vectors."""
+    name = space_of(settings, model, precision)
+    found = stored_space(store, settings, model, precision)
+    if found != name:
+        store.rename(found, name)
 
 
 def _values(settings: EmbedSettings, precision: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ STAGE = Stage(
             "anomaly_flagged": boolean(nullable=True),
             "anomaly_reason": text(nullable=True),
         },
-        "fusemine.tasks.mine.anomalies.compute:row_columns",
+        "fusemine.tasks.mine.anomalies.contracts:row_columns",
     ),
     section="fusemine.tasks.mine.anomalies.report.section:section",
     facts="fusemine.tasks.mine.anomalies.report.section:facts",

@@ -11,8 +11,6 @@ from fusemine.tasks.fuse.features import table_block
 from fusemine.tasks.mine.anomalies.ranking import find_anomalies
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 
@@ -33,11 +31,4 @@ def run(inputs: Inputs, settings: AnomaliesSettings, progress: Progress) -> Outp
         rows_in=rows.clean.height,
         rows_kept=found.rows.height,
         summary=found.summary,
-    )
-
-
-def row_columns(anomalies: pl.DataFrame) -> pl.DataFrame:
-    """What the results hold of anomalies, which may be those of scored rows."""
-    return anomalies.select(
-        "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
     )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fusemine.tasks.core.contract import Contract, boolean, integer, number, text, texts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ANOMALIES = Contract(
     "anomalies",
@@ -58,3 +63,10 @@ BURSTS = Contract(
         "p_value": number(),
     },
 )
+
+
+def row_columns(anomalies: pl.DataFrame) -> pl.DataFrame:
+    """What the results hold of anomalies, which may be those of scored rows."""
+    return anomalies.select(
+        "row_id", anomaly_score="score", anomaly_flagged="flagged", anomaly_reason="reason"
+    )

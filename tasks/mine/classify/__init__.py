@@ -32,7 +32,7 @@ STAGE = Stage(
             "probability": number(nullable=True),
             "split": text(nullable=True),
         },
-        "fusemine.tasks.mine.classify.compute:row_columns",
+        "fusemine.tasks.mine.classify.contracts:row_columns",
     ),
     section="fusemine.tasks.mine.classify.report.section:section",
 )  # fmt: skip

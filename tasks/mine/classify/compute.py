@@ -20,8 +20,6 @@ from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.table.roles import Columns
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.core.request import Context
 
@@ -61,8 +59,3 @@ def provide_learner(context: Context, _: tuple[str, ...]) -> Resource:
     named = context.pipeline.section(ClassifySettings).learner == "lightgbm"
     key = {"lightgbm": version("lightgbm")} if named and find_spec("lightgbm") else {}
     return Resource(None, key)
-
-
-def row_columns(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The columns of the predictions that the results hold."""
-    return predictions.select("row_id", "prediction", "probability", "split")

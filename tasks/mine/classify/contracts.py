@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fusemine.tasks.core.contract import Contract, integer, number, text
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PROBABILITY = "probability."
 """Prefix of the columns that are named after classes."""
@@ -33,3 +38,8 @@ LABEL_ERRORS = Contract(
         "alike": text(nullable=True),
     },
 )
+
+
+def row_columns(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The columns of the predictions that the results hold."""
+    return predictions.select("row_id", "prediction", "probability", "split")

@@ -129,7 +129,7 @@ def _why_not(labels: pl.Series, split: Split, settings: ClassifySettings, number
     if values > settings.max_classes:
         return (
             f"the label has {values} classes, {rows / values:.1f} rows each, and max_classes "
-            f"allows {settings.max_classes}; a number that is to be foretold needs "
+            f"allows {settings.max_classes}; a number that is to be predicted needs "
             "columns.label.kind number, and an id cannot be learnt"
         )
     seen = labels.gather(split.train).value_counts(name="rows")

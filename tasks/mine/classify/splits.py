@@ -77,7 +77,7 @@ def _by_time(rows: pl.DataFrame, settings: ClassifySettings, timezone: str) -> _
         later = (times >= start.astimezone(UTC)).fill_null(value=False).to_numpy()
         if later.any() and not later.all():
             day = str(settings.test_from)
-            text = f"The model is judged on the rows from {day} on and learnt from those before."
+            text = f"The model is evaluated on the rows from {day} on and trained on those before."
             return _TestRows(later, text, day)
     # Rows without a time count as the oldest.
     instants = times.to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
@@ -86,7 +86,7 @@ def _by_time(rows: pl.DataFrame, settings: ClassifySettings, timezone: str) -> _
     test[np.argsort(instants, kind="stable")[rows.height - count :]] = True
     first = times.filter(test).min()
     order = "last" if first is None else "newest"
-    text = f"The model is judged on the {order} {settings.test_share:.0%} of the labelled rows."
+    text = f"The model is evaluated on the {order} {settings.test_share:.0%} of the labelled rows."
     if settings.test_from is not None and rows.height:
         text += f" test_from {settings.test_from} does not leave rows on both sides."
     return _TestRows(test, text, first.isoformat() if isinstance(first, datetime) else None)
@@ -96,7 +96,7 @@ def _by_column(rows: pl.DataFrame, _: ClassifySettings) -> _TestRows:
     use = rows["split"].to_numpy()
     train, test = use == "train", use == "test"
     unused = int((~train & ~test).sum())
-    text = "The model is judged on the rows that the table itself marks for it."
+    text = "The model is evaluated on the rows that the table itself marks for it."
     if unused:
         text += f" {unused:,} labelled rows are marked for neither and stay unused."
     return _TestRows(test, text, train=train)
@@ -106,7 +106,7 @@ def _at_random(rows: pl.DataFrame, settings: ClassifySettings) -> _TestRows:
     """Copies go with their original, so that the test rows hold no copy of a training row."""
     own = rows.select(pl.col("duplicate_of").fill_null(pl.col("row_id"))).to_series()
     share = f"{settings.test_share:.0%}"
-    text = f"The model is judged on {share} of the labelled rows, drawn at random."
+    text = f"The model is evaluated on {share} of the labelled rows, drawn at random."
     return _TestRows(_draw_groups(group_codes(own)[0], settings), text)
 
 
@@ -116,8 +116,8 @@ def _by_group(rows: pl.DataFrame, settings: ClassifySettings) -> _TestRows:
     tested, all_groups = len(np.unique(groups[test])), len(np.unique(groups))
     return _TestRows(
         test,
-        f"The model is judged on the rows of {tested:,} of {all_groups:,} groups, drawn at random; "
-        "it has seen no row of these, nor a copy of one.",
+        f"The model is evaluated on the rows of {tested:,} of {all_groups:,} groups, drawn at "
+        "random; it has seen no row of these, nor a copy of one.",
     )
 
 

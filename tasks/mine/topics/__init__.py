@@ -26,7 +26,7 @@ STAGE = Stage(
     libraries=("numpy", "polars", "scikit-learn", "scipy", "torch"),
     row_columns=RowColumns(
         {"topic": text(nullable=True)},
-        "fusemine.tasks.mine.topics.compute:row_columns",
+        "fusemine.tasks.mine.topics.contracts:row_columns",
         ("topics",),
     ),
     section="fusemine.tasks.mine.topics.report.section:section",

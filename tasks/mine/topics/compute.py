@@ -44,13 +44,6 @@ def run(inputs: Inputs, _: TopicsSettings, progress: Progress) -> Output:
     return Output(tables, rows_in=clean.height, rows_kept=clean.height, summary=summary)
 
 
-def row_columns(rows: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
-    """The topics' part of the results: the name of each row's."""
-    names = topics.select("topic", topic_name="name")
-    named = rows.select("row_id", "topic").join(names, "topic", "left", maintain_order="left")
-    return named.select("row_id", topic="topic_name")
-
-
 def assign_topics(
     clean: pl.DataFrame, vectors: NDArray[np.float32], state: State, progress: Progress
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:

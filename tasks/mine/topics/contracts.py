@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fusemine.tasks.core.contract import Contract, boolean, integer, number, text, texts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # `second` is the topic that would come next, `outlier` marks a text like no others.
 CLUSTERS = Contract(
@@ -70,3 +75,10 @@ CROSSED = Contract(
         "notable": boolean(),
     },
 )
+
+
+def row_columns(rows: pl.DataFrame, topics: pl.DataFrame) -> pl.DataFrame:
+    """The topics' part of the results: the name of each row's."""
+    names = topics.select("topic", topic_name="name")
+    named = rows.select("row_id", "topic").join(names, "topic", "left", maintain_order="left")
+    return named.select("row_id", topic="topic_name")

@@ -14,5 +14,6 @@ STAGE = Stage(
     reads=("clean", "embed", "classify", "train"),
     uses=("models.margin",),
     resources={"corrections": "fusemine.tasks.corrections.read:provide"},
+    code=("fusemine.tasks.mine.classify.classify",),  # that of the stored models
     libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
 )

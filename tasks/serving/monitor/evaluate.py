@@ -245,7 +245,7 @@ def _by_loss(rule: RetrainRule, test_loss: float | None, lost: Floats) -> tuple[
     most = (1 + rule.worse) * test_loss
     reason = (
         f"its loss since then is {mean:.4g} (at least {low:.4g}), against {test_loss:.4g} on its "
-        f"test rows; the bar is {most:.4g}"
+        f"test rows; the limit is {most:.4g}"
     )
     return bool(low is not None and low > most), reason
 
@@ -256,4 +256,4 @@ def _by_gap(rule: RetrainRule, gaps: Floats) -> tuple[bool, str] | None:
     mean, low, high = _mean_gap(gaps)
     most = rule.miscalibrated
     beyond = low is not None and high is not None and (low > most or high < -most)
-    return beyond, f"what it foretells is {mean:+.3g} too high on average; {most:g} is allowed"
+    return beyond, f"its predictions are {mean:+.3g} too high on average; {most:g} is allowed"

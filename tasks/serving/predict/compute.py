@@ -24,8 +24,8 @@ from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.embed import columns_of, embed
 from fusemine.tasks.embed.engine import engine_of
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.mine.anomalies.compute import row_columns as anomaly_columns
-from fusemine.tasks.mine.classify.compute import row_columns as prediction_columns
+from fusemine.tasks.mine.anomalies.contracts import row_columns as anomaly_columns
+from fusemine.tasks.mine.classify.contracts import row_columns as prediction_columns
 from fusemine.tasks.report.results import results
 from fusemine.tasks.serving.input_contract import InputContract
 from fusemine.tasks.serving.predict.reader import RowReader

@@ -1,6 +1,6 @@
 """Reads new rows for a model in batches: identified and cleaned as training rows are.
 
-Of the batches before it remembers only what two rows may not share: eight bytes of each row's id.
+Of earlier batches it keeps only what two rows must not share: eight bytes of each id, counted.
 """
 
 from __future__ import annotations

@@ -12,5 +12,6 @@ STAGE = Stage(
     compute="fusemine.tasks.serving.score.compute:run",
     tables={MAIN: PREDICTIONS},
     reads=("clean", "embed", "train"),
+    code=("fusemine.tasks.mine.classify.classify",),  # that of the stored models
     libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
 )

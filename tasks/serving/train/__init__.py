@@ -20,5 +20,6 @@ STAGE = Stage(
         "encoder": "fusemine.tasks.embed.engine:provide",
     },
     kept_by_name=True,
+    code=("fusemine.tasks.embed.engine",),  # that of the resource `encoder`
     libraries=("numpy", "polars", "safetensors", "scikit-learn", "scipy", "skops", "torch"),
 )

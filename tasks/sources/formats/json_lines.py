@@ -32,20 +32,24 @@ def json_batches(path: Path, rows: int) -> Iterator[Records]:
         rows: Records of a batch, malformed ones included.
 
     Raises:
-        SourceError: The file is not text, or turns out at its end to hold no JSON object.
+        SourceError: The file is not text, or holds no JSON object.
     """
     table = partial(_table, _column_names(path))
-    return in_batches(_records(path), rows, table)
+    return in_batches((_record(line, number) for number, line in _lines(path)), rows, table)
 
 
 def _column_names(path: Path) -> list[str]:
     """The columns of a file, in the order in which its rows bring them."""
     names: dict[str, None] = {}
+    objects = False
     for number, line in _lines(path):
         # Its values need not be made, but where they may show that it is no row.
         record = _record(line, number) if _ESCAPE in line else _object(line, number)
         if isinstance(record, dict):
             names |= dict.fromkeys(record)
+        objects = objects or isinstance(record, dict) or record.rule == "empty_object"
+    if not objects:
+        raise unreadable(path, "holds no JSON object on a line of its own")
     return list(names)
 
 
@@ -53,16 +57,6 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
     lines = enumerate(byte_lines(text_blocks(path)), start=1)
     return ((number, line) for number, line in lines if line.strip())
-
-
-def _records(path: Path) -> Iterator[Row | Malformed]:
-    objects = False
-    for number, line in _lines(path):
-        record = _record(line, number)
-        objects = objects or isinstance(record, dict) or record.rule == "empty_object"
-        yield record
-    if not objects:
-        raise unreadable(path, "holds no JSON object on a line of its own")
 
 
 def _table(names: list[str], rows: list[Row]) -> pl.DataFrame:

@@ -10,7 +10,12 @@ from uuid import uuid4
 
 import pytest
 
-from fusemine.flows.server.process_tracking import BEGINS_WITHIN, has_not_begun, is_gone, process_mark
+from fusemine.flows.server.process_tracking import (
+    BEGINS_WITHIN,
+    has_not_begun,
+    is_gone,
+    process_mark,
+)
 
 
 def run(**values: Any) -> Any:

@@ -7,9 +7,9 @@ from support.report.given import table_of
 from support.report.inputs import make
 
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.mine.anomalies import compute as anomalies
-from fusemine.tasks.mine.classify import compute as classify
-from fusemine.tasks.mine.topics import compute as topics
+from fusemine.tasks.mine.anomalies import contracts as anomalies
+from fusemine.tasks.mine.classify import contracts as classify
+from fusemine.tasks.mine.topics import contracts as topics
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.report.results import results
 

@@ -241,7 +241,11 @@ def _shares(task: Task, predicted: Floats) -> list[_Share]:
     called = task.predicted(predicted)
     if task.positive is None:
         every = np.ones(len(called), dtype=bool)
-        return [_Share("accuracy", -1, "of the rows are told right", every, called == task.truth)]
+        return [
+            _Share(
+                "accuracy", -1, "of the rows are classified correctly", every, called == task.truth
+            )
+        ]
     hits, truth = called == task.positive, task.truth == task.positive
     return [
         _Share("recall", -1, "of the positive rows are found", truth, hits),

@@ -39,7 +39,7 @@ learnt from."""
 CLASS_AREA, CLASS_ROWS = 0.99, 20
 """Of three or more classes one alone may be given away: with this area, if it has the rows."""
 RULE = (
-    f"A column is named here if, for rows that it was not learnt from, it alone reaches a ROC-AUC "
+    f"A column is named here if, for rows that it was not fitted on, it alone reaches a ROC-AUC "
     f"of {AREA}, or takes away {CERTAIN:.0%} of the uncertainty about the class, or tells one of "
     f"several classes from the others with a ROC-AUC of {CLASS_AREA}; or, if the label is a "
     f"number, if it reaches an R² of {EXPLAINED}."
@@ -179,7 +179,7 @@ def _leak(
         return _of_classes(candidate, target, predicted, names, value)
     why = (
         f"{candidate.subject} alone explains {percent(value)} of the label's variance, for rows "
-        f"that it was not learnt from."
+        f"that it was not fitted on."
     )
     return _described(candidate, "r2", value, why) if value >= EXPLAINED else None
 
@@ -191,7 +191,7 @@ def _of_classes(
     certainty = {"certainty": round(gone, 4)}
     if value >= AREA or gone >= CERTAIN:
         why = (
-            f"{candidate.subject} alone tells the label of rows that it was not learnt from: "
+            f"{candidate.subject} alone predicts the label of rows that it was not fitted on: "
             f"ROC-AUC {value:.3f} where chance gets 0.5, and {percent(gone)} of the uncertainty is "
             f"gone.{_example(candidate, target, names, list(range(target.classes)))}"
         )
@@ -202,7 +202,7 @@ def _of_classes(
     code, area = given
     why = (
         f"{candidate.subject} alone tells '{quote(names[code])}' from the other classes, in rows "
-        f"that it was not learnt from: ROC-AUC {area:.3f} where chance gets 0.5."
+        f"that it was not fitted on: ROC-AUC {area:.3f} where chance gets 0.5."
         f"{_example(candidate, target, names, [code])}"
     )
     return _described(candidate, "roc_auc", area, why, **certainty, **{"class": names[code]})

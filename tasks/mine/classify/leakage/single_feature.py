@@ -1,4 +1,4 @@
-"""How well one feature alone predicts the label, for rows that it was not learnt from."""
+"""How well one feature alone predicts the label, for rows that it was not fitted on."""
 
 from __future__ import annotations
 

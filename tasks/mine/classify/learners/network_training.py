@@ -190,7 +190,7 @@ def _optimize(
 ) -> Network[A]:
     import torch
 
-    # All random numbers come from generators of our own, on the CPU, whatever the device.
+    # Random numbers come from generators of our own, so that torch's global state stays as it was.
     generator = torch.Generator().manual_seed(seed)
     start = untrained.architecture.start(generator)
     weights = {name: value.to(untrained.device).requires_grad_() for name, value in start.items()}

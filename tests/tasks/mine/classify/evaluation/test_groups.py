@@ -191,7 +191,7 @@ def test_more_classes_are_compared_in_accuracy() -> None:
         probabilities[rows].max(axis=1).mean() - right[rows].mean(), abs=1e-6
     )
     assert new_york["flagged"]
-    assert "of the rows are told right" in new_york["why"]
+    assert "of the rows are classified correctly" in new_york["why"]
     assert "recall" not in new_york
 
 
