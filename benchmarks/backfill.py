@@ -3,7 +3,7 @@
     python benchmarks/backfill.py --months 24
 
 Needs the wildlife data (`make demo` fetches it). The same months are mined four times, each time
-from nothing: by the work itself in one process, with Prefect's engine taken out; by a backfill in
+from nothing: by the work itself in one process, without Prefect; by a backfill in
 one process; and by a backfill on two runs at a time of a worker. What a deployment run costs
 Prefect itself is measured by as many runs of a flow that does nothing.
 
@@ -15,20 +15,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from local import BIN, HERE, environment, pipeline, server, start_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fusemine.tasks.core.inputs import Progress
+    from fusemine.tasks.core.request import Request
+    from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 NOTHING = """
 from prefect import flow
@@ -74,7 +76,7 @@ def main() -> None:
             nothing = seconds_of_nothing(runs, folder, extra)
             worker.terminate()
             worker.wait()
-    tell(options.months, [alone, work], here, short, fleet, nothing)
+    show(options.months, [alone, work], here, short, fleet, nothing)
 
 
 def arguments() -> argparse.Namespace:
@@ -86,7 +88,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tell(
+def show(
     months: int,
     works: list[dict[str, float]],
     here: dict[str, float],
@@ -150,57 +152,39 @@ def here(path: Path) -> dict[str, float]:
 
 
 def work(path: Path) -> dict[str, float]:
-    """The same work, called without Prefect's engine."""
-    take_prefect_out()
+    """The same work, computed in no task of Prefect."""
     from fusemine.flows.config.pipeline import load_pipeline
     from fusemine.flows.engine.plan import make_plan
-    from fusemine.flows.engine.prepare import Prepared
-    from fusemine.flows.pipeline import mine_partition
-    from fusemine.tasks.inventory.source import read_listing
-    from fusemine.tasks.inventory.task import collect
+    from fusemine.flows.engine.session import open_session
+    from fusemine.flows.engine.walk import Walk
+    from fusemine.tasks.graph import GRAPH
 
     def mine_all() -> None:
         loaded = load_pipeline(path)
-        listing = read_listing(loaded.root, collect(loaded.source()))
-        prepared = Prepared(loaded)
-        prepared.prepare({key: ref for key, ref in listing.raw.items() if ref is not None})
-        for partition in listing.raw:
-            mine_partition(make_plan(loaded, listing, partition), prepared)
+        session = open_session(loaded, PlainRunner())
+        for partition in session.listing.raw:
+            walk = Walk(session, make_plan(loaded, session.listing.raw, partition))
+            walk.check()
+            walk.prepare()
+            walk.mine()
+            walk.result(GRAPH["report"], partition)
 
     return measured(path, mine_all)
 
 
-def take_prefect_out() -> None:
-    """Put a stand-in where Prefect is imported: tasks become plain calls, and nothing is shown."""
-    nobody = SimpleNamespace(id=None, parameters={})
-    stand_in(
-        "prefect",
-        flow=lambda **_: lambda function: function,
-        task=lambda **_: plain,
-        get_run_logger=logging.getLogger,
-        runtime=SimpleNamespace(flow_run=nobody, task_run=nobody),
-    )
-    stand_in("prefect.states", Completed=lambda data, **_: data)
-    shows = ("create_markdown_artifact", "create_progress_artifact", "create_table_artifact")
-    stand_in("prefect.artifacts", **dict.fromkeys((*shows, "update_progress_artifact"), show))
+class PlainRunner:
+    """Computes in this process, and shows nothing."""
 
+    def log(self, level: int, text: str, *values: object) -> None:
+        """Nothing."""
 
-def stand_in(name: str, **values: Any) -> None:
-    module = ModuleType(name)
-    vars(module).update(values)
-    sys.modules[name] = module
+    def run(
+        self, request: Request, progress: Progress, found: ArtifactRef | None = None
+    ) -> ArtifactRef:
+        from fusemine.tasks.core.inputs import execute
+        from fusemine.tasks.graph import GRAPH
 
-
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **more: Any) -> Any:
-        made = function(*args, **{k: v for k, v in more.items() if k != "return_state"})
-        return SimpleNamespace(result=lambda: made)
-
-    return call
-
-
-def show(*_: object, **__: object) -> None:
-    """Nothing."""
+        return found or execute(request, GRAPH, progress, lambda *_: None)
 
 
 CHILDREN = {"work": work, "here": here}

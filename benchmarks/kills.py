@@ -156,7 +156,7 @@ def embedded(texts: Path) -> dict[str, list[float]]:
 def forget_some(path: Path, chance: random.Random) -> None:
     """Take a stage's artifacts away, so that there is work left to be killed in."""
     root = next((path.parent / "artifacts").iterdir())
-    stage = chance.choice(["embed", "classify", "cluster", "report"])
+    stage = chance.choice(["embed", "classify", "topics", "report"])
     shutil.rmtree(root / stage, ignore_errors=True)
     if stage == "embed":
         shutil.rmtree(root / "store", ignore_errors=True)
@@ -270,7 +270,7 @@ def digest(path: Path) -> str:
 def compare_values(quiet: Path, killed: Path) -> None:
     """Vectors within the tolerance of the design, results equal in everything discrete."""
     worst, discrete, compared = 0.0, 0, 0
-    for stage in ("clean", "embed", "cluster", "report"):
+    for stage in ("clean", "embed", "topics", "report"):
         first, second = by_partition(quiet, stage), by_partition(killed, stage)
         assert first.keys() == second.keys()
         for partition, path in first.items():
@@ -287,7 +287,7 @@ def compare_values(quiet: Path, killed: Path) -> None:
 def by_partition(folder: Path, stage: str) -> dict[str, Path]:
     """The main table of each partition's newest artifact of a stage."""
     root = next((folder / "artifacts").iterdir())
-    found = sorted(root.glob(f"{stage}/*/*/part-00000.parquet"), key=lambda p: p.stat().st_mtime)
+    found = sorted(root.glob(f"{stage}/*/*/part-00000.*.parquet"), key=lambda p: p.stat().st_mtime)
     return {path.parent.parent.name: path for path in found}
 
 

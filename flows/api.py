@@ -119,8 +119,7 @@ class Pipeline:
         from fusemine.flows.backfills.grids import coverage_rows
         from fusemine.flows.coverage.coverage import coverage_of
 
-        coverage = coverage_of(self.loaded)
-        rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
+        rows = coverage_rows(coverage_of(self.loaded).covered())
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def explain(self, stage: str, partition: str) -> list[str]:
@@ -150,8 +149,7 @@ class Pipeline:
         import polars as pl
 
         from fusemine.flows.config.frame import as_frame
-        from fusemine.flows.serving.predict import predict_file
-        from fusemine.flows.serving.scoring import results_of
+        from fusemine.flows.serving.scoring import predict_file, results_of
 
         if isinstance(rows, str | Path):
             return pl.read_parquet(results_of(predict_file(self.loaded, Path(rows))))

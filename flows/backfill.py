@@ -17,8 +17,7 @@ from fusemine.flows.backfills.state import Backfill, Only, Order, Pool, RowState
 from fusemine.flows.backfills.work_pool import work_on_pool
 from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.flows.engine.plan import pipeline_name
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.temporary import is_temporary
 from fusemine.tasks.core.errors import RunError
 from fusemine.tasks.core.storage.locks import shared
@@ -31,13 +30,7 @@ def _run_name() -> str:
     return f"{pipeline_name(Path(parameters['pipeline']))}: {what}"
 
 
-@flow(
-    name="backfill",
-    flow_run_name=_run_name,
-    on_running=[record_process],
-    on_failure=[alert],
-    on_crashed=[alert],
-)
+@flow(name="backfill", flow_run_name=_run_name, **HOOKS)
 def backfill(
     pipeline: Path,
     start: date | None = None,
@@ -120,5 +113,5 @@ def _failed(plan: Backfill) -> RunError:
     return RunError(
         got=f"{len(failed)} of {len(plan.rows)} partitions failed{left}: {', '.join(failed[:12])}",
         expected="every partition to be mined",
-        fix=f"mend what the table names, then go on with: {plan.resume_command()}",
+        fix=f"correct what the table names, then go on with: {plan.resume_command()}",
     )

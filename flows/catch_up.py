@@ -15,8 +15,7 @@ from fusemine.flows.backfills.selection import Options, plan_backfill
 from fusemine.flows.backfills.state import Backfill, Pool
 from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.coverage.coverage import Coverage, State, coverage_of
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.tasks.core.partition import is_partition, scheduled_partition
 from fusemine.tasks.upkeep.latest import Latest
 
@@ -24,7 +23,7 @@ ATTEMPTS = 3
 """How often a partition that fails is tried before it is left to a person."""
 
 
-@flow(name="catch-up", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="catch-up", **HOOKS)
 def catch_up(
     pipeline: Path, lookback: Annotated[int, Field(ge=1)] = 31, pool: Pool = "auto"
 ) -> Backfill | None:

@@ -15,8 +15,7 @@ from fusemine.flows.engine.plan import make_plan, resolve_before_reading, run_na
 from fusemine.flows.engine.runner import LocalRunner
 from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import Walk, prepared
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.in_use import Train, use_models
 from fusemine.tasks.core.storage.locks import shared
@@ -26,13 +25,7 @@ if TYPE_CHECKING:
     from fusemine.flows.engine.plan import Plan
 
 
-@flow(
-    name="mine",
-    flow_run_name=run_name,
-    on_running=[record_process],
-    on_failure=[alert],
-    on_crashed=[alert],
-)
+@flow(name="mine", flow_run_name=run_name, **HOOKS)
 def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Outcome:
     """Mine one partition of a table, and the window of partitions up to it.
 

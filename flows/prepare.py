@@ -11,15 +11,14 @@ from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.runner import LocalRunner
 from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import Walk, prepared
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.graph import GRAPH
 
 
-@flow(name="prepare", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="prepare", **HOOKS)
 def prepare(pipeline: Path, partitions: list[str]) -> int:
     """Collect, clean and embed partitions, and mine none; returns how many there are.
 

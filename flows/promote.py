@@ -7,12 +7,11 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from fusemine.flows.config.pipeline import load_pipeline
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.serving.choose import choose_model
 
 
-@flow(name="promote", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="promote", **HOOKS)
 def promote(pipeline: Path, model: str = "previous", why: str = "by hand") -> str:
     """Take a model into use: it scores new rows from now on.
 

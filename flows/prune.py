@@ -8,8 +8,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from fusemine.flows.config.pipeline import Loaded, load_pipeline
-from fusemine.flows.server.alerts import alert
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.registry import read_registry
@@ -17,7 +16,7 @@ from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.upkeep import prune as upkeep
 
 
-@flow(name="prune", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="prune", **HOOKS)
 def prune(pipeline: Path, dry_run: bool = True) -> None:
     """Remove the artifacts that no last complete run of a partition was made of.
 

@@ -9,9 +9,8 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from fusemine.flows.config.pipeline import load_pipeline
-from fusemine.flows.server.alerts import alert
 from fusemine.flows.server.errors import shown
-from fusemine.flows.server.process_tracking import record_process
+from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.scoring import request_of, results_of, scored_lines
 from fusemine.tasks.core import progress
@@ -22,7 +21,7 @@ from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.table.escaping import escape_markdown
 
 
-@flow(name="score", on_running=[record_process], on_failure=[alert], on_crashed=[alert])
+@flow(name="score", **HOOKS)
 def score(pipeline: Path, file: Path) -> str:
     """Score the rows of a file with the model in use; returns where the results are.
 

@@ -22,8 +22,7 @@ def status(pipeline: Path) -> list[dict[str, Any]]:
         pipeline: The pipeline.yaml of the table.
     """
     loaded = load_pipeline(pipeline)
-    coverage = coverage_of(loaded)
-    rows = coverage_rows([coverage.of(key) for key in coverage.partitions()])
+    rows = coverage_rows(coverage_of(loaded).covered())
     create_table_artifact(
         escape_rows(rows),
         key=f"status-{loaded.pipeline.name}",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from fusemine.flows.backfills.state import RowState
-from fusemine.flows.coverage.coverage import STAGES, State, count_states
+from fusemine.flows.coverage.coverage import STAGES, State
 from fusemine.tasks.table.escaping import escape_rows
 
 if TYPE_CHECKING:
@@ -45,11 +44,9 @@ def coverage_rows(covered: Sequence[Covered]) -> list[dict[str, Any]]:
     ]
 
 
-def coverage_json(name: str, covered: Sequence[Covered]) -> str:
-    """The coverage as one JSON object."""
-    counts = {str(state): n for state, n in count_states(covered).items()}
-    value = {"pipeline": name, "counts": counts, "partitions": coverage_rows(covered)}
-    return json.dumps(value, indent=1, ensure_ascii=False)
+def coverage_json(name: str, covered: Sequence[Covered]) -> dict[str, Any]:
+    """The coverage, JSON-ready."""
+    return {"pipeline": name, "counts": _counts(covered), "partitions": coverage_rows(covered)}
 
 
 def coverage_table(covered: Sequence[Covered]) -> Table:
@@ -59,8 +56,13 @@ def coverage_table(covered: Sequence[Covered]) -> Table:
 
 def coverage_summary(covered: Sequence[Covered]) -> str:
     """How many partitions are in each state, and what to do about them."""
-    counts = {state: n for state, n in count_states(covered).items() if n}
-    return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no partitions"
+    counts = (f"{n} {state}" for state, n in _counts(covered).items() if n)
+    return ", ".join(counts) or "no partitions"
+
+
+def _counts(covered: Sequence[Covered]) -> dict[str, int]:
+    """How many partitions are in each state."""
+    return {str(state): sum(c.state is state for c in covered) for state in State}
 
 
 def backfill_table(backfill: Backfill) -> Table:
@@ -78,10 +80,9 @@ def backfill_cells(backfill: Backfill) -> list[dict[str, Any]]:
     return cells
 
 
-def backfill_json(backfill: Backfill) -> str:
-    """A backfill as one JSON object, with the command that goes on with it."""
-    value = backfill.model_dump(mode="json") | {"resume": backfill.resume_command()}
-    return json.dumps(value, indent=1, ensure_ascii=False)
+def backfill_json(backfill: Backfill) -> dict[str, Any]:
+    """A backfill, JSON-ready, with the command that goes on with it."""
+    return backfill.model_dump(mode="json") | {"resume": backfill.resume_command()}
 
 
 def _table(rows: Sequence[dict[str, Any]], coloured: Sequence[str]) -> Table:

@@ -22,6 +22,8 @@ _CHOSEN = {
     "failed": {State.FAILED},
     "all": {State.COMPLETE, State.MISSING, State.STALE, State.FAILED},
 }
+_LEFT = {State.COMPLETE: RowState.BEFORE, State.GAP: RowState.GAP}
+"""What partitions are that are not chosen."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +93,17 @@ def plan_backfill(
     settings = loaded.pipeline.partition
     if ALL not in coverage.raw:
         check_range(first, last, settings)
-    now = partition_of(datetime.now(UTC), settings)
-    keys = [
-        key
-        for key in coverage.partitions()
-        if key == ALL or ((first or "") <= key <= (last or now))
-    ]
+    start, end = first or "", last or partition_of(datetime.now(UTC), settings)
+    keys = [key for key in coverage.partitions() if key == ALL or start <= key <= end]
     if not keys:
         raise _empty(coverage, first, last)
     rows = [_row(coverage.of(key), options.only) for key in keys]
     return Backfill(
         id=new_id(),
         pipeline=loaded.path,
-        only=options.only,
-        order=options.order,
-        max_parallel=options.max_parallel,
-        max_failures=options.max_failures,
-        pool=options.pool,
         created_at=datetime.now(UTC),
         rows=rows,
+        **vars(options),
     )
 
 
@@ -148,19 +142,9 @@ def _empty(coverage: Coverage, first: str | None, last: str | None) -> SettingsE
 
 
 def _row(covered: Covered, only: Only) -> Row:
-    attempt = covered.failure.attempts if covered.failure else 0
-    return Row(
-        partition=covered.partition,
-        state=_standing(covered.state, only),
-        attempt=attempt,
-        rows=covered.rows,
-        error=covered.failure.error if covered.failure else None,
-    )
-
-
-def _standing(state: State, only: Only) -> RowState:
-    if state in _CHOSEN[only]:
-        return RowState.WAITING
-    if state is State.COMPLETE:
-        return RowState.BEFORE
-    return RowState.GAP if state is State.GAP else RowState.OTHER
+    left = _LEFT.get(covered.state, RowState.OTHER)
+    state = RowState.WAITING if covered.state in _CHOSEN[only] else left
+    row = Row(partition=covered.partition, state=state, rows=covered.rows)
+    if covered.failure is not None:
+        row.attempt, row.error = covered.failure.attempts, covered.failure.error
+    return row

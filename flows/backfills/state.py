@@ -115,10 +115,9 @@ class Backfill(BaseModel):
                 row.state, row.error, row.seconds = RowState.WAITING, None, None
 
 
-def new_id(now: datetime | None = None) -> str:
+def new_id() -> str:
     """The id of a new backfill: when it began, and something that makes it the only one."""
-    moment = now or datetime.now(UTC)
-    return f"{moment:%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}"
 
 
 def load_backfill(store: Store, name: str) -> Backfill:

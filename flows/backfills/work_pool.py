@@ -21,7 +21,7 @@ from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.session import open_session
 from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.errors import is_unreachable
-from fusemine.flows.server.process_tracking import has_not_begun
+from fusemine.flows.server.hooks import has_not_begun
 from fusemine.tasks.core.errors import RunError, ServerError
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.graph import GRAPH
@@ -201,16 +201,13 @@ class _Runs:
                 if not is_unreachable(error):
                     raise
                 if time.monotonic() > until:
-                    raise self._server_gone() from error
+                    raise ServerError(
+                        got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
+                        expected="the server that the backfill began with",
+                        fix=f"start it, then go on with: {self._table.backfill.resume_command()}",
+                    ) from error
                 self._table.log("the Prefect server does not answer; trying again in 5 s")
                 time.sleep(5)
-
-    def _server_gone(self) -> ServerError:
-        return ServerError(
-            got=f"no answer from the Prefect server for {PATIENCE:.0f} s",
-            expected="the server that the backfill began with",
-            fix=f"start it, then go on with: {self._table.backfill.resume_command()}",
-        )
 
 
 def _unprepared(loaded: Loaded, targets: Sequence[str]) -> list[str]:

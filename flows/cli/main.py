@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from fusemine.flows.api import load
+from fusemine.flows.cli.backfill import backfill
 from fusemine.flows.cli.models import models, predict, promote, rollback
-from fusemine.flows.cli.printing import FILE, print_lines, print_table
+from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
 from fusemine.tasks.core.errors import FusemineError, ServerError
 
 
@@ -65,74 +66,17 @@ def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
     table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
         click.echo("starting Prefect …", err=True)
-    from fusemine.flows.cli.terminal import shown_on_terminal
     from fusemine.flows.server.temporary import begin_server
 
     begin_server()
     if not as_json:
-        from fusemine.flows.coverage.reuse import reuse_summary
+        from fusemine.flows.coverage.coverage import reuse_summary
 
         click.echo(reuse_summary(table.loaded, partition), err=True)
     with shown_on_terminal():
         outcome = table.run(partition, retrain)
     outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     click.echo(outcome.as_json() if as_json else outcome.as_text())
-
-
-@main.command()
-@click.argument("pipeline", type=FILE)
-@click.option("--from", "first", help="The first partition; default: the first with rows.")
-@click.option("--to", "last", help="The last partition; default: the newest with rows.")
-@click.option(
-    "--only",
-    type=click.Choice(["missing", "failed", "all"]),
-    default="missing",
-    show_default=True,
-    help="missing includes what is stale or failed; all includes what is complete.",
-)
-@click.option(
-    "--order", type=click.Choice(["oldest", "newest"]), default="oldest", show_default=True
-)
-@click.option(
-    "--max-parallel",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Partitions at a time, where the workers of a pool do the work.",
-)
-@click.option(
-    "--max-failures",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Begin no further partition after so many have failed.",
-)
-@click.option(
-    "--pool",
-    type=click.Choice(["auto", "here", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="Who does the work; auto: the cpu workers if a server is set, else this process.",
-)
-@click.option("--resume", metavar="ID", help="Go on with an earlier backfill.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def backfill(
-    pipeline: Path,
-    first: str | None,
-    last: str | None,
-    resume: str | None,
-    dry_run: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Mine a range of partitions of PIPELINE, or what is missing in it."""
-    from fusemine.flows.backfills.selection import Options
-    from fusemine.flows.cli.backfill import run_backfill
-
-    if resume and (first or last):
-        raise click.UsageError("--resume goes on with the range of the old backfill")
-    run_backfill(pipeline, first, last, Options(**options), resume, dry_run, as_json)
 
 
 @main.command()
@@ -144,13 +88,9 @@ def status(pipeline: Path, as_json: bool) -> None:
     from fusemine.flows.backfills.grids import coverage_json, coverage_summary, coverage_table
     from fusemine.flows.coverage.coverage import coverage_of
 
-    coverage = coverage_of(loaded)
-    covered = [coverage.of(key) for key in coverage.partitions()]
-    if as_json:
-        click.echo(coverage_json(loaded.pipeline.name, covered))
-        return
-    print_table(coverage_table(covered))
-    click.echo(coverage_summary(covered))
+    covered = coverage_of(loaded).covered()
+    value = coverage_json(loaded.pipeline.name, covered)
+    print_view((coverage_table(covered), [coverage_summary(covered)], value), as_json)
 
 
 @main.command()
@@ -167,8 +107,7 @@ def check(pipeline: Path) -> None:
 @click.argument("partition")
 def explain(pipeline: Path, stage: str, partition: str) -> None:
     """Say why the result of STAGE for PARTITION is stale: what changed since it was made."""
-    for line in load(pipeline).explain(stage, partition):
-        click.echo(line)
+    click.echo("\n".join(load(pipeline).explain(stage, partition)))
 
 
 @main.command()
@@ -180,7 +119,7 @@ def lineage(path: Path, as_json: bool) -> None:
     from fusemine.tasks.upkeep.lineage import lines, trace
 
     found = trace(path, GRAPH)
-    print_lines(lines(found), found.as_json(), as_json)
+    print_view((None, lines(found), found.as_json()), as_json)
 
 
 @main.command()
@@ -192,7 +131,7 @@ def prune(pipeline: Path, dry_run: bool, as_json: bool) -> None:
     from fusemine.flows.prune import prune_root
 
     plan = prune_root(load(pipeline).loaded, dry_run)
-    print_lines(plan.lines(), plan.as_json(), as_json)
+    print_view((None, plan.lines(), plan.as_json()), as_json)
 
 
 @main.command()
@@ -216,25 +155,16 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
     """
     from datetime import timedelta
 
-    from fusemine.flows.cli.store_tables import (
-        prune_store,
-        spaces_of,
-        spaces_summary,
-        spaces_table,
-        store_json,
-    )
+    from fusemine.flows.cli.store_tables import prune_store, show_store
 
     if dry_run and not prunes:
         raise click.UsageError("--dry-run says what --prune would remove; name both")
     loaded = load(pipeline).loaded
     if prunes:
         plan = prune_store(loaded, timedelta(days=unused_for), dry_run)
-        print_lines(plan.lines(), plan.as_json(), as_json)
+        print_view((None, plan.lines(), plan.as_json()), as_json)
         return
-    spaces = spaces_of(loaded)
-    if spaces and not as_json:
-        print_table(spaces_table(spaces))
-    print_lines([spaces_summary(loaded, spaces)], store_json(loaded, spaces), as_json)
+    print_view(show_store(loaded), as_json)
 
 
 @main.command()
@@ -253,7 +183,7 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
-    print_lines(found.lines(), found.as_json(), as_json)
+    print_view((None, found.lines(), found.as_json()), as_json)
     if found.partitions and not as_json:
         click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
 
@@ -290,8 +220,7 @@ def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
     from fusemine.flows.config.init import write_pipeline
 
-    for line in write_pipeline(table, output, force):
-        click.echo(line)
+    click.echo("\n".join(write_pipeline(table, output, force)))
 
 
 @main.command()
@@ -316,21 +245,17 @@ def export(
     """
     if vectors and labels:
         raise click.UsageError("--vectors and --labels write different tables; name one of them")
+    from fusemine.flows.export.labels import export_labels
+    from fusemine.flows.export.results import export_results, export_vectors
+
     loaded = load(pipeline).loaded
     if vectors:
-        from fusemine.flows.export.results import export_vectors
-
         line = export_vectors(loaded, partition, output)
-    elif labels:
-        from fusemine.flows.export.labels import export_labels
-
-        line = export_labels(loaded, partition, output, sys.stdout.buffer)
     else:
-        from fusemine.flows.export.results import export_results
-
-        line = export_results(loaded, partition, output, sys.stdout.buffer)
+        export_rows = export_labels if labels else export_results
+        line = export_rows(loaded, partition, output, sys.stdout.buffer)
     click.echo(line, err=True)
 
 
-for command in (predict, models, promote, rollback):
+for command in (backfill, predict, models, promote, rollback):
     main.add_command(command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.storage.artifact import manifest_of, read_json, ref_of
 from fusemine.tasks.graph import GRAPH
@@ -12,10 +12,9 @@ from fusemine.tasks.serving.stored import find_model, read_about
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fusemine.flows.cli.terminal import View
     from fusemine.flows.config.pipeline import Loaded
 
-View: TypeAlias = "tuple[Table | None, list[str], Any]"
-"""A table for people, what else they read, and the same for programs."""
 SHOWN = 20
 """Decisions that are printed, the newest ones."""
 DIGITS = 4
@@ -91,10 +90,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
-    figure = f"{value:.{DIGITS}g}"
-    return (
-        f"{figure} ({interval[0]:.{DIGITS}g} to {interval[1]:.{DIGITS}g})" if interval else figure
-    )
+    figure, *bounds = (f"{number:.{DIGITS}g}" for number in (value, *(interval or ())))
+    return f"{figure} ({' to '.join(bounds)})" if bounds else figure
 
 
 def describe_model(loaded: Loaded, name: str) -> View:
@@ -123,7 +120,7 @@ def describe_model(loaded: Loaded, name: str) -> View:
 
 
 def compare_models(loaded: Loaded, first: str, second: str) -> View:
-    """What differs between two models, and how they did where they were held against each other.
+    """What differs between two models, and how they did where they were compared.
 
     Raises:
         SettingsError: One is not there.
@@ -141,7 +138,7 @@ def compare_models(loaded: Loaded, first: str, second: str) -> View:
         cells = (name, _short(found.first[name]), _short(found.second[name]))
         table.add_row(*map(escape, cells))  # a class may be called what rich takes for markup
     tests = _tests(loaded, registry, {entry.id for entry in entries})
-    lines = [event["why"] for event in tests] or ["they were never held against each other"]
+    lines = [event["why"] for event in tests] or ["they were never compared"]
     value = {"models": [e.id for e in entries], "differences": vars(found), "challenges": tests}
     return table, lines, value
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusemine.flows.api import load
-from fusemine.flows.cli.printing import FILE, print_lines, print_table
+from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,15 +25,13 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
     its prediction, probability, topic, anomaly score and reason. Nothing is written unless the
     whole file can be read.
     """
-    from fusemine.flows.cli.terminal import shown_on_terminal
-    from fusemine.flows.serving.predict import predict_file
-    from fusemine.flows.serving.scoring import scored_json, scored_lines
+    from fusemine.flows.serving.scoring import predict_file, scored_json, scored_lines
 
     with shown_on_terminal():
         scored = predict_file(load(pipeline).loaded, file, output)
     more = {"output": str(output)} if output else {}
     lines = [f"the scored rows as a table: {output}"] if output else []
-    print_lines([*scored_lines(scored), *lines], {**scored_json(scored), **more}, as_json)
+    print_view((None, [*scored_lines(scored), *lines], {**scored_json(scored), **more}), as_json)
 
 
 @click.command()
@@ -48,10 +46,7 @@ def models(pipeline: Path, ids: tuple[str, ...], as_json: bool) -> None:
         raise click.UsageError("name one model to show it, or two to compare them")
     loaded = load(pipeline).loaded
     show = (list_models, describe_model, compare_models)[len(ids)]
-    table, lines, value = show(loaded, *ids)
-    if table is not None and not as_json:
-        print_table(table)
-    print_lines(lines, value, as_json)
+    print_view(show(loaded, *ids), as_json)
 
 
 @click.command()

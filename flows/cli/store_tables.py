@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.embed.encoders.models import find_model
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from fusemine.flows.cli.terminal import View
     from fusemine.flows.config.pipeline import Loaded
     from fusemine.tasks.upkeep.spaces import Space, StorePrunePlan
 
@@ -69,7 +70,7 @@ def spaces_table(spaces: Sequence[Space]) -> Table:
 
     rows = [_cells(space) for space in spaces]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows[0] if rows else ():
+    for name in rows[0]:
         table.add_column(name, justify="left" if name in _LEFT else "right")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row.values()))
@@ -82,6 +83,17 @@ def spaces_summary(loaded: Loaded, spaces: Sequence[Space]) -> str:
         return empty_message(loaded.store.root)
     plural = "s" if len(spaces) > 1 else ""
     return f"{len(spaces):,} space{plural}, {megabytes(sum(space.bytes for space in spaces))}"
+
+
+def show_store(loaded: Loaded) -> View:
+    """The spaces of a pipeline's store, as a table and as what the whole store takes.
+
+    Raises:
+        ModelError: The encoder cannot be had, so which space it uses is not known.
+    """
+    spaces = spaces_of(loaded)
+    value = {"root": str(loaded.root), "spaces": [space.as_json() for space in spaces]}
+    return spaces_table(spaces) if spaces else None, [spaces_summary(loaded, spaces)], value
 
 
 def _cells(space: Space) -> dict[str, str]:
@@ -105,8 +117,3 @@ def _cells(space: Space) -> dict[str, str]:
 
 def _number(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
-
-
-def store_json(loaded: Loaded, spaces: Sequence[Space]) -> dict[str, Any]:
-    """The spaces, JSON-ready."""
-    return {"root": str(loaded.root), "spaces": [space.as_json() for space in spaces]}

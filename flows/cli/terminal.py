@@ -1,26 +1,46 @@
-"""What a person at a terminal sees while a run goes on."""
+"""What commands print: lines, JSON and tables, and how far a run is while it goes on."""
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+import click
 
 from fusemine.tasks.core import progress
-from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
+
+FILE = click.Path(path_type=Path)
+"""The type of arguments and options that name a file."""
+
+
+View: TypeAlias = "tuple[Table | None, list[str], Any]"
+"""A table for people, what else they read, and the same for programs."""
+
+
+def print_view(view: View, as_json: bool) -> None:
+    """Print a table and lines for people, or the same as one JSON object.
+
+    A table is as wide as the terminal; without one as wide as it needs to be.
+    """
+    table, lines, value = view
+    if as_json:
+        lines = [json.dumps(value, indent=1, ensure_ascii=False)]
+    elif table is not None:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        Console(highlight=False, width=None if console.is_terminal else 240).print(table)
+    for line in lines:
+        click.echo(line)
 
 
 class _Lines:
@@ -31,6 +51,8 @@ class _Lines:
         self._lines: dict[str, TaskID] = {}
 
     def show(self, what: str, done: int, total: int, note: str) -> None:
+        from fusemine.tasks.graph import GRAPH
+
         name = f"{what}: {GRAPH[what].unit}" if what in GRAPH else what
         if not self._console.is_terminal:
             if done >= total:
@@ -45,17 +67,20 @@ class _Lines:
 @contextmanager
 def shown_on_terminal() -> Iterator[None]:
     """Show on standard error what is reported within the block."""
+    from rich import progress as bar
+    from rich.console import Console
+
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        bar.TextColumn("{task.description:<24}"),
+        bar.BarColumn(),
+        bar.MofNCompleteColumn(),
+        bar.TimeElapsedColumn(),
+        bar.TimeRemainingColumn(),
+        bar.TextColumn("{task.fields[note]}"),
     )
     with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as bars,
+        bar.Progress(*columns, console=console, disable=not console.is_terminal) as bars,
         progress.listening(_Lines(bars, console).show),
     ):
         yield

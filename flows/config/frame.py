@@ -11,7 +11,7 @@ from fusemine.flows.config.init import cut, slug
 from fusemine.flows.config.pipeline import VERSION
 from fusemine.tasks.core.errors import SettingsError, SourceError, nearest
 from fusemine.tasks.core.storage.store import replacing
-from fusemine.tasks.table.profile import Guess, Role, guess_roles
+from fusemine.tasks.table.profile import Role, guess_roles
 from fusemine.tasks.table.roles import TimeColumn
 
 if TYPE_CHECKING:
@@ -110,14 +110,9 @@ def _guessed(frame: pl.DataFrame, columns: dict[str, Any]) -> dict[str, Any]:
         if guess.role in _LISTS and guess.role not in columns:
             roles.setdefault(str(guess.role), []).append(guess.column)
         elif guess.role in {Role.ID, Role.TIME} and guess.role not in columns:
-            roles[str(guess.role)] = _single(guess)
+            formats = {"column": guess.column, "formats": list(guess.formats)}
+            roles[str(guess.role)] = formats if guess.formats else guess.column
     return roles
-
-
-def _single(guess: Guess) -> Any:
-    if not guess.formats:
-        return guess.column
-    return {"column": guess.column, "formats": list(guess.formats)}
 
 
 def _partition(frame: pl.DataFrame, time: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -51,12 +51,7 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
             expected="a new file",
             fix="name another with --output, or overwrite it with --force",
         )
-    if not output.resolve().parent.is_dir():
-        raise SettingsError(
-            got=f"--output {output}, in a folder that is not there",
-            expected="a folder that exists",
-            fix=f"make it: mkdir -p {output.parent}",
-        )
+    check_folder(output)
     relative = os.path.relpath(table.resolve(), output.resolve().parent)
     source, rows = find_source(table, glob.escape(relative))
     guesses = guess_roles(rows.frame)
@@ -66,6 +61,20 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
         read_pipeline(draft)  # what is written must be readable
     lines = [f"{guess.column}: {guess.role} ({guess.why})" for guess in guesses]
     return [*lines, f"wrote {output}", f"next: fusemine run {output}"]
+
+
+def check_folder(output: Path) -> None:
+    """Refuse an output in a folder that does not exist.
+
+    Raises:
+        SettingsError: There is no such folder.
+    """
+    if not output.resolve().parent.is_dir():
+        raise SettingsError(
+            got=f"--output {output}, in a folder that is not there",
+            expected="a folder that exists",
+            fix=f"make it: mkdir -p {output.parent}",
+        )
 
 
 def _bare_name(table: Path) -> str:

@@ -38,7 +38,7 @@ class QualitySettings(Settings):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the gates are held against.
+    """What the gates are compared with.
 
     Args:
         partition: The partition.

@@ -5,16 +5,16 @@ It is read from manifests, and today's keys are computed; nothing is run or writ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fusemine.flows.engine.failures import Failure, read_failures
-from fusemine.flows.engine.plan import Plan
+from fusemine.flows.engine.plan import Plan, resolve
 from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import SHOWN, Walk, prepared
 from fusemine.flows.serving.champions import serving_found
-from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.errors import ArtifactError, FusemineError
 from fusemine.tasks.core.partition import ALL, gaps, window_partitions
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import MANIFEST
@@ -22,9 +22,8 @@ from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from fusemine.flows.config.pipeline import Loaded
+    from fusemine.tasks.core.stage import Stage
     from fusemine.tasks.core.storage.artifact import ArtifactRef
 
 STAGES = tuple(stage.name for stage in GRAPH.of(*SHOWN))
@@ -61,7 +60,6 @@ class Covered:
     failure: Failure | None = None
 
 
-@dataclass
 class Coverage:
     """The states of a pipeline's partitions, each looked at when it is asked for.
 
@@ -69,25 +67,23 @@ class Coverage:
         session: The pipeline.
     """
 
-    session: Session
-    _failures: dict[str, Failure] = field(init=False)
-    _prepared: set[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._failures = read_failures(self.session.loaded.store)
-        there = [key for key, ref in self.session.listing.raw.items() if ref is not None]
-        self._prepared = set(prepared(self.session, there))
-
-    @property
-    def raw(self) -> dict[str, ArtifactRef | None]:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.raw = session.listing.raw
         """The collected rows of each partition of the source."""
-        return self.session.listing.raw
+        self._there = [key for key, ref in self.raw.items() if ref is not None]
+        self._prepared = set(prepared(session, self._there))
+        self._failures = read_failures(session.loaded.store)
 
     def partitions(self) -> list[str]:
         """All partitions from the first to the last with rows, those without among them."""
         keys, by = list(self.raw), self.session.loaded.pipeline.partition.by
         between = gaps(keys, by) if ALL not in keys else []
         return sorted({*keys, *between, *self._failures})
+
+    def covered(self) -> list[Covered]:
+        """All partitions, in order."""
+        return [self.of(key) for key in self.partitions()]
 
     def of(self, partition: str) -> Covered:
         """One partition."""
@@ -103,10 +99,10 @@ class Coverage:
         raw = self.raw[partition]
         return Covered(partition, state, stages, raw.rows if raw else None, failure)
 
-    def stage_of_partition(self, stage: str, partition: str) -> State:
+    def stage_of_partition(self, stage: Stage, partition: str) -> State:
         """The state of a stage that needs no window."""
         walk = Walk(self.session, Plan(self.session.loaded, None), runs=False)
-        return self.state(stage, partition, walk.result(GRAPH[stage], partition))
+        return self.state(stage.name, partition, walk.result(stage, partition))
 
     def state(self, stage: str, partition: str, ref: ArtifactRef | None) -> State:
         """The state of a stage, of which this result was found."""
@@ -132,7 +128,7 @@ class Coverage:
         """The plan of a run."""
         settings = self.session.loaded.pipeline
         keys = window_partitions(partition, settings.window, self.raw, settings.partition.by)
-        there = [key for key, ref in self.raw.items() if ref is not None]
+        there = self._there
         plan = Plan(
             self.session.loaded,
             partition,
@@ -171,6 +167,27 @@ def coverage_of(loaded: Loaded) -> Coverage:
     return Coverage(open_session(loaded))
 
 
-def count_states(covered: Collection[Covered]) -> dict[State, int]:
-    """How many partitions are in each state."""
-    return {state: sum(c.state is state for c in covered) for state in State}
+def reuse_summary(loaded: Loaded, partition: str) -> str:
+    """A sentence on what is complete and what is to do; the run itself decides again."""
+    if not loaded.root.is_dir():
+        return "nothing is done yet"
+    settings = loaded.pipeline
+    try:
+        coverage = coverage_of(loaded)
+        target = resolve(partition, settings, list(coverage.raw))
+    except FusemineError:
+        return "what is done already is seen when the source can be read"
+    if target is None or target not in coverage.raw:
+        return f"no rows in {target or 'the source'}"
+    window = window_partitions(target, settings.window, coverage.raw, settings.partition.by)
+    own = coverage.of(target).stages
+    done: list[str] = []
+    todo: list[str] = []
+    for stage in GRAPH.of(*SHOWN):
+        states = [own[stage.name]]
+        if stage.scope is Scope.PARTITION:
+            states = [coverage.stage_of_partition(stage, key) for key in window]
+        left = len(states) - states.count(State.COMPLETE)
+        count = f" ({left} of {len(states)} partitions)" if left > 0 and len(states) > 1 else ""
+        (todo if left else done).append(stage.name + count)
+    return f"reuses {', '.join(done) or 'nothing'}; to do: {', '.join(todo) or 'nothing'}"

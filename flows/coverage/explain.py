@@ -65,7 +65,8 @@ def _explained(coverage: Coverage, walk: Walk, stage: Stage, partition: str) -> 
     if missing := lacks or walk.missing(stage, partition):
         yield "  it reads what is not complete:"
         for name, partitions in missing.items():
-            yield f"    {name} of {_some(partitions)}"
+            more = f" and {len(partitions) - 1} more" if len(partitions) > 1 else ""
+            yield f"    {name} of {partitions[0]}{more}"
         name, partitions = next(iter(missing.items()))
         yield from _explained(coverage, walk, GRAPH[name], partitions[0])
         return
@@ -79,7 +80,7 @@ def _lacking(walk: Walk, stage: Stage) -> dict[str, tuple[str, ...]]:
 
 
 def _compared(walk: Walk, stage: Stage, partition: str) -> list[str]:
-    """The last complete result held against what would be made today."""
+    """The last complete result compared with what would be made today."""
     if walk.is_landed(stage):  # made by the scan of the source, with what that reads
         (stage,), partition = GRAPH.of(Scope.SOURCE), ALL
         request: Request | None = make_request(stage, walk.session.context, ALL, {})
@@ -134,8 +135,3 @@ def _such_as(place: str, values: list[Any]) -> str:
 def _short(value: Any) -> str:
     text = "not set" if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-def _some(partitions: tuple[str, ...]) -> str:
-    more = f" and {len(partitions) - 1} more" if len(partitions) > 1 else ""
-    return f"{partitions[0]}{more}"

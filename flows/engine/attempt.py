@@ -71,8 +71,8 @@ def check_gates(walk: Walk) -> None:
         raise QualityError(
             got="; ".join(breaches),
             expected="a partition that passes the gates in quality of the pipeline.yaml",
-            fix="mend the delivery, or widen the gate; the run's artifacts stay for inspection and "
-            "the last complete run stays the last one",
+            fix="correct the delivery, or widen the gate; the run's artifacts stay for inspection "
+            "and the last complete run stays the last one",
         )
 
 

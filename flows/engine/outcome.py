@@ -81,20 +81,16 @@ def describe(walk: Walk, report: ArtifactRef) -> Outcome:
     unassigned = read_frame(walk.session.listing.inventory, UNASSIGNED, "unassigned")
     lost = {next(iter(shown)): unassigned.height}
     stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
-    found = {stage.name: _metrics(shown[stage.name][0]) for stage in GRAPH.of(Scope.WINDOW)}
+    own = {stage.name: shown[stage.name][0] for stage in GRAPH.of(Scope.WINDOW)}
+    found = {name: read_json(ref) for name, ref in own.items() if has_file(ref, SUMMARY)}
     return Outcome(
         pipeline=walk.plan.settings.name,
         partition=walk.plan.target,
         report=Path(html_of(report)),
         stages=stages,
-        metrics={name: metrics for name, metrics in found.items() if metrics is not None},
+        metrics={name: v["metrics"] for name, v in found.items() if v.get("metrics") is not None},
         lines=read_json(report, LINES)["lines"],
     )
-
-
-def _metrics(ref: ArtifactRef) -> Any:
-    """The metrics that a stage reports, if it does."""
-    return read_json(ref).get("metrics") if has_file(ref, SUMMARY) else None
 
 
 def _stage(refs: Refs, unassigned: int) -> StageOutcome:

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusemine.flows.engine.runner import ProcessRunner
+from fusemine.flows.engine.runner import LocalRunner, in_new_process
 from fusemine.tasks.core.stage import Read
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def side_by_side(session: Session, most: int) -> Iterator[AtOnce]:
     if at_once < 2 or runner is None:
         yield _one_by_one
         return
-    session.runner = ProcessRunner()
+    session.runner = LocalRunner(in_new_process)
     try:
         with ThreadPoolExecutor(at_once, "stage") as pool:
             yield lambda stages, compute: _pooled(pool, stages, compute)

@@ -12,7 +12,6 @@ from prefect import runtime
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import (
     ALL,
-    PartitionSettings,
     check_partition,
     end_of,
     gaps,
@@ -90,9 +89,7 @@ class Plan:
             self,
             window=tuple(key for key in self.window if key in kept),
             history=tuple(key for key in self.history if key in kept),
-            left_out=tuple(
-                sorted({*self.left_out, *(key for key in self.window if key not in kept)})
-            ),
+            left_out=tuple(sorted({*self.left_out} | ({*self.window} - kept))),
         )
 
     def about(self) -> dict[str, Any]:
@@ -150,7 +147,8 @@ def resolve(partition: str, settings: Sections, keys: list[str]) -> str | None:
     if partition == "latest":
         return latest(keys, settings.partition, datetime.now(UTC))
     if partition == "scheduled":
-        return _scheduled(settings.partition)
+        # From the time that the run was scheduled for, however late it started.
+        return scheduled_partition(runtime.flow_run.scheduled_start_time, settings.partition)
     return check_partition(partition, settings.partition)
 
 
@@ -170,12 +168,6 @@ def pipeline_name(path: Path) -> str:
     """What a pipeline is called before its file is read."""
     folder = path.absolute().parent.name
     return folder if path.name == "pipeline.yaml" else path.name.split(".")[0]
-
-
-def _scheduled(settings: PartitionSettings) -> str:
-    """From the time that the run was scheduled for, however late it started."""
-    planned: datetime = runtime.flow_run.scheduled_start_time
-    return scheduled_partition(planned, settings)
 
 
 def _window_label(settings: Sections, target: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.stage import Graph
     from fusemine.tasks.core.storage.artifact import ArtifactRef
+    from fusemine.tasks.core.task import Compute
 
 
 class Runner(Protocol):
@@ -43,7 +44,14 @@ class Runner(Protocol):
 
 
 class LocalRunner:
-    """Computes in this process."""
+    """Computes in a Prefect task of this thread.
+
+    Args:
+        compute: How; `in_new_process` so that several results can be computed at once.
+    """
+
+    def __init__(self, compute: Compute = execute) -> None:
+        self._compute = compute
 
     def log(self, level: int, text: str, *values: object) -> None:
         """Write a line to the log of the flow run."""
@@ -52,26 +60,16 @@ class LocalRunner:
     def run(
         self, request: Request, progress: Progress, found: ArtifactRef | None = None
     ) -> ArtifactRef:
-        """Compute a result in a Prefect task of this thread."""
-        return run_task(request, GRAPH, progress, found)
+        """Compute a result, or only show it where it is complete."""
+        return run_task(request, GRAPH, progress, found, self._compute)
 
 
-class ProcessRunner(LocalRunner):
-    """Computes each result in a process of its own, so that several can go on at once.
+def in_new_process(request: Request, _: Graph, progress: Progress, log: Log) -> ArtifactRef:
+    """Compute a request in a new process, passing on what it reports.
 
     Threads of one process would share the numbers of threads that BLAS and torch are set to, and
     a sum's last bits depend on them; a process has them for itself.
     """
-
-    def run(
-        self, request: Request, progress: Progress, found: ArtifactRef | None = None
-    ) -> ArtifactRef:
-        """Compute a result in a Prefect task of this thread, which waits for the process."""
-        return run_task(request, GRAPH, progress, found, _apart)
-
-
-def _apart(request: Request, _: Graph, progress: Progress, log: Log) -> ArtifactRef:
-    """Compute a request in a new process, passing on what it reports."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_serve, args=(there, request), daemon=True)

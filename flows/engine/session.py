@@ -83,20 +83,17 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
     """
     if runner is not None:
         loaded.owner.claim()
-    context = Context(
-        root=loaded.store.root,
-        base=loaded.base,
-        pipeline=loaded.pipeline,
-        graph=GRAPH,
-        running=runner is not None,
-    )
+    root, running = loaded.store.root, runner is not None
+    context = Context(root, loaded.base, loaded.pipeline, GRAPH, running=running)
     (stage,) = GRAPH.of(Scope.SOURCE)
     request = make_request(stage, context, ALL, {})
     if runner is None:
         listing = current_listing(request.job, request.resources["source"], loaded.pipeline)
     else:
         listing = _collected(runner, request)
-    _check_headers(loaded, listing)
+    places = loaded.pipeline.places()
+    for piece, header in read_json(listing.inventory, HEADERS).items():
+        check_places(places, header, f"file {piece!r}")
     context.raw = listing.raw
     return Session(loaded, context, listing, runner)
 
@@ -107,12 +104,4 @@ def _collected(runner: Runner, request: Request) -> Listing:
     if found is not None and None in read_listing(found).raw.values():
         found.store.delete(found.name)
         found = None
-    report = partial(progress.report, request.job.stage)
-    return read_listing(runner.run(request, report, found))
-
-
-def _check_headers(loaded: Loaded, listing: Listing) -> None:
-    """Hold the settings against the columns of the source's pieces, as they were collected."""
-    places = loaded.pipeline.places()
-    for piece, header in read_json(listing.inventory, HEADERS).items():
-        check_places(places, header, f"file {piece!r}")
+    return read_listing(runner.run(request, partial(progress.report, request.job.stage), found))

@@ -90,8 +90,10 @@ class Walk:
             return self.session.listing.raw.get(partition)
         place = (stage.name, partition)
         found = self._results.get(place) or self._early(stage, partition)
-        if found is None:
-            found = self._result(stage, partition)
+        if found is None and stage.scope is Scope.CHAIN:
+            found = self._chained(stage, partition)
+        elif found is None:
+            found = self._made(stage, partition, self._request(stage, partition))
         if found is not None:
             self._results[place] = found
         return found
@@ -149,11 +151,6 @@ class Walk:
         """A result of another run's walk, which is not shown again in this one."""
         own = self.runs and partition == self.plan.target
         return None if own else self.session.prepared.get((stage.name, partition))
-
-    def _result(self, stage: Stage, partition: str) -> ArtifactRef | None:
-        if stage.scope is Scope.CHAIN:
-            return self._chained(stage, partition)
-        return self._made(stage, partition, self._request(stage, partition))
 
     def _made(self, stage: Stage, partition: str, request: Request | None) -> ArtifactRef | None:
         """What a request gives: found, or computed in a task.
@@ -240,10 +237,8 @@ class Walk:
 
 def prepared(session: Session, partitions: Iterable[str]) -> list[str]:
     """Those of some partitions whose stages that need no window are all complete."""
-    walk, last = (
-        Walk(session, Plan(session.loaded, None), runs=False),
-        GRAPH.of(Scope.PARTITION)[-1],
-    )
+    walk = Walk(session, Plan(session.loaded, None), runs=False)
+    last = GRAPH.of(Scope.PARTITION)[-1]
     return [partition for partition in partitions if walk.result(last, partition)]
 
 

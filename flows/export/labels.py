@@ -78,9 +78,8 @@ def doubtful_rows(
     own = results.select("row_id", "partition", pl.exclude([*RESULTS.columns, *GRAPH.row_columns]))
     taken = frozenset(COLUMNS) - {*RESULTS.columns, *GRAPH.row_columns}
     own = own.rename({name: stored_name(name, taken) for name in own.columns})
-    rows = (
-        doubts.sort("rank").drop("rank").join(own, on="row_id", how="left", maintain_order="left")
-    )
+    rows = doubts.sort("rank").drop("rank")
+    rows = rows.join(own, on="row_id", how="left", maintain_order="left")
     texts = _texts(rows.select("row_id", "partition"), cleaned)
     rows = rows.join(texts, on=["row_id", "partition"], how="left", maintain_order="left")
     rows = rows.with_columns(pl.lit(None, pl.String).alias(CORRECTED))

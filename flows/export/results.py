@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fusemine.flows.config.init import check_folder
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
 from fusemine.tasks.core.partition import is_partition
@@ -111,12 +112,7 @@ def check_output(output: Path | None, endings: Sequence[str] = (".csv", ".parque
             expected=f"a name that ends in {' or '.join(endings)}",
             fix="name the output so",
         )
-    if not output.resolve().parent.is_dir():
-        raise SettingsError(
-            got=f"--output {output}, in a folder that is not there",
-            expected="a folder that exists",
-            fix=f"make it: mkdir -p {output.parent}",
-        )
+    check_folder(output)
 
 
 def write_table(
@@ -286,10 +282,9 @@ def _schema(stored: pa.Schema) -> pa.Schema:
 def _vectors(ref: ArtifactRef, schema: pa.Schema) -> Iterator[pa.Table]:
     """The vectors of one partition, some rows at a time."""
     stored = read_table(ref, EMBEDDINGS)
-    partition = ref.partition
     for start in range(0, stored.num_rows, ROWS_PER_GROUP):
         rows = stored.slice(start, ROWS_PER_GROUP)
         exact = vectors.read_embeddings(rows)
         lists = pa.FixedSizeListArray.from_arrays(pa.array(exact.reshape(-1)), exact.shape[1])
-        columns = [rows["row_id"].cast(pa.string()), [partition] * len(rows), lists]
+        columns = [rows["row_id"].cast(pa.string()), [ref.partition] * len(rows), lists]
         yield pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)

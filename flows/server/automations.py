@@ -11,12 +11,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.events import AutomationCore, EventTrigger, Posture
 from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, SendNotification
 
-from fusemine.flows.server.alerts import URL
-from fusemine.flows.server.process_tracking import BEGINS_WITHIN
+from fusemine.flows.server.hooks import BEGINS_WITHIN, URL
 from fusemine.flows.server.temporary import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
@@ -28,8 +27,6 @@ SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 LATE = timedelta(minutes=5)
 
 _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
-_RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
-_EACH = {"prefect.resource.id"}
 _ACCEPTED = {f"prefect.flow-run.{state}" for state in ("Pending", "Submitting")}
 _BEGUN = {f"prefect.flow-run.{state}" for state in ("Running", "AwaitingConcurrencySlot")}
 _BODY = "{{ flow.name }} {{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run|ui_url }}"
@@ -42,7 +39,7 @@ def make_automations(client: SyncPrefectClient, echo: Callable[[str], None]) -> 
         client: Client of the server.
         echo: Prints what is not made, and how to get it.
     """
-    for automation in (_zombies(), _never_begun()):
+    for automation in _crashes():
         _create_or_replace(client, automation)
     notify = _notification(client)
     if notify is None:
@@ -55,69 +52,59 @@ def make_automations(client: SyncPrefectClient, echo: Callable[[str], None]) -> 
         _create_or_replace(client, automation)
 
 
-def _zombies() -> AutomationCore:
+def _crashes() -> Iterator[AutomationCore]:
     heartbeat = "prefect.flow-run.heartbeat"
-    return AutomationCore(
-        name="fusemine: crash zombie runs",
-        description=f"A run without a heartbeat for {SILENCE.seconds} s has died with its worker.",
-        trigger=EventTrigger(
-            after={heartbeat},
-            expect={heartbeat, *_ENDED},
-            match=_RUNS,
-            for_each=_EACH,
-            posture=Posture.Proactive,
-            threshold=1,
-            within=SILENCE,
-        ),
-        actions=[
-            ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone")
-        ],
+    yield _automation(
+        "crash zombie runs",
+        f"A run without a heartbeat for {SILENCE.seconds} s has died with its worker.",
+        ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone"),
+        {heartbeat, *_ENDED},
+        {heartbeat},
+        SILENCE,
     )
-
-
-def _never_begun() -> AutomationCore:
-    return AutomationCore(
-        name="fusemine: crash runs that never began",
-        description="Their worker died between taking them and starting their process.",
-        trigger=EventTrigger(
-            after=_ACCEPTED,
-            expect={*_BEGUN, *_ENDED},
-            match=_RUNS,
-            for_each=_EACH,
-            posture=Posture.Proactive,
-            threshold=1,
-            within=BEGINS_WITHIN,
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="its worker is gone")],
+    yield _automation(
+        "crash runs that never began",
+        "Their worker died between taking them and starting their process.",
+        ChangeFlowRunState(state=StateType.CRASHED, message="its worker is gone"),
+        {*_BEGUN, *_ENDED},
+        _ACCEPTED,
+        BEGINS_WITHIN,
     )
 
 
 def _notifications(notify: ActionTypes) -> Iterator[AutomationCore]:
-    yield AutomationCore(
-        name="fusemine: run failed",
-        trigger=EventTrigger(
-            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-            match=_RUNS,
-            for_each=_EACH,
-            posture=Posture.Reactive,
-            threshold=1,
-            within=timedelta(0),
-        ),
-        actions=[notify],
+    failed = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"}
+    yield _automation("run failed", "", notify, failed)
+    yield _automation(
+        "run late",
+        f"A late run that has not started within {LATE.seconds // 60} minutes.",
+        notify,
+        {"prefect.flow-run.Pending", "prefect.flow-run.Running", *_ENDED},
+        {"prefect.flow-run.Late"},
+        LATE,
     )
-    yield AutomationCore(
-        name="fusemine: run late",
-        description=f"A late run that has not started within {LATE.seconds // 60} minutes.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.Late"},
-            expect={"prefect.flow-run.Pending", "prefect.flow-run.Running", *_ENDED},
-            match=_RUNS,
-            for_each=_EACH,
-            posture=Posture.Proactive,
-            threshold=1,
-            within=LATE,
-        ),
-        actions=[notify],
+
+
+def _automation(
+    name: str,
+    description: str,
+    action: ActionTypes,
+    expect: set[str],
+    after: Collection[str] = (),
+    within: timedelta = timedelta(0),
+) -> AutomationCore:
+    """An action on an event of a run; with `after` on none of the events in time after those."""
+    trigger = EventTrigger(
+        after=set(after),
+        expect=expect,
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive if after else Posture.Reactive,
+        threshold=1,
+        within=within,
+    )
+    return AutomationCore(
+        name=f"fusemine: {name}", description=description, trigger=trigger, actions=[action]
     )
 
 

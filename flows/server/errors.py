@@ -54,21 +54,17 @@ def shown(show: Callable[[], object]) -> None:
 
     A ping comes first, because Prefect would try for a minute to reach a server that is down.
     """
+    import httpx
+    from prefect.settings import get_current_settings
+
     try:
-        _ping()
+        url = get_current_settings().api.url
+        if url is not None:
+            httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
         show()
     except Exception as error:
         if not is_unreachable(error):
             raise
-
-
-def _ping() -> None:
-    import httpx
-    from prefect.settings import get_current_settings
-
-    url = get_current_settings().api.url
-    if url is not None:
-        httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
 
 
 def is_unreachable(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,12 +20,13 @@ MARK = "FUSEMINE_UI"
 GRACE_SECONDS = 10.0
 
 # Waits until its standard input closes, which happens however our process ends, and then kills
-# all that carries our mark. Process groups are for systems without /proc.
+# the processes whose ids came in, and with a mark all that carries it. Process groups are for
+# systems without /proc.
 _GUARD = """
 import os, signal, sys
 mark = sys.argv[1].encode()
-groups = [int(line) for line in sys.stdin.readlines()]
-for _ in range(3):
+pids = [int(line) for line in sys.stdin.readlines()]
+for _ in range(3 if mark else 0):
     try:
         found = [int(name) for name in os.listdir('/proc') if name.isdigit()]
     except OSError:
@@ -36,12 +38,50 @@ for _ in range(3):
                     os.kill(pid, signal.SIGKILL)
         except OSError:
             pass
-for group in groups:
+for pid in pids:
     try:
-        os.killpg(group, signal.SIGKILL)
+        (os.killpg if mark else os.kill)(pid, signal.SIGKILL)
     except OSError:
         pass
 """
+
+
+class Guard:
+    """A process that kills others once this one has ended, even if it is killed.
+
+    Args:
+        mark: What the environment of all that is to be killed holds; what is watched then leads
+            a process group, which is killed too.
+    """
+
+    def __init__(self, mark: str = "") -> None:
+        self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+            [sys.executable, "-c", _GUARD, mark],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def watch(self, pid: int) -> None:
+        """Kill this process too."""
+        print(pid, file=self._process.stdin, flush=True)
+
+    def close(self) -> None:
+        """Kill everything now."""
+        self._process.communicate()
+
+
+def stop(children: Sequence[subprocess.Popen[bytes]], within: float) -> None:
+    """End processes: SIGTERM first, and after so many seconds SIGKILL."""
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + within
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 class Processes:
@@ -54,16 +94,12 @@ class Processes:
 
     def __init__(self, logs: Path, environment: dict[str, str]) -> None:
         self.logs = logs
-        self._token = uuid4().hex
-        self.environment = {**environment, MARK: self._token}
+        token = uuid4().hex
+        self.environment = {**environment, MARK: token}
+        self._mark = f"{MARK}={token}"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         logs.mkdir(parents=True, exist_ok=True)
-        self._guard = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-            [sys.executable, "-c", _GUARD, f"{MARK}={self._token}"],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
+        self._guard = Guard(self._mark)
 
     def start(self, name: str, command: Sequence[str | Path], folder: Path) -> None:
         """Start a child in a session of its own, so that Ctrl-C reaches us alone."""
@@ -78,9 +114,7 @@ class Processes:
                 start_new_session=True,
             )
         self._children[name] = child
-        if self._guard.stdin is not None:
-            self._guard.stdin.write(f"{child.pid}\n")
-            self._guard.stdin.flush()
+        self._guard.watch(child.pid)
 
     def ended(self) -> str | None:
         """The name of a child that has ended, if one has."""
@@ -93,44 +127,17 @@ class Processes:
 
     def stop(self, *names: str) -> None:
         """End some children and what they started: SIGTERM first, then SIGKILL."""
-        children = [self._children.pop(name) for name in names if name in self._children]
-        for child in children:
-            child.terminate()
-        until = time.monotonic() + GRACE_SECONDS
-        for child in children:
-            try:
-                child.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        stop([self._children.pop(n) for n in names if n in self._children], GRACE_SECONDS)
 
     def kill_rest(self) -> None:
         """Kill what carries our mark besides the children that are left."""
-        left = {child.pid for child in self._children.values()}
-        for pid in marked(f"{MARK}={self._token}"):
-            if pid not in left:
-                _kill(pid)
+        mark, left = self._mark.encode(), {str(child.pid) for child in self._children.values()}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended, or belongs to somebody else
+                if process.name not in left and mark in (process / "environ").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def close(self) -> None:
         """End everything; the guard ends last."""
         self.stop(*self._children)
-        self._guard.communicate()
-
-
-def marked(mark: str) -> list[int]:
-    """Processes that carry a mark in their environment; none where there is no /proc."""
-    return [int(p.name) for p in Path("/proc").glob("[0-9]*") if mark.encode() in _environ(p)]
-
-
-def _environ(process: Path) -> bytes:
-    try:
-        return (process / "environ").read_bytes()
-    except OSError:
-        return b""
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        self._guard.close()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from fusemine.flows.server.processes import Guard, stop
 from fusemine.tasks.core.errors import RunError
 
 START_SECONDS = 120.0
@@ -16,17 +17,22 @@ STOP_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30
 """How often a flow run sends the server a heartbeat."""
 
-# A first start with a fresh database takes longer than Prefect waits by default. The server's
-# own log would end in tracebacks of requests that were under way when the run was done.
-_DEFAULTS = {
+# A first start with a fresh database takes longer than Prefect waits by default.
+DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     "DO_NOT_TRACK": "1",
 }
+"""What Prefect reads from the environment, where it is not set."""
+# The server's own log would end in tracebacks of requests that were under way when the run was
+# done.
+QUIET = {
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+}
+"""The same, for all but a lasting server, because that keeps a log."""
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
 _STARTING: dict[str, subprocess.Popen[bytes]] = {}
 """Servers that have not answered yet, by the address of their API."""
@@ -36,26 +42,11 @@ _EPHEMERAL = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
 }
-# Reads process ids until its standard input closes, which happens however our process ends, and
-# then kills them.
-_GUARD = """
-import os, signal, sys
-for line in sys.stdin.readlines():
-    try:
-        os.kill(int(line), signal.SIGKILL)
-    except (ProcessLookupError, ValueError):
-        pass
-"""
-
-
-def quiet_defaults() -> dict[str, str]:
-    """The defaults that a lasting server should not have, because it keeps a log."""
-    return {name: value for name, value in _DEFAULTS.items() if "LOGGING" in name}
 
 
 def set_defaults() -> None:
     """Set what Prefect reads from the environment when it is imported, where it is not set yet."""
-    for name, value in _DEFAULTS.items():
+    for name, value in {**DEFAULTS, **QUIET}.items():
         os.environ.setdefault(name, value)
 
 
@@ -85,7 +76,7 @@ def ensure_server() -> None:
     """
     begin_server()
     for url, server in list(_STARTING.items()):
-        _wait_for(f"{url}/health", server)
+        _wait_for(url, server)
         del _STARTING[url]
 
 
@@ -94,33 +85,34 @@ def is_temporary() -> bool:
     return _TEMPORARY in os.environ
 
 
+def answers(api: str) -> bool:
+    """Whether there is a Prefect server at the address of an API."""
+    import httpx
+
+    try:
+        return httpx.get(f"{api}/health", timeout=5).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
 def _start() -> tuple[str, subprocess.Popen[bytes]]:
     """Start a server: the address of its API, and its process."""
-    guard = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-        [sys.executable, "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True, text=True
-    )
+    guard = Guard()
     port = _free_port()
     command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     place = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     server = subprocess.Popen(  # noqa: S603  (Prefect's own server)
         [sys.executable, *command, *place], env={**os.environ, **_EPHEMERAL}
     )
-    if guard.stdin is not None:
-        guard.stdin.write(f"{server.pid}\n")
-        guard.stdin.flush()
+    guard.watch(server.pid)
     # Called after what Prefect registers from now on, so that what it sends at exit finds a server.
     atexit.register(_stop, server, guard)
     return f"http://127.0.0.1:{port}/api", server
 
 
-def _stop(server: subprocess.Popen[bytes], guard: subprocess.Popen[str]) -> None:
-    server.terminate()
-    try:
-        server.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-    guard.communicate()
+def _stop(server: subprocess.Popen[bytes], guard: Guard) -> None:
+    stop([server], STOP_SECONDS)
+    guard.close()
 
 
 def _free_port() -> int:
@@ -129,16 +121,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    import httpx
-
+def _wait_for(api: str, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < until:
-        try:
-            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
+        if answers(api):
+            return
+        time.sleep(0.1)
     raise RunError(
         got="the temporary Prefect server did not start",
         expected=f"an answer from it within {START_SECONDS:.0f} s",

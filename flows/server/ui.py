@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
@@ -24,9 +23,9 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from fusemine.flows.server.automations import make_automations
-from fusemine.flows.server.process_tracking import has_not_begun, is_gone
+from fusemine.flows.server.hooks import has_not_begun, is_gone
 from fusemine.flows.server.processes import Processes
-from fusemine.flows.server.temporary import HEARTBEAT_SECONDS, quiet_defaults
+from fusemine.flows.server.temporary import DEFAULTS, QUIET, START_SECONDS, answers
 from fusemine.tasks.core.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -35,19 +34,16 @@ if TYPE_CHECKING:
 
 POOLS = {"cpu": 2, "gpu": 1, "control": 10}
 """The work pools, with the runs that each has at a time when it is made."""
-START_SECONDS = 120.0
 BIN = Path(sys.executable).parent
 
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 # What the environment says comes before these.
 _DEFAULTS = {
+    **DEFAULTS,
     # A killed run frees its deployment's slot when its lease ends, also after a restart.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
     "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "5",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     # Two runs on one machine would otherwise wait for each other at full speed.
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -71,14 +67,18 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
     host, port = settings.server.api.host, settings.server.api.port
     _check_port(host, port)
     api = f"http://{host}:{port}/api"
-    quiet = quiet_defaults()
-    mine = {k: v for k, v in os.environ.items() if quiet.get(k) != v}
+    mine = {k: v for k, v in os.environ.items() if QUIET.get(k) != v}
     logs = settings.home / "fusemine-ui"
     processes = Processes(logs, {**_DEFAULTS, **mine, "PREFECT_API_URL": api})
     with _stopping() as stop:  # until all is stopped, so that a second Ctrl-C cuts nothing off
         try:
-            _start_all(folder, api, processes, stop, echo)
-            _watch(processes, stop)
+            echo(f"starting the Prefect server; logs: {logs}")
+            server = (BIN / "prefect", "server", "start", "--host", host, "--port", str(port))
+            processes.start("server", server, folder)
+            _wait(lambda: answers(api), processes, stop, "the server to answer")
+            _start_workers(folder, api, processes, stop, echo)
+            while not stop.wait(1):
+                _check_alive(processes)
         except KeyboardInterrupt:
             pass  # while it was still starting
         finally:
@@ -88,17 +88,10 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
             processes.close()
 
 
-def _start_all(
-    folder: Path,
-    api: str,
-    processes: Processes,
-    stop: threading.Event,
-    echo: Callable[[str], None],
+def _start_workers(
+    folder: Path, api: str, processes: Processes, stop: threading.Event, echo: Callable[[str], None]
 ) -> None:
-    echo(f"starting the Prefect server; logs: {processes.logs}")
-    command: tuple[str | Path, ...] = (BIN / "prefect", "server", "start", "--host", *_address(api))
-    processes.start("server", command, folder)
-    _wait(lambda: _answers(api), processes, stop, "the server to answer")
+    """Make pools, automations and deployments, start the workers, and print what there is."""
     pools = [pool for pool in POOLS if pool != "gpu" or _has_gpu()]
     with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
         _make_pools(client)
@@ -135,11 +128,6 @@ def _check_port(host: str, port: int) -> None:
             ) from error
 
 
-def _address(api: str) -> list[str]:
-    host, port = api.removeprefix("http://").removesuffix("/api").rsplit(":", 1)
-    return [host, "--port", port]
-
-
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set; a second one changes nothing."""
@@ -167,11 +155,6 @@ def _wait(done: Callable[[], bool], processes: Processes, stop: threading.Event,
             )
 
 
-def _watch(processes: Processes, stop: threading.Event) -> None:
-    while not stop.wait(1):
-        _check_alive(processes)
-
-
 def _check_alive(processes: Processes) -> None:
     name = processes.ended()
     if name is not None:
@@ -180,13 +163,6 @@ def _check_alive(processes: Processes) -> None:
             expected="it to run until Ctrl-C",
             fix=f"correct what they name; the whole log: {processes.logs / name}.log",
         )
-
-
-def _answers(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=5).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 def _has_gpu() -> bool:

@@ -58,6 +58,13 @@ class Champions:
         turn = self.registry.turns.get(partition)
         return ref_of(self.walk.session.context.root, turn.score) if turn and turn.score else None
 
+    def compared_before(self) -> dict[str, Refs]:
+        """The comparison that an earlier run of the partition made, as what the report reads."""
+        turn = self.registry.turns.get(self.walk.plan.target)
+        name = turn.challenge if turn else None
+        found = ref_of(self.walk.session.context.root, name) if name else None
+        return {"challenge": (found,)} if found else {}
+
     def scored(self, partition: str) -> ArtifactRef | None:
         """What the model in use predicts for a partition; None if there is none, or none to ask."""
         found, model = self.found(partition), self.registry.in_use_for(partition)
@@ -103,23 +110,18 @@ class Champions:
         ref = self.whole(entry)
         if ref is None:
             return None
+        from fusemine.tasks.embed.engine import provide
+
         about, context = read_about(ref), self.walk.session.context
         same = about["settings"]["reading"] == input_contract(context.pipeline)
-        return ref if same and about["encoder"] == encoder_of(self.walk) else None
-
-
-def encoder_of(walk: Walk) -> str:
-    """The fingerprint of a pipeline's encoder."""
-    from fusemine.tasks.embed.engine import provide
-
-    fingerprint: str = provide(walk.session.context, ()).value.fingerprint
-    return fingerprint
+        return ref if same and about["encoder"] == provide(context, ()).value.fingerprint else None
 
 
 def serving_found(walk: Walk) -> dict[str, Refs] | None:
     """What a run's report shows of models, as it was made; None where some of it is missing."""
     registry = read_registry(walk.session.loaded.store)
-    champions, shown = Champions(walk, registry), compared_before(walk, registry)
+    champions = Champions(walk, registry)
+    shown = champions.compared_before()
     history = walk.plan.history
     found = {name: champions.found(name) or champions.predicted_then(name) for name in history}
     scored = {partition: ref for partition, ref in found.items() if ref is not None}
@@ -127,11 +129,3 @@ def serving_found(walk: Walk) -> dict[str, Refs] | None:
         return shown
     monitored = walk.session.find(champions.monitoring(scored))
     return None if monitored is None else {**shown, "monitor": (monitored,)}
-
-
-def compared_before(walk: Walk, registry: Registry) -> dict[str, Refs]:
-    """The comparison that an earlier run of the partition made, as what the report reads."""
-    turn = registry.turns.get(walk.plan.target)
-    name = turn.challenge if turn else None
-    found = ref_of(walk.session.context.root, name) if name else None
-    return {"challenge": (found,)} if found else {}

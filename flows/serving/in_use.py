@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from fusemine.flows.engine.outcome import ModelOutcome
-from fusemine.flows.serving.champions import Champions, compared_before
+from fusemine.flows.serving.champions import Champions
 from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import make_request
 from fusemine.tasks.core.storage.artifact import read_json
@@ -86,19 +86,15 @@ def use_models(walk: Walk, train: Train) -> Use:
         walk: The run, whose window is mined.
         train: Whether a new model is trained.
     """
-    registry = read_registry(walk.session.loaded.store)
-    return _Run(walk, registry, Champions(walk, registry)).use(train)
+    return _Run(walk, read_registry(walk.session.loaded.store)).use(train)
 
 
-@dataclass(frozen=True)
-class _Run:
-    walk: Walk
-    registry: Registry
-    champions: Champions
+class _Run(Champions):
+    """The models in use, and the one that a run may train."""
 
     def use(self, train: Train) -> Use:
-        scored, shown = self._scored(), compared_before(self.walk, self.registry)
-        watched = self._monitored(scored) if scored else None
+        scored, shown = self._scored(), self.compared_before()
+        watched = self._made(self.monitoring(scored)) if scored else None
         if watched is not None:
             shown["monitor"] = (watched,)
         use = Use(shown, self._turns(scored))
@@ -112,7 +108,7 @@ class _Run:
 
     def _scored(self) -> dict[str, ArtifactRef]:
         """What the models in use say of the partitions; a new one that cannot be used is logged."""
-        found = {p: self.champions.scored(p) for p in self.walk.plan.history}
+        found = {p: self.scored(p) for p in self.walk.plan.history}
         entry = self.registry.in_use_for(self._target)
         if entry is not None and found[self._target] is None:
             self.walk.session.log(
@@ -122,9 +118,6 @@ class _Run:
                 entry.id, self._target,
             )  # fmt: skip
         return {partition: ref for partition, ref in found.items() if ref is not None}
-
-    def _monitored(self, scored: dict[str, ArtifactRef]) -> ArtifactRef:
-        return self._made(self.champions.monitoring(scored))
 
     def _made(self, request: Request) -> ArtifactRef:
         session = self.walk.session
@@ -145,7 +138,7 @@ class _Run:
     def _is_due(self, scored: dict[str, ArtifactRef], watched: ArtifactRef | None) -> bool:
         """Whether the model in use should be followed by a new one."""
         current = self.registry.current
-        if current is None or self._target == ALL or not self.champions.whole(current):
+        if current is None or self._target == ALL or not self.whole(current):
             return True
         if self._target <= current.partition:
             return False
@@ -156,7 +149,7 @@ class _Run:
 
     def _trained(self, use: Use) -> Use:
         """Train a model, hold it against the one in use, and decide."""
-        request = self._request("train", ("clean", "embed", "classify", "topic_chain"))
+        request = self._over_window("train", ("clean", "embed", "classify", "topic_chain"))
         self._discard_changed(request)
         ref = self._made(request)
         entry = entry_of(ref, read_about(ref))
@@ -169,14 +162,10 @@ class _Run:
             return replace(use, entry=entry, event=event)
         turn = use.turns.get(self._target) or self.registry.turns[self._target]
         turn = turn.model_copy(update={"challenge": compared.name})
-        return Use(
-            {**use.shown, "challenge": (compared,)},
-            {**use.turns, self._target: turn},
-            entry,
-            event,
-        )
+        shown = {**use.shown, "challenge": (compared,)}
+        return Use(shown, {**use.turns, self._target: turn}, entry, event)
 
-    def _request(self, stage: str, read: tuple[str, ...], models: Refs = ()) -> Request:
+    def _over_window(self, stage: str, read: tuple[str, ...], models: Refs = ()) -> Request:
         """The request for a result over the run's window."""
         walk = self.walk
         reads = {name: walk.refs(name) or () for name in read}
@@ -193,17 +182,16 @@ class _Run:
         """Make a model again whose files are not those that the registry knows."""
         entries = self.registry.entries.values()
         entry = next((e for e in entries if e.artifact == request.job.name), None)
-        if entry is not None and self.champions.whole(entry) is None:
+        if entry is not None and self.whole(entry) is None:
             self.walk.session.loaded.store.delete(request.job.name)
 
     def _challenged(self, current: Entry, ref: ArtifactRef, entry: Entry) -> ArtifactRef | None:
         """The comparison with the model in use, where both predict a label of these rows."""
-        champion = self.champions.readable(current)
+        champion = self.readable(current)
         if champion is None or not (current.label and entry.label):
             return None
-        return self._made(
-            self._request("challenge", ("clean", "embed", "classify"), (champion, ref))
-        )
+        read = ("clean", "embed", "classify")
+        return self._made(self._over_window("challenge", read, (champion, ref)))
 
     def _decide(
         self, current: Entry | None, entry: Entry, compared: ArtifactRef | None
@@ -215,10 +203,10 @@ class _Run:
         if current is None:
             why = "there was no model before"
             return Event(at=now, action="first", model=entry.id, before=None, why=why)
-        better, why = _verdict(current, entry, compared, self.champions)
+        better, why = _verdict(current, entry, compared, self)
         settings = self.walk.plan.settings.section(ModelSettings)
         # Where nothing is left that could be used there is nothing to decide.
-        auto = settings.promote == "auto" or not self.champions.whole(current)
+        auto = settings.promote == "auto" or not self.whole(current)
         older = self._target < current.partition
         if older:
             why = f"{entry.id} is of an earlier partition than {current.id}"

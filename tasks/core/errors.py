@@ -11,7 +11,7 @@ FusemineError
 └── RunError        partitions that failed
     └── ServerError a Prefect server that does not answer
 
-The first three are the user's to mend (exit code 2), the others are failures (exit code 1).
+The first three are for the user to correct (exit code 2), the others are failures (exit code 1).
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Inputs:
 
     Args:
         request: The result that is to be made.
-        graph: All stages, whose contracts are held against what is read.
+        graph: All stages, whose contracts what is read must meet.
         draft: The result as far as it is written.
         log: Takes what a reader of the run's log should see.
     """

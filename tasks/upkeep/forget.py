@@ -96,7 +96,7 @@ def forget(store: Store, row_id: str, graph: Graph) -> Forgotten:
         raise ArtifactError(
             got=f"forgetting stopped below {store.root}: {error.strerror or error}",
             expected="room on the disk, and the right to write there",
-            fix="mend that and forget the row again: what is done stays done",
+            fix="correct that and forget the row again: what is done stays done",
         ) from error
 
 

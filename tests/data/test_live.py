@@ -112,7 +112,7 @@ def test_a_clock_that_is_set_back_doubles_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 3, 40, 90, -1, -20])
-def test_half_a_line_that_a_crash_left_is_written_anew(tmp_path: Path, left: int) -> None:
+def test_half_a_line_that_a_crash_left_is_written_again(tmp_path: Path, left: int) -> None:
     reset_unfinished(tmp_path, MIDNIGHT - 2, MIDNIGHT)
     path = tmp_path / "2026-10-25.csv"
     whole = path.read_bytes()

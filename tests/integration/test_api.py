@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from support.tickets import Table, tickets
 
 import fusemine
+from fusemine.flows import api
 
 COLUMNS = ("ticket", "body", "urgent", "product", "minutes")
 
@@ -116,3 +119,9 @@ def test_a_folder_with_a_pipeline_of_somebody_else_is_left_alone(tmp_path: Path)
     with pytest.raises(fusemine.FusemineError, match="did not write"):
         fusemine.mine(pl.DataFrame({"body": ["a"]}), text="body", folder=tmp_path)
     assert (tmp_path / "pipeline.yaml").read_text() == "version: 1\n"
+
+
+def test_the_examples_run(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    done = doctest.testmod(api, optionflags=doctest.ELLIPSIS)
+    assert (done.failed, done.attempted) == (0, 6)

@@ -169,7 +169,7 @@ def test_models_are_trained_scored_with_and_chosen_from_the_ui(
     assert "12 rows of new.csv scored by 2024-02-" in shown[0]["data"].replace("\\", "")
 
 
-def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
+def test_a_worker_that_never_comes_is_reported_and_ctrl_c_cancels_what_waits(
     served: Served, table: Table
 ) -> None:
     table.set(window=1)
@@ -197,7 +197,7 @@ def test_a_worker_that_never_comes_is_said_and_ctrl_c_cancels_what_waits(
     assert waiting == []
 
 
-def test_a_failed_run_is_told_on_two_ways_and_the_address_stays_secret(
+def test_a_failed_run_is_reported_in_two_ways_and_the_address_stays_secret(
     served: Served, received: tuple[str, Alerts], tmp_path: Path
 ) -> None:
     address, alerts = received

@@ -60,7 +60,7 @@ def test_texts_go_to_the_endpoint_once_and_its_vectors_are_mined(
     assert len(served.bodies) == asked
 
 
-def test_a_key_can_be_in_a_block_and_a_missing_one_is_told(
+def test_a_key_can_be_in_a_block_and_a_missing_one_is_reported(
     table: Table, mine: Flow, served: EmbeddingServer
 ) -> None:
     from prefect.blocks.system import Secret
@@ -79,7 +79,7 @@ def test_a_key_can_be_in_a_block_and_a_missing_one_is_told(
         mine(table.pipeline)
 
 
-def test_another_encoder_is_refused_before_anything_is_embedded_unless_topics_begin_anew(
+def test_another_encoder_is_refused_before_anything_is_embedded_unless_topics_start_over(
     table: Table, mine: Flow, served: EmbeddingServer
 ) -> None:
     table.set(embed=at(served))

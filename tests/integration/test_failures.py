@@ -131,7 +131,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
     assert not list(table.root.glob("failed/*.json"))
 
 
-def test_a_stage_that_fails_says_on_which_rows_and_where_it_is_seen(
+def test_a_stage_that_fails_names_its_rows_and_where_they_are_shown(
     table: Table, mine: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:

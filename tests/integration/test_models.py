@@ -251,7 +251,7 @@ def test_rows_that_a_model_has_learnt_from_have_no_part_in_its_honest_figures(
     assert last["rows"].item() == rows.height - len(seen)
 
 
-def test_what_a_model_foretold_counts_on_when_its_files_are_gone_and_rows_changed(
+def test_what_a_model_predicted_still_counts_when_its_files_are_gone_and_rows_changed(
     used: Table, training: Mine
 ) -> None:
     turn = registry(used).turns["2024-04"]

@@ -66,7 +66,7 @@ def test_a_row_has_the_same_scores_alone_and_among_others(used: Table) -> None:
         assert one[name][0] == pytest.approx(same[name][0], abs=1e-6)
 
 
-def test_rows_that_the_model_has_learnt_from_are_told(used: Table) -> None:
+def test_rows_that_the_model_was_trained_on_are_counted(used: Table) -> None:
     learnt = set(pl.read_parquet(file_in(current_folder(used)))["row_id"])
     file = new_file(used, tickets(500, months=5)[:40])
     found = scored_frame(used, file)

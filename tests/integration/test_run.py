@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.served import PATIENCE
+from support.stage_runs import computed
 from support.tickets import Table, file_in, tickets, write_csv
 
 from fusemine.flows.engine.parallel import VARIABLE
@@ -21,10 +22,6 @@ Mine = Callable[..., Any]
 STAGES = [
     "collect", "clean", "embed", "topic_chain", "fuse", "classify", "topics", "anomalies", "report",
 ]  # fmt: skip
-
-
-def made_anew(outcome: Any) -> list[str]:
-    return [name for name, stage in outcome.stages.items() if not stage.reused]
 
 
 def parquet_hashes(root: Path) -> dict[str, str]:
@@ -66,8 +63,8 @@ def test_results_hold_the_own_columns_beside_what_was_mined(table: Table, mine: 
 def test_a_second_run_reuses_every_stage(table: Table, mine: Mine) -> None:
     first = mine(table.pipeline)
     second = mine(table.pipeline)
-    assert made_anew(first) == STAGES
-    assert made_anew(second) == []
+    assert computed(first) == STAGES
+    assert computed(second) == []
     assert {n: s.key for n, s in first.stages.items()} == {
         n: s.key for n, s in second.stages.items()
     }
@@ -103,7 +100,7 @@ def test_rows_are_explained_by_embedding_what_is_left_of_their_text(
 def test_a_setting_of_one_miner_leaves_the_others_alone(table: Table, mine: Mine) -> None:
     mine(table.pipeline)
     table.set(topics={"topics": 2})
-    assert made_anew(mine(table.pipeline)) == ["topic_chain", "topics", "report"]
+    assert computed(mine(table.pipeline)) == ["topic_chain", "topics", "report"]
 
 
 def test_new_rows_leave_old_partitions_as_they_are(table: Table, mine: Mine) -> None:
@@ -148,7 +145,7 @@ def test_a_changed_artifact_is_made_again(table: Table, mine: Mine) -> None:
     outcome = mine(table.pipeline)
     assert embeddings.read_bytes() == good
     assert raw.is_file()
-    assert {"collect", "embed"} <= set(made_anew(outcome))
+    assert {"collect", "embed"} <= set(computed(outcome))
 
 
 def test_a_partition_without_rows_completes_without_a_report(table: Table, mine: Mine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.small_root import files_with, names
+from support.stage_runs import computed
 from support.tickets import Table, file_in, tickets, write_csv
 
 from fusemine.tasks.core.storage.artifact import Manifest, StoredFile, manifest_of, ref_of
@@ -30,10 +31,6 @@ def with_secret(number: int = 40, **cells: str) -> list[dict[str, str]]:
     rows = tickets(90)
     rows[number] |= {"ticket": "SECRET-1", "body": SECRET} | cells
     return rows
-
-
-def made_anew(outcome: Any) -> list[str]:
-    return [name for name, stage in outcome.stages.items() if not stage.reused]
 
 
 def manifest(root: Path, name: str) -> Manifest:
@@ -84,7 +81,7 @@ def test_after_pruning_the_latest_run_is_reused_whole(table: Table, mine: Mine) 
     assert len(told.goes) > 5
     prune(told)
     assert all(ref_of(table.root, name) for name in names(table.root))
-    assert made_anew(mine(table.pipeline)) == []
+    assert computed(mine(table.pipeline)) == []
     assert first.report.is_file()
 
 
@@ -104,7 +101,7 @@ def test_a_forgotten_row_is_nowhere_and_stays_out(table: Table, mine: Mine) -> N
     assert files_with(table.root, "SECRET-1", SECRET) == []
     assert counts(table.root) == (90, 89, 1, 1)
     assert forget(table.store, "SECRET-1", GRAPH) == Forgotten({}, {}, (), 0, 0)
-    assert made_anew(mine(table.pipeline, "2024-01")) == []
+    assert computed(mine(table.pipeline, "2024-01")) == []
 
 
 def test_the_raw_rows_of_a_forgotten_row_are_those_that_a_run_makes(

@@ -72,7 +72,7 @@ def test_lineage_leads_to_the_source(table: Table, mine: Mine) -> None:
     assert told("lineage", table.root / "report/latest.html")["sources"][0]["name"] == "tickets.csv"
 
 
-def test_the_prune_flow_removes_nothing_unless_it_is_told_to(table: Table, mine: Mine) -> None:
+def test_the_prune_flow_removes_nothing_by_default(table: Table, mine: Mine) -> None:
     from fusemine.flows.prune import prune
 
     table.set(retention="PT0S")
@@ -105,7 +105,9 @@ def test_nothing_is_removed_while_a_run_goes_on(table: Table, mine: Mine) -> Non
             prune(table.pipeline, dry_run=False)
 
 
-def test_forgetting_says_what_it_touched_and_how_to_make_it_anew(table: Table, mine: Mine) -> None:
+def test_forgetting_lists_what_it_touched_and_how_to_compute_it_again(
+    table: Table, mine: Mine
+) -> None:
     mine(table.pipeline)
     lines = call("forget", table.pipeline, "T0040").stdout.splitlines()
     assert lines[0].startswith("rewritten: 1 of inventory, 1 of collect, 1 of clean, 1 of embed")

@@ -53,7 +53,7 @@ class SmallRoot:
 
     @property
     def pipeline(self) -> Path:
-        """The pipeline.yaml, written anew."""
+        """The pipeline.yaml, written again."""
         model = self.folder / "letters"
         if not model.exists():
             letters_model(model)

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from fusemine.flows.config.pipeline import load_pipeline
+from fusemine.flows.engine.outcome import Outcome
 from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.session import open_session
 from fusemine.flows.engine.walk import Walk
@@ -74,6 +75,11 @@ def mine_plainly(
     if use:
         use.settle(session)
     return walk
+
+
+def computed(outcome: Outcome) -> list[str]:
+    """The stages of a run that were computed and not reused."""
+    return [name for name, stage in outcome.stages.items() if not stage.reused]
 
 
 def letters_model(folder: Path, dimension: int = 24) -> Path:

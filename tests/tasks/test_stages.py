@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,6 @@ from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import find, manifest_of, read_manifest, ref_of
-from fusemine.tasks.core.storage.writing import Stored
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.forget import forget
 
@@ -245,6 +244,3 @@ def test_the_graph_has_the_scopes_in_order() -> None:
         for read in stage.reads:
             name = read.partition(":")[0].removesuffix("?")
             assert seen.index(name) < seen.index(stage.name)
-
-
-_ = Callable, Stored

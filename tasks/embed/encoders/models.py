@@ -126,10 +126,16 @@ def _from_hub(name: str) -> Path:
     ) from reason
 
 
-@lru_cache(maxsize=4)
 def _fingerprint(folder: Path) -> str:
-    files = (f for f in folder.rglob("*") if f.name not in _PROSE and f.suffix not in _CODE)
-    return digest({f.relative_to(folder).as_posix(): file_digest(f) for f in files if f.is_file()})
+    """Hash of the files that a model is made of, read again only where one of them has changed."""
+    found = (f for f in folder.rglob("*") if f.name not in _PROSE and f.suffix not in _CODE)
+    states = {f: f.stat() for f in found if f.is_file()}
+    return _hash(folder, tuple((f, s.st_size, s.st_mtime_ns) for f, s in states.items()))
+
+
+@lru_cache(maxsize=4)
+def _hash(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    return digest({f.relative_to(folder).as_posix(): file_digest(f) for f, *_ in files})
 
 
 def read_json_file(path: Path, kind: type[Json]) -> Json:

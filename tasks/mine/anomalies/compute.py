@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(inputs: Inputs, settings: AnomaliesSettings, progress: Progress) -> Output:
     """Rank the rows, and give the reasons of the first ones.
 
-    In a window of several partitions the rows of the last one are held against the others. The
+    In a window of several partitions the rows of the last one are compared with the others. The
     features of the table were fitted on the whole window, the last partition among it.
     """
     rows = inputs.window().rows()

@@ -1,4 +1,4 @@
-"""A root belongs to one pipeline: another one of the same name is refused, and told whose it is."""
+"""A root belongs to one pipeline: another one of the same name is refused, and its owner named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fusemine explain` says what differs between a result's key and today's."""
+"""`fusemine explain` names what differs between a result's key and today's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def text_of(small: SmallRoot, stage: str, partition: str = "2024-02") -> str:
     return "\n".join(explain(small.loaded, stage, partition))
 
 
-def test_what_is_complete_says_so(small: SmallRoot) -> None:
+def test_what_is_complete_is_called_so(small: SmallRoot) -> None:
     assert text_of(small, "topics").startswith("topics of 2024-02: complete\n  key ")
 
 
@@ -53,7 +53,7 @@ def test_new_rows_in_the_source_are_named_by_their_file(small: SmallRoot) -> Non
     assert "t.csv" in text
 
 
-def test_what_was_never_made_says_so(small: SmallRoot) -> None:
+def test_what_was_never_made_is_called_so(small: SmallRoot) -> None:
     assert "no result of it has been made" in text_of(small, "topics", "2024-01")
 
 

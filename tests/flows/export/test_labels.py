@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from fusemine.flows.export.labels import doubtful_rows, export_labels, for_sprea
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.key import Recipe
-from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.storage.artifact import MAIN, SUMMARY, Job, read_manifest, to_json
 from fusemine.tasks.core.storage.writing import new_artifact
 from fusemine.tasks.core.window import Window
@@ -32,7 +30,6 @@ from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS, PREDICTIONS
 from fusemine.tasks.report.contracts import RESULTS
 
 LABEL = {"label": {"column": "kind"}}
-CORRECTED = {"label": {"column": "kind", "corrections": "labels/c.csv"}}
 STAGES = ("clean", "embed", "topic_chain", "fuse", "classify", "topics", "anomalies", "report")
 ROWS = (
     row(1, "2024-01-05", kind="gull"),
@@ -110,7 +107,7 @@ def test_doubtful_rows_come_in_the_order_of_their_rank_with_text_and_own_columns
     assert table.columns[8:] == ["id", "day", "body", "kind_"]
 
 
-def test_csv_holds_no_formula_and_says_that_it_is_utf8(small: SmallRoot) -> None:
+def test_csv_holds_no_formula_and_is_marked_as_utf8(small: SmallRoot) -> None:
     _, path = export(small, "d.csv")
     assert path.read_bytes().startswith(b"\xef\xbb\xbfrow_id,kind,label,")
     table = as_csv(path)
@@ -158,7 +155,7 @@ def test_an_output_of_another_form_is_refused(small: SmallRoot) -> None:
 
 
 def test_the_corrections_in_use_are_not_written_over(small: SmallRoot) -> None:
-    small.columns = ROLES | CORRECTED
+    use(small, "c.csv")
     (small.folder / "labels" / "c.csv").touch()
     with pytest.raises(SettingsError, match="those corrections would be lost"):
         export(small, "c.csv")
@@ -189,11 +186,9 @@ def planned(small: SmallRoot) -> Walk:
     return Walk(session, make_plan(small.loaded, session.listing.raw, "2024-02"), runs=False)
 
 
-def classifying(small: SmallRoot) -> Request:
+def classifying(small: SmallRoot) -> Any:
     """What learning the label would read."""
-    request = planned(small).request(GRAPH["classify"], "2024-02")
-    assert request is not None
-    return request
+    return planned(small).request(GRAPH["classify"], "2024-02")
 
 
 def correct(small: SmallRoot, name: str = "c.csv", **labels: str) -> None:
@@ -203,17 +198,18 @@ def correct(small: SmallRoot, name: str = "c.csv", **labels: str) -> None:
     table = as_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     given = [labels.get(f"r{int(row_id[-3:])}") for row_id in table["row_id"]]
     table = table.with_columns(corrected=pl.Series(given, dtype=pl.String))
-    write: Callable[[Path], object] = (
-        table.write_csv if path.suffix == ".csv" else table.write_parquet
-    )
-    write(path)
-    small.columns = ROLES | {"label": {"column": "kind", "corrections": f"labels/{name}"}}
+    table.write_csv(path) if path.suffix == ".csv" else table.write_parquet(path)
+    use(small, name)
+
+
+def use(small: SmallRoot, corrections: str) -> None:
+    """Let the pipeline use some corrections."""
+    small.columns = ROLES | {"label": {"column": "kind", "corrections": f"labels/{corrections}"}}
 
 
 def corrected(small: SmallRoot) -> Corrected:
     """What the classifier reads."""
     request = classifying(small)
-    assert request.rules is not None
     rows = Window(request.reads["clean"], (), request.rules, CLEAN, EMBEDDINGS).frame()
     return correct_labels(rows, request.resources["corrections"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,11 @@ import polars as pl
 import pytest
 from support.small_root import SmallRoot, row
 
-from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.export.results import export_results, tables_of
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.storage.artifact import locate
 from fusemine.tasks.report.contracts import RESULTS
 
-Write = Callable[[str, str | bytes], Path]
-YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
 REMARK = 'a "quoted", é\ntext'
 
 
@@ -82,10 +78,9 @@ def test_a_partition_without_a_run_is_refused_with_the_nearest(mined: SmallRoot)
     assert caught.value.fix.startswith("did you mean '2024-0")
 
 
-def test_a_pipeline_that_never_ran_is_refused(write: Write) -> None:
-    loaded = load_pipeline(write("pipeline.yaml", YAML))
+def test_a_pipeline_that_never_ran_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        export_results(loaded, None, None, io.BytesIO())
+        to_stdout(SmallRoot(tmp_path))
     assert caught.value.expected == "a complete run"
 
 

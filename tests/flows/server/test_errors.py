@@ -1,4 +1,4 @@
-"""What is said of a server that is away or has lost its memory."""
+"""The errors of a server that is away or has lost its memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fusemine.tasks.core.errors import ServerError, SourceError
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (httpx.ConnectError("refused"), "no answer from the Prefect server"),
         (RuntimeError("Failed to reach API at http://127.0.0.1:9/api/"), "no answer"),
         (ObjectNotFound(ValueError("404")), "does not know this run"),
     ],
 )
-def test_a_server_that_is_no_help_is_said_with_how_to_go_on(error: Exception, said: str) -> None:
-    with pytest.raises(ServerError, match=said) as caught, server_errors("go on with: x"):
+def test_a_server_that_is_no_help_is_an_error_with_a_fix(error: Exception, message: str) -> None:
+    with pytest.raises(ServerError, match=message) as caught, server_errors("go on with: x"):
         raise error
     assert "go on with: x" in caught.value.fix
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fusemine.tasks.collect.assign import Collected, assign, stored_name
 from fusemine.tasks.collect.contracts import RAW
-from fusemine.tasks.core.contract import REJECTED, rejected_rows, row_json
+from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.partition import By, PartitionSettings
 from fusemine.tasks.inventory.contracts import UNASSIGNED
@@ -30,7 +30,7 @@ def file(name: str = "a.csv", malformed: tuple[Malformed, ...] = (), **columns: 
 def cut(
     *files: Batch, by: PartitionSettings = MONTHS, repeated: str = "first", **roles: Any
 ) -> Collected:
-    """The files' rows by partition; whatever comes out keeps the contracts."""
+    """The files' rows by partition; all that comes out keeps the contracts."""
     columns = Columns.model_validate({"text": "t"} | roles)
     found = assign(files, columns, by, repeated)
     for part in found.partitions:
@@ -98,24 +98,6 @@ def test_a_long_cell_is_not_shown_whole_as_a_time() -> None:
     assert found.unassigned["reason"][0].endswith(f" '{'x' * 40}'")
 
 
-def test_a_local_time_that_the_clock_skips_is_unassigned() -> None:
-    zone = PartitionSettings(timezone="Europe/Berlin")
-    found = cut(file(t=["1"], d=["1996-03-31 02:30"]), time="d", by=zone)
-    assert found.partitions == []
-    assert found.unassigned["rule"].to_list() == ["time_unreadable"]
-
-
-def test_several_formats_are_read_side_by_side() -> None:
-    times = ["5/31/1996", "31.06.1996", "1.6.1996", "1996-06-02"]
-    formats = {"column": "d", "formats": ["%m/%d/%Y", "%d.%m.%Y"]}
-    found = cut(file(t=["1", "2", "3", "4"], d=times), time=formats)
-    assert [(p.partition, p.rows["t"].to_list()) for p in found.partitions] == [
-        ("1996-05", ["1"]),
-        ("1996-06", ["3"]),
-    ]
-    assert found.unassigned["row_id"].to_list() == ["a.csv:1", "a.csv:3"]
-
-
 def test_dates_from_parquet_are_cut_as_they_are() -> None:
     found = cut(file(t=["1", "2"], d=[date(1996, 5, 31), date(1996, 6, 1)]), time="d")
     assert [part.partition for part in found.partitions] == ["1996-05", "1996-06"]
@@ -141,7 +123,7 @@ def test_of_rows_with_one_id_the_first_stays() -> None:
     ]
 
 
-def test_of_rows_with_one_id_the_newest_by_time_stays_if_the_user_says_so() -> None:
+def test_of_rows_with_one_id_the_newest_by_time_stays_if_the_user_wants_that() -> None:
     times = ["1996-05-09", "1996-05-20", "1996-05-10", "1996-05-20"]
     rows = file(id=["1", "1", "2", "1"], t=["a", "b", "c", "d"], d=times)
     [part] = cut(rows, id="id", time="d", repeated="newest").partitions
@@ -240,14 +222,6 @@ def test_no_file_and_no_row_give_no_partition() -> None:
         assert (found.partitions, found.unassigned.height) == ([], 0)
 
 
-def test_rows_are_shown_as_json_with_their_types() -> None:
-    frame = pl.DataFrame({"a": [1, None], "b": ['"é"', "x"]})
-    assert row_json(frame).to_list() == ['{"a":1,"b":"\\"é\\""}', '{"a":null,"b":"x"}']
-    assert rejected_rows([]).schema == dict.fromkeys(
-        ["row_id", "stage", "rule", "reason", "row"], pl.String
-    )
-
-
 TIMES = st.none() | st.sampled_from(["1996-05-01", "1996-05-31", "1996-06-01", "never", ""])
 ROWS = st.lists(st.tuples(st.none() | st.sampled_from("123"), TIMES, st.text("ab", max_size=2)))
 
@@ -256,17 +230,13 @@ ROWS = st.lists(st.tuples(st.none() | st.sampled_from("123"), TIMES, st.text("ab
 def test_every_record_is_kept_rejected_or_unassigned(
     one: list[Any], two: list[Any], repeated: str
 ) -> None:
-    bad = (Malformed("invalid_json", "line 1", "{"),)
-    schema = {"id": pl.String, "d": pl.String, "t": pl.String}
-    files = [
-        Batch(name, pl.DataFrame(rows, schema, orient="row"), list(bad))
-        for name, rows in (("a", one), ("b", two))
-    ]
-    found = cut(*files, id="id", time="d", repeated=repeated)
+    bad, schema = [Malformed("invalid_json", "line 1", "{")], dict.fromkeys("idt", pl.String)
+    frames = [pl.DataFrame(rows, schema, orient="row") for rows in (one, two)]
+    files = [Batch(name, frame, bad) for name, frame in zip("ab", frames, strict=True)]
+    found = cut(*files, id="i", time="d", repeated=repeated)
     kept = sum(part.rows.height for part in found.partitions)
     rejected = sum(part.rejected.height for part in found.partitions)
     assert kept + rejected + found.unassigned.height == len(one) + len(two) + 2
-    for part in found.partitions:
-        assert part.rows["row_id"].is_unique().all()
+    assert all(part.rows["row_id"].is_unique().all() for part in found.partitions)
     timed = [row for row in one + two if row[1] in {"1996-05-01", "1996-05-31", "1996-06-01"}]
     assert kept + rejected == len(timed)

@@ -17,7 +17,7 @@ import pytest
 
 from fusemine.tasks.core import device as devices
 from fusemine.tasks.core.device import device_lock
-from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from fusemine.tasks.core.errors import ArtifactError, FusemineError, SettingsError
 from fusemine.tasks.core.storage.locks import LOCK, exclusive, file_lock, shared
 
 HOLD = """
@@ -67,13 +67,18 @@ def silent(_: str) -> None:
     raise AssertionError("nothing should wait")
 
 
+def refused(lock: AbstractContextManager[None], kind: type[FusemineError]) -> FusemineError:
+    with pytest.raises(kind) as caught, lock:
+        pass
+    return caught.value
+
+
 @contextmanager
 def holder(kind: str, what: object, *more: str) -> Iterator[subprocess.Popen[str]]:
     """A process of its own that holds a lock until its input ends or it is killed."""
     command = [sys.executable, "-c", HOLD, kind, str(what), *more]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         try:
             yield process
@@ -81,11 +86,36 @@ def holder(kind: str, what: object, *more: str) -> Iterator[subprocess.Popen[str
             process.kill()
 
 
-def output_of(script: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True
-    )
+def output_of(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     return done.stdout + done.stderr[-600:]
+
+
+def sharing(root: Path) -> tuple[threading.Thread, list[float]]:
+    """A thread that shares a root, and when it got it."""
+    got: list[float] = []
+
+    def run() -> None:
+        with shared(root):
+            got.append(time.monotonic())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, got
+
+
+def reports_on(device: str, run: subprocess.Popen[str], number: int = 1) -> list[tuple[float, str]]:
+    """What who waits for a device reports, and when; the last report ends the run that holds it."""
+    reported: list[tuple[float, str]] = []
+
+    def report(message: str) -> None:
+        reported.append((time.monotonic(), message))
+        if len(reported) == number:
+            run.kill()
+            run.wait()
+
+    with device_lock(device, report):
+        return reported
 
 
 @pytest.fixture(autouse=True)
@@ -97,37 +127,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_runs_share_a_root_across_processes_and_threads(tmp_path: Path) -> None:
     with holder("shared", tmp_path), shared(tmp_path), shared(tmp_path):
-        held: list[bool] = []
-
-        def hold() -> None:
-            with shared(tmp_path):
-                held.append(True)
-
-        thread = threading.Thread(target=hold, daemon=True)
-        thread.start()
+        thread, got = sharing(tmp_path)
         thread.join(5)
-        assert held
+        assert got
 
 
 def test_what_removes_is_refused_at_once_while_a_run_goes_on(tmp_path: Path) -> None:
     with holder("shared", tmp_path):
         began = time.monotonic()
-        with (
-            pytest.raises(ArtifactError, match="a run that is going on") as caught,
-            exclusive(tmp_path),
-        ):
-            pass
+        error = refused(exclusive(tmp_path), ArtifactError)
         assert time.monotonic() - began < 0.5
-        assert caught.value.exit_code == 1
+        assert (error.exit_code, "a run that is going on" in str(error)) == (1, True)
     with exclusive(tmp_path):
         pass
 
 
 def test_a_run_of_this_very_process_counts_too(tmp_path: Path) -> None:
-    with shared(tmp_path), pytest.raises(ArtifactError), exclusive(tmp_path):
-        pass
-    with exclusive(tmp_path), pytest.raises(ArtifactError), exclusive(tmp_path):
-        pass
+    for held in (shared, exclusive):
+        with held(tmp_path):
+            refused(exclusive(tmp_path), ArtifactError)
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
@@ -139,15 +157,8 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
 
 
 def test_a_run_waits_until_the_root_is_no_longer_held_alone(tmp_path: Path) -> None:
-    got: list[float] = []
-
-    def run() -> None:
-        with shared(tmp_path):
-            got.append(time.monotonic())
-
     with holder("exclusive", tmp_path) as remover:
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
+        thread, got = sharing(tmp_path)
         thread.join(0.3)
         assert not got
         remover.kill()
@@ -168,8 +179,7 @@ def test_a_root_that_cannot_be_written_is_a_clear_error(
     (tmp_path / "file").write_text("")
     (tmp_path / "root" / LOCK).mkdir(parents=True)
     for root in (tmp_path / "file" / "root", tmp_path / "root"):
-        with pytest.raises(SettingsError, match="nothing can be written"), lock(root):
-            pass
+        assert "nothing can be written" in str(refused(lock(root), SettingsError))
 
 
 @pytest.mark.parametrize("lock", ["device", "file"])
@@ -183,19 +193,12 @@ def test_a_gpu_or_a_file_is_held_by_one_process_at_a_time(tmp_path: Path, lock: 
 
 
 def test_who_waits_learns_at_once_whom_for_and_is_next_when_it_is_killed() -> None:
-    reported: list[str] = []
     with holder("device", "cuda", "pipeline.yaml") as run:
-
-        def report(message: str) -> None:
-            reported.append(message)
-            run.kill()
-            run.wait()
-
         began = time.monotonic()
-        with device_lock("cuda:0", report):
-            assert time.monotonic() - began < 1
+        [(_, reported)] = reports_on("cuda:0", run)
+        assert time.monotonic() - began < 1
     who = f"process {run.pid} (-c device cuda pipeline.yaml)"
-    assert reported == [f"waiting for cuda:0, which is in use by {who}"]
+    assert reported == f"waiting for cuda:0, which is in use by {who}"
 
 
 def test_a_long_wait_is_reported_again_but_not_at_every_try(
@@ -203,17 +206,8 @@ def test_a_long_wait_is_reported_again_but_not_at_every_try(
 ) -> None:
     monkeypatch.setattr(devices, "SECONDS_BETWEEN_REPORTS", 0.3)
     monkeypatch.setattr(devices, "SECONDS_BETWEEN_TRIES", 0.02)
-    times: list[float] = []
     with holder("device", "mps") as run:
-
-        def report(_: str) -> None:
-            times.append(time.monotonic())
-            if len(times) == 3:
-                run.kill()
-                run.wait()
-
-        with device_lock("mps", report):
-            pass
+        times = [at for at, _ in reports_on("mps", run, 3)]
     assert len(times) == 3
     assert all(later - earlier >= 0.3 for earlier, later in pairwise(times))
 
@@ -222,20 +216,12 @@ def test_a_long_wait_is_reported_again_but_not_at_every_try(
 def test_what_a_lock_file_holds_is_cut_and_has_no_control_characters(
     folder: Path, content: bytes
 ) -> None:
-    reported: list[str] = []
     with holder("device", "cuda") as run:
         (folder / "fusemine-cuda-0.lock").write_bytes(content)
-
-        def report(message: str) -> None:
-            reported.append(message)
-            run.kill()
-            run.wait()
-
-        with device_lock("cuda", report):
-            pass
-    assert reported[0].isprintable()
-    assert len(reported[0]) < 200
-    assert content or reported[0].endswith("a process that left no name")
+        [(_, reported)] = reports_on("cuda", run)
+    assert reported.isprintable()
+    assert len(reported) < 200
+    assert content or reported.endswith("a process that left no name")
 
 
 def test_each_gpu_has_a_lock_of_its_own_and_a_cpu_has_none(folder: Path) -> None:
@@ -249,12 +235,10 @@ def test_each_gpu_has_a_lock_of_its_own_and_a_cpu_has_none(folder: Path) -> None
 @pytest.mark.parametrize(
     ("shown", "device", "name"),
     [
-        ("1", "cuda", "1"),
-        ("2,3", "cuda:1", "3"),
-        ("GPU-8f/..", "cuda:0", "GPU-8f---"),
+        ("1", "cuda", "1"), ("2,3", "cuda:1", "3"), ("GPU-8f/..", "cuda:0", "GPU-8f---"),
         ("", "cuda", "0"),
     ],
-)
+)  # fmt: skip
 def test_a_gpu_has_one_name_whichever_gpus_a_process_is_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch, shown: str, device: str, name: str
 ) -> None:
@@ -291,13 +275,8 @@ def test_a_lock_that_cannot_be_used_is_a_clear_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "fusemine-mps.lock").symlink_to(folder / "elsewhere")
-    with (
-        pytest.raises(SettingsError, match=r"fusemine-mps\.lock cannot be locked"),
-        device_lock("mps", silent),
-    ):
-        pass
+    error = refused(device_lock("mps", silent), SettingsError)
+    assert "fusemine-mps.lock cannot be locked" in str(error)
     assert not (folder / "elsewhere").exists()
     monkeypatch.setenv("FUSEMINE_LOCK_DIR", str(folder / "none"))
-    with pytest.raises(SettingsError) as caught, device_lock("cuda", silent):
-        pass
-    assert "FUSEMINE_LOCK_DIR" in caught.value.fix
+    assert "FUSEMINE_LOCK_DIR" in refused(device_lock("cuda", silent), SettingsError).fix

@@ -58,17 +58,13 @@ def test_a_week_belongs_to_the_year_of_its_thursday() -> None:
     assert keys == ["1995-W52", "1996-W01", "1997-W01"]
 
 
-def test_the_calendar_is_that_of_the_pipelines_zone() -> None:
-    moment = datetime(1996, 6, 1, 3, tzinfo=UTC)
-    assert partition_of(moment, cut(By.MONTH)) == "1996-06"
-    assert partition_of(moment, cut(By.MONTH, "America/New_York")) == "1996-05"
-
-
 @given(MOMENTS, SETTINGS)
-def test_one_moment_and_a_column_of_moments_get_the_same_key(
+def test_one_moment_and_a_column_of_moments_get_the_same_key_which_is_accepted(
     moment: datetime, settings: PartitionSettings
 ) -> None:
-    assert partition_keys(series(moment), settings).to_list() == [partition_of(moment, settings)]
+    key = partition_of(moment, settings)
+    assert partition_keys(series(moment), settings).to_list() == [key]
+    assert check_partition(key, settings) == key
 
 
 @given(MOMENTS, SETTINGS)
@@ -77,19 +73,12 @@ def test_a_partition_ends_where_the_next_one_begins(
 ) -> None:
     key = partition_of(moment, settings)
     end = end_of(key, settings)
-    assert end is not None
     assert moment < end
     assert end - moment <= timedelta(days=STEP[settings.by], hours=25)
     last, after = end - timedelta(microseconds=1), partition_of(end, settings)
     assert partition_of(last, settings) == key
     assert after > key
     assert partition_keys(series(last, end), settings).to_list() == [key, after]
-
-
-@given(MOMENTS, SETTINGS)
-def test_every_key_of_a_moment_is_accepted(moment: datetime, settings: PartitionSettings) -> None:
-    key = partition_of(moment, settings)
-    assert check_partition(key, settings) == key
 
 
 @pytest.mark.parametrize(
@@ -130,24 +119,18 @@ def test_the_last_partition_of_the_calendar_has_an_end_or_is_refused(by: By, key
 
 
 @each_length
-@pytest.mark.parametrize("key", ["", "all", "lates", "1996-5", "1996-13", "1996-02-30", "1996-W54"])
-def test_a_key_of_another_form_is_refused(by: By, key: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        check_partition(key, cut(by))
-    assert caught.value.got == f"partition {key!r}"
-    assert caught.value.expected == f"a {by} such as {EXAMPLE[by]}, or latest, or scheduled"
+def test_a_key_of_another_form_or_length_is_refused(by: By) -> None:
+    others = set(EXAMPLE.values()) - {EXAMPLE[by]}
+    for key in ("", "all", "lates", "1996-5", "1996-13", "1996-02-30", "1996-W54", *others):
+        with pytest.raises(SettingsError) as caught:
+            check_partition(key, cut(by))
+        assert caught.value.got == f"partition {key!r}"
+        assert caught.value.expected == f"a {by} such as {EXAMPLE[by]}, or latest, or scheduled"
 
 
 def test_a_misspelt_word_gets_a_hint() -> None:
     with pytest.raises(SettingsError, match="did you mean 'latest'"):
         check_partition("lastest", cut(By.MONTH))
-
-
-@each_length
-def test_a_key_of_another_length_is_refused(by: By) -> None:
-    for other in set(By) - {by}:
-        with pytest.raises(SettingsError):
-            check_partition(EXAMPLE[other], cut(by))
 
 
 def test_week_53_is_accepted_only_in_years_that_have_one() -> None:
@@ -164,32 +147,12 @@ def test_the_latest_partition_is_the_last_with_rows_that_has_begun() -> None:
     assert latest(keys, cut(By.MONTH), NOW) == "1996-05"
     assert latest(["1996-06"], cut(By.MONTH), NOW) is None
     assert latest([], cut(By.MONTH), NOW) is None
+    assert latest([ALL], cut(By.MONTH), NOW) == ALL
 
 
 def test_the_latest_partition_begins_in_the_pipelines_zone() -> None:
     now = datetime(1996, 5, 31, 23, tzinfo=UTC)
     assert latest(["1996-06"], cut(By.MONTH, "Europe/Berlin"), now) == "1996-06"
-
-
-def test_a_table_without_times_has_its_one_partition_as_the_latest() -> None:
-    assert latest([ALL], cut(By.MONTH), NOW) == ALL
-
-
-@pytest.mark.parametrize(
-    ("by", "partition", "size", "first"),
-    [
-        (By.DAY, "1996-03-01", 2, "1996-02-29"),
-        (By.WEEK, "1996-W01", 2, "1995-W52"),
-        (By.MONTH, "1996-02", 3, "1995-12"),
-        (By.MONTH, "1996-02", 14, "1995-01"),
-        (By.YEAR, "1996", 3, "1994"),
-        (By.MONTH, "1996-02", 1, "1996-02"),
-    ],
-)
-def test_a_window_spans_calendar_partitions_up_to_its_own(
-    by: By, partition: str, size: int, first: str
-) -> None:
-    assert window_partitions(partition, size, ["1900", first, "2999"], by) == [first]
 
 
 def test_a_window_holds_only_partitions_with_rows_oldest_first() -> None:
@@ -217,13 +180,6 @@ def test_a_window_and_its_gaps_together_are_the_whole_calendar(
     assert window_partitions(keys[-1], size, keys, by) == keys[1:]
     kept = keys[:1] + keys[1:-1:3] + keys[-1:]
     assert sorted({*kept, *gaps(sorted(set(kept)), by)}) == keys
-
-
-def test_gaps_are_the_partitions_in_between_that_have_no_rows() -> None:
-    assert gaps(["1995-11", "1996-02"], By.MONTH) == ["1995-12", "1996-01"]
-    assert gaps(["1995-W51", "1996-W01"], By.WEEK) == ["1995-W52"]
-    assert gaps(["1996-02-28", "1996-03-02"], By.DAY) == ["1996-02-29", "1996-03-01"]
-    assert gaps(["1994", "1996"], By.YEAR) == ["1995"]
 
 
 def test_a_window_of_one_or_none_has_no_gaps() -> None:
@@ -263,14 +219,6 @@ def instants(wall: datetime, zone: ZoneInfo) -> set[datetime]:
     both = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
     shown = {at for at in both if at.astimezone(zone).replace(tzinfo=None) == wall}
     return shown or {max(both)}
-
-
-def test_a_run_at_half_past_midnight_mines_the_day_before_when_clocks_change() -> None:
-    settings = daily("America/New_York")
-    runs = [datetime(2024, 3, day, 0, 30, tzinfo=ZoneInfo("America/New_York")) for day in (10, 11)]
-    assert [scheduled_partition(run, settings) for run in runs] == ["2024-03-09", "2024-03-10"]
-    # A day taken off in UTC is 23 hours too much of the short day: it would double the 9th.
-    assert partition_of(runs[1].astimezone(UTC) - settings.lag, settings) == "2024-03-09"
 
 
 @pytest.mark.parametrize(
@@ -329,23 +277,16 @@ def test_prefects_own_instants_of_a_daily_cron_are_one_day_each(timezone: str, a
     keys = [scheduled_partition(moment, daily(timezone)) for moment in planned]
     if timezone == "America/Sao_Paulo" and at == "30 0":
         # Its clocks skipped midnight: Prefect starts that night's run an hour before it.
-        assert [key for key in between(keys[0], keys[-1], By.DAY) if key not in keys] == [
-            "2016-10-15",
-            "2017-10-14",
-        ]
+        assert gaps(keys, By.DAY) == ["2016-10-15", "2017-10-14"]
     else:
         assert keys == between("2015-12-31", keys[-1], By.DAY)
 
 
-@pytest.mark.parametrize("name", ["Mars/Phobos", "", "europe berlin", "/etc/passwd", "../UTC"])
+@pytest.mark.parametrize(
+    "name", ["Mars/Phobos", "", "europe berlin", "/etc/passwd", "../UTC", "Europe", "US"]
+)
 def test_a_zone_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="is not an IANA time zone such as Europe/Berlin"):
-        PartitionSettings(timezone=name)
-
-
-@pytest.mark.parametrize("name", ["Europe", "US"])
-def test_a_continent_is_no_zone(name: str) -> None:
-    with pytest.raises(ValidationError, match="is not an IANA time zone"):
         PartitionSettings(timezone=name)
 
 

@@ -107,18 +107,15 @@ def test_partitions_are_joined_oldest_first_with_their_vectors(tmp_path: Path) -
 
 def test_a_row_that_became_known_at_the_end_or_later_is_left_out(tmp_path: Path) -> None:
     rows: Table = [
-        ("1", "1996-05-31T23:59:59Z", "a"),
-        ("2", "1996-06-01T00:00:00Z", "b"),
-        ("3", "1999-01-01", "c"),
-        ("4", None, "d"),
-    ]
+        ("1", "1996-05-31T23:59:59Z", "a"), ("2", "1996-06-01T00:00:00Z", "b"),
+        ("3", "1999-01-01", "c"), ("4", None, "d"),
+    ]  # fmt: skip
     found, rejected = window(tmp_path, FIRST, p1996_05=rows)
     assert texts(found) == ["a", "d"]
     assert places(found) == [0, 3]
-    assert rejected.select("row_id", "stage", "rule", "reason").rows() == [
-        ("2", "fuse", "known_later", "not known yet at the end of the window"),
-        ("3", "fuse", "known_later", "not known yet at the end of the window"),
-    ]
+    why = ("fuse", "known_later", "not known yet at the end of the window")
+    found = rejected.select("row_id", "stage", "rule", "reason")
+    assert found.rows() == [("2", *why), ("3", *why)]
     shown = json.loads(rejected["row"][0])
     assert (shown["text"], shown["row_id"], shown["known_at"][:10]) == ("b", "2", "1996-06-01")
 
@@ -128,44 +125,21 @@ def test_without_an_end_all_rows_are_known(tmp_path: Path) -> None:
     assert texts(window(tmp_path, WindowRules(None, "first"), p1996_05=rows)[0]) == ["a"]
 
 
-TWICE: dict[str, Table] = {
-    "p1996_04": [("1", None, "old"), ("2", None, "b")],
-    "p1996_05": [("1", None, "new"), ("3", None, "c")],
-}
-
-
-def test_of_an_id_in_several_partitions_the_first_row_stays(tmp_path: Path) -> None:
-    found, rejected = window(tmp_path, FIRST, **TWICE)
-    assert texts(found) == ["old", "b", "c"]
-    assert places(found) == [0, 1, 3]
-    assert rejected.select("row_id", "rule", "reason").rows() == [
-        ("1", "repeated_id", "kept the first row of this id")
-    ]
-    assert json.loads(rejected["row"][0])["text"] == "new"
-
-
-def test_of_an_id_in_several_partitions_the_newest_stays_if_the_user_says_so(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("rules", "kept", "place", "lost"),
+    [(FIRST, ["old", "b", "c"], [0, 1, 3], "new"), (NEWEST, ["b", "new", "c"], [1, 2, 3], "old")],
+)
+def test_of_an_id_in_several_partitions_the_first_or_the_newest_row_stays(
+    tmp_path: Path, rules: WindowRules, kept: list[str], place: list[int], lost: str
 ) -> None:
-    found, rejected = window(tmp_path, NEWEST, **TWICE)
-    assert texts(found) == ["b", "new", "c"]
-    assert places(found) == [1, 2, 3]
-    assert rejected["reason"].to_list() == ["kept the newest row of this id"]
-
-
-def test_a_row_that_is_not_known_yet_takes_no_ids_place(tmp_path: Path) -> None:
-    partitions: dict[str, Table] = {
-        "p1996_04": [("1", "1999-01-01", "later")],
-        "p1996_05": [("1", None, "known")],
-    }
-    found, rejected = window(tmp_path / "first", FIRST, **partitions)
-    assert texts(found) == ["known"]
-    assert rejected["rule"].to_list() == ["known_later"]
-    turned: dict[str, Table] = {
-        "p1996_04": [("1", None, "known")],
-        "p1996_05": [("1", "1999-01-01", "later")],
-    }
-    assert texts(window(tmp_path / "newest", NEWEST, **turned)[0]) == ["known"]
+    april: Table = [("1", None, "old"), ("2", None, "b")]
+    may: Table = [("1", None, "new"), ("3", None, "c")]
+    found, rejected = window(tmp_path, rules, p1996_04=april, p1996_05=may)
+    assert (texts(found), places(found)) == (kept, place)
+    [(*removed, shown)] = rejected.rows()
+    reason = f"kept the {rules.repeated_id} row of this id"
+    assert removed == ["1", "fuse", "repeated_id", reason]
+    assert json.loads(shown)["text"] == lost
 
 
 def test_partitions_with_different_columns_are_joined(tmp_path: Path) -> None:
@@ -175,10 +149,7 @@ def test_partitions_with_different_columns_are_joined(tmp_path: Path) -> None:
         frame = frame.rename({"category.c": f"category.{partition}"})
         refs.append(stored(tmp_path, partition, frame, np.ones((1, 2))))
     found = window_over(refs, FIRST).frame(["category.*"])
-    assert found.select("category.1996-04", "category.1996-05").rows() == [
-        ("x", None),
-        (None, "x"),
-    ]
+    assert found.select("category.1996-04", "category.1996-05").rows() == [("x", None), (None, "x")]
 
 
 @pytest.mark.parametrize("ids", [["2", "1"], ["1"], ["1", "2", "3"], ["1", "x"]])
@@ -190,9 +161,8 @@ def test_vectors_of_other_rows_are_refused(tmp_path: Path, ids: list[str]) -> No
 
 
 DAYS = st.none() | st.integers(-40, 40).map(lambda day: (END + timedelta(days=day)).isoformat())
-PARTITION = st.lists(
-    st.tuples(st.sampled_from("12345"), DAYS), max_size=4, unique_by=lambda r: r[0]
-)
+ENTRIES = st.tuples(st.sampled_from("12345"), DAYS)
+PARTITION = st.lists(ENTRIES, max_size=4, unique_by=lambda row: row[0])
 
 
 @settings(max_examples=25)
@@ -203,11 +173,8 @@ def test_every_row_is_kept_or_rejected_once_and_its_vector_with_it(
     old = [(row_id, day, f"old {row_id}") for row_id, day in first]
     new = [(row_id, day, f"new {row_id}") for row_id, day in second]
     found, _ = window(folders(), WindowRules(END, keep), p1996_04=old, p1996_05=new)
-    known = {
-        text: place
-        for place, (_, day, text) in enumerate([*old, *new])
-        if day is None or day < END.isoformat()
-    }
+    rows = enumerate([*old, *new])
+    known = {text: place for place, (_, day, text) in rows if (day or "") < END.isoformat()}
     assert found.clean["row_id"].is_unique().all()
     assert set(found.clean["row_id"]) == {text[4:] for text in known}
     assert places(found) == [known[text] for text in texts(found)]

@@ -85,7 +85,7 @@ def test_a_cell_that_means_nothing_leaves_the_label_as_it_is(write: Write) -> No
         ("row_id,corrected\n1,a\n".encode("utf-16"), "in UTF-16", "save it as CSV in UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_with_what_to_do(
+def test_a_file_that_cannot_be_used_is_an_error_with_what_to_do(
     write: Write, content: Any, got: str, fix: str
 ) -> None:
     path = write("c.csv", content)
@@ -95,7 +95,9 @@ def test_a_file_that_cannot_be_used_is_told_with_what_to_do(
     assert error.fix.startswith(fix)
 
 
-def test_a_file_that_is_not_there_is_told_with_the_nearest(write: Write, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_an_error_with_the_nearest(
+    write: Write, tmp_path: Path
+) -> None:
     write("correction.csv", "")
     error = refused(lambda: read_corrections(tmp_path / "corrections.csv", SETTINGS))
     assert error.got.endswith("corrections.csv, where no file is")
@@ -186,7 +188,7 @@ def test_what_is_no_number_is_refused(write: Write, word: str) -> None:
     assert error.expected == "a number with a decimal point such as 12.5"
 
 
-def test_a_row_may_be_corrected_twice_if_both_say_the_same(write: Write) -> None:
+def test_a_row_may_be_corrected_twice_to_the_same_label(write: Write) -> None:
     assert matched(write, CLASSES, "1,b\n1,b\n").of(["may"]).labels == {"1": "b"}
     error = refused(lambda: matched(write, CLASSES, "1,b\n9,a\n1,c\n"))
     assert error.got.endswith("row '1' of c.csv as 'b' and as 'c'")
@@ -212,14 +214,9 @@ def test_a_partition_without_the_labels_column_has_no_classes(write: Write) -> N
 def rows_of(**columns: list[Any]) -> pl.DataFrame:
     """Clean rows of one partition; the ids are their places."""
     size = len(next(iter(columns.values())))
-    raw = pl.DataFrame(
-        {
-            "row_id": [str(i) for i in range(size)],
-            "partition": ["may"] * size,
-            "source": ["a"] * size,
-            **columns,
-        }
-    )
+    ids = [str(i) for i in range(size)]
+    fixed = {"row_id": ids, "partition": ["may"] * size, "source": ["a"] * size}
+    raw = pl.DataFrame(fixed | columns)
     return clean(raw, Columns(text=("t",), label=CLASSES), SETTINGS, "UTC").rows
 
 
@@ -244,7 +241,7 @@ def test_without_a_correction_the_rows_are_the_same() -> None:
         assert found.counts["applied"] == 0
 
 
-def test_rows_that_only_a_wrong_label_told_apart_become_duplicates() -> None:
+def test_rows_that_differed_only_by_a_wrong_label_become_duplicates() -> None:
     rows = rows_of(t=["p", "p", "q", "q"], l=["a", "b", "a", "a"])
     assert rows["duplicate_of"].to_list() == [None, None, None, "2"]
     found = corrected(rows, _1="a", _3="b").rows
@@ -253,10 +250,8 @@ def test_rows_that_only_a_wrong_label_told_apart_become_duplicates() -> None:
 
 def test_duplicates_are_named_within_their_partition() -> None:
     rows = rows_of(t=["p", "q"], l=["a", "a"])
-    both = pl.concat(
-        [rows, rows.with_columns(partition=pl.lit("june"), row_id="1" + rows["row_id"])]
-    )
-    found = corrected(both, _0="b", _10="b").rows
+    june = rows.with_columns(partition=pl.lit("june"), row_id="1" + rows["row_id"])
+    found = corrected(pl.concat([rows, june]), _0="b", _10="b").rows
     assert found["duplicate_of"].to_list() == [None] * 4
 
 
@@ -301,12 +296,8 @@ IDS = st.lists(WORDS, min_size=1, max_size=6, unique=True)
 def test_every_id_and_class_comes_back_from_a_csv_file(
     folders: Callable[[], Path], ids: list[str], word: str
 ) -> None:
-    sheet = pl.DataFrame(
-        {
-            "row_id": escape_ids(pl.Series(ids)),
-            "corrected": escape_cells(pl.Series([word] * len(ids))),
-        }
-    )
+    words = escape_cells(pl.Series([word] * len(ids)))
+    sheet = pl.DataFrame({"row_id": escape_ids(pl.Series(ids)), "corrected": words})
     path = folders() / "c.csv"
     sheet.write_csv(path, include_bom=True)
     rows = table(may=dict.fromkeys(ids, word))

@@ -1,4 +1,4 @@
-"""Each distinct text goes through the model once, whatever runs beside it."""
+"""Each distinct text goes through the model once, beside any other run."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import rows_of
 from support.hostile_texts import HOSTILE
 
 from fusemine.tasks.fuse.blocks import Block, fit_blocks, spread
@@ -36,7 +37,7 @@ def rows(count: int = 60, seed: int = 0, **columns: Any) -> Rows:
         "category.state": random.choice(["CA", "TX"], count).tolist(),
     }
     vectors = random.normal(size=(count, 16)).astype(np.float32)
-    return table({**made, **columns}, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    return rows_of({**made, **columns}, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def dated(count: int, seed: int = 0, **columns: Any) -> Rows:
@@ -45,16 +46,6 @@ def dated(count: int, seed: int = 0, **columns: Any) -> Rows:
     times = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=31 * i) for i in range(count)]
     operators = [f"{random.choice(WORDS)} air {i % 31}" for i in range(count)]
     return rows(count, seed, **{"event_time": times, "category.operator": operators, **columns})
-
-
-def table(columns: dict[str, Any], vectors: np.ndarray | None = None) -> Rows:
-    """Rows of exactly these columns."""
-    types: dict[str, Any] = {name: pl.Float64 for name in columns if name.startswith("number.")}
-    types |= {"event_time": pl.Datetime("us", "UTC")} if "event_time" in columns else {}
-    types |= {name: pl.String for name in columns if name not in types}
-    clean = pl.DataFrame(columns, schema=types)
-    none = np.zeros((clean.height, 8), dtype=np.float32)
-    return Rows(clean, none if vectors is None else vectors)
 
 
 def dense(matrix: Matrix) -> np.ndarray:
@@ -95,10 +86,10 @@ def test_dividing_by_the_scale_gives_the_values_before_balancing() -> None:
 
 
 def test_blocks_with_nothing_in_them_are_left_out() -> None:
-    assert fitted(table({"text": ["", " ", ""]})) == []
-    names = [block.name for block in fitted(table({"text": ["a b", "", "c"]}))]
+    assert fitted(rows_of({"text": ["", " ", ""]})) == []
+    names = [block.name for block in fitted(rows_of({"text": ["a b", "", "c"]}))]
     assert names == ["terms"]
-    only_table = table({"text": ["", ""], "number.x": [1.0, 2.0], "category.y": ["a", None]})
+    only_table = rows_of({"text": ["", ""], "number.x": [1.0, 2.0], "category.y": ["a", None]})
     assert [block.name for block in fitted(only_table)] == ["numbers", "categories"]
 
 
@@ -119,7 +110,7 @@ def test_no_rows_can_be_fitted_and_transformed() -> None:
 
 
 def test_constant_columns_stay_small() -> None:
-    same = table({"text": ["a b"] * 5, "number.x": [7.0] * 5, "category.y": ["k"] * 5})
+    same = rows_of({"text": ["a b"] * 5, "number.x": [7.0] * 5, "category.y": ["k"] * 5})
     for block in fitted(same):
         assert np.abs(dense(block.transform(same))).max() <= 1
 
@@ -132,12 +123,8 @@ def test_hostile_strings_are_only_text() -> None:
 def test_a_block_fitted_on_a_fold_knows_nothing_of_other_rows() -> None:
     some = rows()
     part = some.take(np.arange(30))
-    changed = Rows(
-        some.clean.with_columns(
-            text=pl.when(pl.int_range(pl.len()) < 30).then("text").otherwise(pl.lit("unheard of"))
-        ),
-        some.vectors,
-    )
+    text = pl.when(pl.int_range(pl.len()) < 30).then("text").otherwise(pl.lit("unheard of"))
+    changed = Rows(some.clean.with_columns(text=text), some.vectors)
     before, after = fitted(part), fitted(changed.take(np.arange(30)))
     assert [block.features for block in before] == [block.features for block in after]
     assert [block.scale for block in before] == [block.scale for block in after]
@@ -184,7 +171,7 @@ def test_very_few_labelled_rows_can_be_fitted_and_applied_to_others(
 
 def test_columns_without_a_single_value_teach_nothing() -> None:
     none = [None] * 30
-    some = table({"text": [""] * 30, "event_time": none, "number.x": none, "category.y": none})
+    some = rows_of({"text": [""] * 30, "event_time": none, "number.x": none, "category.y": none})
     found = fit_blocks(some, LEARNING, FuseSettings(many_levels=2), Target(np.arange(30) % 2, 2))
     assert [block.name for block, _ in found] == ["numbers", "categories"]
     assert all(spread(matrix) == 0 for _, matrix in found)
@@ -207,27 +194,25 @@ def test_the_same_rows_give_the_same_bits() -> None:
 
 
 def test_rare_levels_are_pooled_and_new_ones_join_them() -> None:
-    some = table({"category.sky": ["fog"] * 4 + ["clear"] * 3 + [None] * 2 + ["hail"]})
+    some = rows_of({"category.sky": ["fog"] * 4 + ["clear"] * 3 + [None] * 2 + ["hail"]})
     part = CategoryEncoder(FuseSettings()).fit(some)
     names = ["sky = (missing)", "sky = clear", "sky = fog", "sky = (rare)"]
     assert part.get_feature_names_out() == names
-    new = table({"category.sky": ["hail", "frogs", None, "fog"]})
+    new = rows_of({"category.sky": ["hail", "frogs", None, "fog"]})
     assert part.codes(new)[:, 0].tolist() == [3, 3, 0, 2]
     assert dense(part.transform(new)).argmax(axis=1).tolist() == [3, 3, 0, 2]
 
 
 def test_of_many_levels_the_most_frequent_get_a_feature() -> None:
     levels = [f"l{i:03}" for i in range(50) for _ in range(2 + i % 7)]
-    part = CategoryEncoder(FuseSettings(max_levels=5)).fit(table({"category.k": levels}))
-    assert part.get_feature_names_out() == [
-        *(f"k = l{i:03}" for i in (6, 13, 20, 27, 34)),
-        "k = (rare)",
-    ]
+    part = CategoryEncoder(FuseSettings(max_levels=5)).fit(rows_of({"category.k": levels}))
+    names = [f"k = l{i:03}" for i in (6, 13, 20, 27, 34)]
+    assert part.get_feature_names_out() == [*names, "k = (rare)"]
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", None, ""]), min_size=2, max_size=2)))
 def test_every_row_has_one_level_of_each_category(levels: list[list[str | None]]) -> None:
-    some = table({f"category.{k}": [pair[k] for pair in levels] for k in (0, 1)})
+    some = rows_of({f"category.{k}": [pair[k] for pair in levels] for k in (0, 1)})
     part = CategoryEncoder(FuseSettings()).fit(some)
     features = dense(part.transform(some))
     assert (features.sum(axis=1) == 2).all()
@@ -235,7 +220,7 @@ def test_every_row_has_one_level_of_each_category(levels: list[list[str | None]]
 
 
 def test_terms_are_words_and_character_sequences_of_unit_length() -> None:
-    some = table({"text": ["No damage", "no Damage to engine", "", "engine"]})
+    some = rows_of({"text": ["No damage", "no Damage to engine", "", "engine"]})
     part = Tfidf(max_features=100).fit(some)
     names = part.get_feature_names_out()
     assert {"word.no damage", "word.engine", "chars.dam", "chars. en"} <= set(names)
@@ -268,15 +253,12 @@ def test_the_most_frequent_terms_are_kept_where_there_are_too_many() -> None:
     assert sum(name.startswith("chars.") for name in names) == 7
 
 
-def test_texts_without_words_have_character_sequences_only() -> None:
-    some = table({"text": ["!!!", "???", "!?"]})
-    names = Tfidf(max_features=50).fit(some).get_feature_names_out()
-    assert names
-    assert all(name.startswith("chars.") for name in names)
-
-
-def test_a_large_table_in_which_no_word_repeats_has_no_words() -> None:
-    some = table({"text": [f"{i:x}".replace("0", "z") * 3 for i in range(1000, 1150)]})
-    names = Tfidf(max_features=50).fit(some).get_feature_names_out()
+@pytest.mark.parametrize(
+    "texts",
+    [["!!!", "???", "!?"], [f"{i:x}".replace("0", "z") * 3 for i in range(1000, 1150)]],
+    ids=["no words", "none repeats"],
+)
+def test_texts_without_words_that_repeat_have_character_sequences_only(texts: list[str]) -> None:
+    names = Tfidf(max_features=50).fit(rows_of({"text": texts})).get_feature_names_out()
     assert names
     assert all(name.startswith("chars.") for name in names)

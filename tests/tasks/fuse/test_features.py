@@ -10,12 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fusemine.tasks.fuse.contracts import FEATURES
-from fusemine.tasks.fuse.features import (
-    FeatureBlock,
-    features_table,
-    fit_features,
-    table_block,
-)
+from fusemine.tasks.fuse.features import FeatureBlock, features_table, fit_features, table_block
 from fusemine.tasks.fuse.settings import FuseSettings
 
 Floats = NDArray[np.float32]

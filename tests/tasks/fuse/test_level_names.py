@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.frames import levels
 
 from fusemine.tasks.fuse.categories import LevelNameEncoder
 from fusemine.tasks.fuse.settings import FuseSettings
@@ -16,13 +14,6 @@ from fusemine.tasks.fuse.transformers import Rows
 
 AIRLINES = [f"{name} {kind}" for name in ("Delta", "United", "Condor", "Iberia", "Qantas")
             for kind in ("Airlines", "Cargo", "Express")]  # fmt: skip
-
-
-def levels(**columns: Any) -> Rows:
-    clean = pl.DataFrame(
-        {f"category.{name}": pl.Series(column, dtype=pl.String) for name, column in columns.items()}
-    )
-    return Rows(clean, np.zeros((clean.height, 4), np.float32))
 
 
 def fit(rows: Rows, many: int = 10) -> LevelNameEncoder:

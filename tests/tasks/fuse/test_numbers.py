@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import rows_of
 
 from fusemine.tasks.fuse.numbers import PERIODS, NumberScaler
 from fusemine.tasks.fuse.settings import FuseSettings
@@ -20,11 +20,7 @@ HUGE = float(np.finfo(np.float64).max)
 
 
 def numbers(**columns: list[float | None]) -> Rows:
-    named = {
-        f"number.{name}": pl.Series(column, dtype=pl.Float64) for name, column in columns.items()
-    }
-    clean = pl.DataFrame(named)
-    return Rows(clean, np.zeros((clean.height, 4), np.float32))
+    return rows_of({f"number.{name}": column for name, column in columns.items()})
 
 
 def fit(rows: Rows, scaling: Scaling) -> NumberScaler:
@@ -114,7 +110,7 @@ def test_robust_distances_of_any_numbers_are_finite_and_in_order(
     assert np.abs(distances[:, 0]).max() <= 10
 
 
-def test_waves_are_points_on_circles_and_the_longest_tells_low_from_high() -> None:
+def test_waves_are_points_on_circles_and_the_longest_separates_low_from_high() -> None:
     some = numbers(x=[float(i) ** 3 for i in range(200)], y=[None] * 200)
     part = fit(some, "periodic")
     names = part.get_feature_names_out()

@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from support.frames import levels
 
 from fusemine.tasks.fuse.target_encoding import SMOOTH, TargetEncoding
-from fusemine.tasks.fuse.transformers import Rows
 from fusemine.tasks.stats.target import Target
-
-
-def levels(**columns: Any) -> Rows:
-    clean = pl.DataFrame(
-        {f"category.{name}": pl.Series(column, dtype=pl.String) for name, column in columns.items()}
-    )
-    return Rows(clean, np.zeros((clean.height, 4), np.float32))
 
 
 def classes(values: Any, count: int = 2) -> Target:
@@ -57,7 +49,7 @@ def test_rows_never_see_their_own_label() -> None:
 
 
 @pytest.mark.parametrize("values", [np.arange(300) % 2, np.arange(300) % 50 == 0])
-def test_levels_of_a_single_row_tell_nothing_of_its_label(values: np.ndarray) -> None:
+def test_levels_of_a_single_row_show_nothing_of_its_label(values: np.ndarray) -> None:
     some = levels(k=[f"row {i}" for i in range(300)])
     rates = TargetEncoding().fit_transform(some, classes(values))[:, 0]
     np.testing.assert_allclose(rates, values.mean(), atol=1 / 200)
@@ -76,7 +68,7 @@ def test_each_of_several_classes_has_a_rate_seen_or_not() -> None:
     assert rates[2, ::2].argmax() == 3
 
 
-def test_rates_of_numbers_are_in_standard_deviations_whatever_their_size() -> None:
+def test_rates_of_numbers_of_any_size_are_in_standard_deviations() -> None:
     some = levels(k=["low", "mid", "high"] * 40)
     numbers = np.tile([-1.0, 0.0, 1.0], 40)
     small, large = (
@@ -103,12 +95,6 @@ def test_a_category_of_two_levels_has_no_rate() -> None:
     some = levels(two=["a", "b"] * 6, three=["a", "b", None] * 4)
     part = TargetEncoding().fit(some, classes(np.arange(12) % 2))
     assert part.get_feature_names_out() == ["three"]
-
-
-def test_the_same_rows_give_the_same_rates() -> None:
-    some, label = levels(k=["a", "b", "c", "d"] * 9), classes(np.arange(36) % 5 == 0)
-    first, second = (TargetEncoding().fit_transform(some, label) for _ in range(2))
-    assert first.tobytes() == second.tobytes()
 
 
 @settings(max_examples=40, deadline=None)

@@ -90,7 +90,7 @@ def test_training_rows_are_placed_as_others_will_be() -> None:
         assert np.corrcoef(placed[:, k], others[:, k])[0, 1] > 0.9
 
 
-def test_numbers_have_directions_whatever_their_unit() -> None:
+def test_numbers_in_any_unit_have_directions() -> None:
     vectors = cloud(100)
     numbers = vectors[:, 0].astype(np.float64)
     small, large = (

@@ -32,12 +32,10 @@ def test_headline_figures_name_rows_label_quality_topics_and_unusual_rows() -> N
 @pytest.mark.parametrize(
     ("summary", "section"),
     [
-        ("classification", "label"),
-        ("clustering", "topics"),
-        ("clustering", "map"),
+        ("classification", "label"), ("clustering", "topics"), ("clustering", "map"),
         ("anomaly", "anomalies"),
     ],
-)
+)  # fmt: skip
 def test_a_skipped_miner_gives_its_reason(summary: str, section: str) -> None:
     found = content(model_of(make(**{summary: {"skipped": "3 rows are too few"}})), section)
     assert isinstance(found, Skipped)
@@ -49,23 +47,15 @@ def test_without_miners_the_report_still_has_rows_and_trends() -> None:
     model = model_of(make(**dict.fromkeys((*absent, "anomalies", "anomaly"))))
     assert isinstance(content(model, "label"), Skipped)
     assert isinstance(content(model, "trends"), Trends)
-    assert [figure.name for figure in model.figures] == [
-        "rows in",
-        "rows kept",
-        "rows rejected",
-        "label rate",
-    ]
+    names = [figure.name for figure in model.figures]
+    assert names == ["rows in", "rows kept", "rows rejected", "label rate"]
 
 
-def test_the_first_finding_counts_the_rows() -> None:
-    rows = "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
-    assert model_of(make()).findings[0] == rows
-
-
-def test_findings_name_themes_changes_and_new_rows() -> None:
+def test_findings_count_rows_and_name_themes_changes_and_new_rows() -> None:
     inputs = make(events=event_rows(("1990-08", "born"), ("1990-08", "fitted")))
     flags = table_of(inputs, "anomalies").with_columns(flagged=pl.col("rank").is_in([1, 80]))
     model = model_of(changed(inputs, anomalies=flags))
+    assert model.findings[0] == "Rows: 82 in, 80 kept, 1 rejected, 1 without a partition."
     assert model.findings[2] == (
         "Topics: 4 in 2 themes; the largest theme is “theme number 0” (34 rows, 42.5 %); in "
         "1990-08: 1 new."
@@ -83,9 +73,7 @@ def test_where_no_row_is_flagged_the_finding_gives_the_reason_of_the_first() -> 
         "Unusual rows: none of 80 rows is flagged; the least usual is row r0: height 12,000 is "
         "rare."
     )
-    bare = none.with_columns(
-        reason=pl.when(pl.col("rank") > 99).then("reason"), rank=81 - pl.col("rank")
-    )
+    bare = none.with_columns(reason=pl.lit(None, pl.String), rank=81 - pl.col("rank"))
     finding = model_of(changed(inputs, anomalies=bare)).findings[3]
     assert finding.endswith("the least usual is row r79: “" + inputs.clean["text"][79] + "”.")
 
@@ -103,9 +91,6 @@ def test_a_difference_that_may_be_chance_is_called_that() -> None:
 
 
 def test_a_partition_of_few_rows_is_not_compared_with_the_window() -> None:
-    assert (
-        model_of(make(rows=80, partitions=8))
-        .findings[4]
-        .endswith("too few to compare with the window.")
-    )
-    assert "label rate" in model_of(make(rows=800, partitions=8)).findings[4]
+    few, many = (model_of(make(rows=rows, partitions=8)).findings[4] for rows in (80, 800))
+    assert few.endswith("too few to compare with the window.")
+    assert "label rate" in many

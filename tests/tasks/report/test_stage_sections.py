@@ -1,4 +1,4 @@
-"""The graph alone tells the report which sections the stages have; it imports no stage."""
+"""The report knows the sections of the stages from the graph alone; it imports no stage."""
 
 from __future__ import annotations
 
@@ -48,9 +48,8 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Graph:
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").write_text(PART)
     (folder / "odd.js").write_text("void 0;")
-    (folder / "odd.html.j2").write_text(
-        "<p>{{ section }} odd, {{ charts.double(section) }} halves</p>"
-    )
+    template = "<p>{{ section }} odd, {{ charts.double(section) }} halves</p>"
+    (folder / "odd.html.j2").write_text(template)
     monkeypatch.syspath_prepend(tmp_path)
     functions = {name: f"odd_part:{name}" for name in ("compute", "section", "facts")}
     odd = Stage("odd", Scope.WINDOW, tables={MAIN: Contract("odd", {})}, **functions)
@@ -86,7 +85,5 @@ def test_the_report_imports_no_stage_but_what_corrects_labels_and_names_columns(
         for name in re.findall(r"from fusemine\.tasks\.(\S+) import", file.read_text())
     }
     own = ("core.", "report", "stats.", "table.")
-    assert {name for name in imported if not name.startswith(own)} == {
-        "corrections.apply",
-        "collect.assign",
-    }
+    others = {name for name in imported if not name.startswith(own)}
+    assert others == {"corrections.apply", "collect.assign"}

@@ -1,9 +1,10 @@
-"""Which model is in use: what the registry says after decisions, turns and rollbacks."""
+"""Which model is in use after decisions, turns and rollbacks."""
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -26,31 +27,25 @@ from fusemine.tasks.serving.registry import (
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def entry(partition: str, key: str = "aa") -> Entry:
-    name = f"{partition}-{key}"
-    return Entry(
-        id=name,
-        partition=partition,
-        artifact=f"train/{partition}/{key}",
-        sha256=key,
-        made_at=NOW,
-        label=True,
-    )
+def entry(month: str) -> Entry:
+    about = {"id": f"{month}-aa", "artifact": f"train/{month}/aa", "sha256": "aa"}
+    return Entry(**about, partition=month, made_at=NOW, label=True)
 
 
 def event(action: Action, model: str, before: str | None) -> Event:
     return Event(at=NOW, action=action, model=model, before=before, why="")
 
 
-def promoted(*partitions: str) -> Registry:
+def promote(registry: Registry, month: str) -> Registry:
+    """A new model takes the place of the one in use."""
+    before = registry.current.id if registry.current else None
+    made = event("promoted" if before else "first", f"{month}-aa", before)
+    return registry.with_entry(entry(month)).with_event(made)
+
+
+def promoted(*months: str) -> Registry:
     """Models of some partitions, each of which took the place of the one before."""
-    registry, before = Registry(), None
-    for partition in partitions:
-        made = entry(partition)
-        action: Action = "promoted" if before else "first"
-        registry = registry.with_entry(made).with_event(event(action, made.id, before))
-        before = made.id
-    return registry
+    return reduce(promote, months, Registry())
 
 
 def test_without_a_model_none_is_in_use() -> None:
@@ -63,12 +58,8 @@ def test_without_a_model_none_is_in_use() -> None:
 
 def test_a_partition_is_scored_by_the_last_model_that_was_trained_before_it() -> None:
     registry = promoted("2024-01", "2024-03")
-    found = {month: registry.in_use_for(month) for month in ("2024-01", "2024-02", "2024-04")}
-    assert {month: made and made.id for month, made in found.items()} == {
-        "2024-01": None,
-        "2024-02": "2024-01-aa",
-        "2024-04": "2024-03-aa",
-    }
+    found = [registry.in_use_for(month) for month in ("2024-01", "2024-02", "2024-04")]
+    assert found == [None, entry("2024-01"), entry("2024-03")]
 
 
 def test_the_table_without_times_is_never_scored_by_a_model_of_itself() -> None:
@@ -77,12 +68,7 @@ def test_the_table_without_times_is_never_scored_by_a_model_of_itself() -> None:
 
 def test_the_model_of_a_partition_stays_its_model() -> None:
     registry = promoted("2024-01").with_turn("2024-05", Turn(champion="2024-01-aa"))
-    later = registry.with_entry(entry("2024-03")).with_event(
-        event("promoted", "2024-03-aa", "2024-01-aa")
-    )
-    found = later.in_use_for("2024-05")
-    assert found is not None
-    assert found.id == "2024-01-aa"
+    assert promote(registry, "2024-03").in_use_for("2024-05") == entry("2024-01")
 
 
 def test_a_partition_that_had_no_model_gets_none_later() -> None:
@@ -100,12 +86,10 @@ def test_a_challenger_that_was_kept_out_changes_nothing() -> None:
 
 def test_going_back_twice_goes_back_two_models_and_no_farther() -> None:
     registry = promoted("2024-01", "2024-02", "2024-03")
-    for expected in ("2024-02-aa", "2024-01-aa"):
-        before, (back, *_) = registry.current, registry.earlier()
-        assert before is not None
-        assert back.id == expected
-        registry = registry.with_event(event("rolled back", back.id, before.id))
-        assert registry.current == back
+    for expected, before in (("2024-02", "2024-03-aa"), ("2024-01", "2024-02-aa")):
+        assert registry.earlier()[0] == entry(expected)
+        registry = registry.with_event(event("rolled back", f"{expected}-aa", before))
+        assert registry.current == entry(expected)
     assert registry.earlier() == []
 
 
@@ -126,10 +110,7 @@ def test_a_partition_keeps_its_model_when_another_run_has_a_different_one() -> N
 def test_after_going_back_a_new_model_is_followed_by_the_one_that_was_gone_back_to() -> None:
     registry = promoted("2024-01", "2024-02")
     registry = registry.with_event(event("rolled back", "2024-01-aa", "2024-02-aa"))
-    registry = registry.with_entry(entry("2024-03")).with_event(
-        event("promoted", "2024-03-aa", "2024-01-aa")
-    )
-    assert [made.id for made in registry.earlier()] == ["2024-01-aa"]
+    assert promote(registry, "2024-03").earlier() == [entry("2024-01")]
 
 
 def test_the_models_in_use_and_the_newest_are_kept() -> None:
@@ -153,17 +134,16 @@ def test_the_beginning_of_an_id_is_enough_if_only_one_has_it() -> None:
 def test_the_last_of_the_succession_is_always_the_model_in_use(steps: list[str]) -> None:
     registry = promoted("2024-00")
     for number, step in enumerate(steps, start=1):
-        current, made = registry.current, entry(f"2024-{number:02d}")
-        assert current is not None
+        current, month = registry.succession()[-1], f"2024-{number:02d}"
         if step == "back":
             for previous in registry.earlier()[:1]:
-                registry = registry.with_event(event("rolled back", previous.id, current.id))
+                registry = registry.with_event(event("rolled back", previous.id, current))
+        elif step == "promote":
+            registry = promote(registry, month)
         else:
-            action: Action = "promoted" if step == "promote" else "kept"
-            registry = registry.with_entry(made).with_event(event(action, made.id, current.id))
-        current = registry.current
-        assert current is not None
-        assert registry.succession()[-1] == current.id
+            kept = event("kept", f"{month}-aa", current)
+            registry = registry.with_entry(entry(month)).with_event(kept)
+        assert registry.current == registry.entries[registry.succession()[-1]]
 
 
 def test_differences_of_two_models_are_named_by_their_place() -> None:
@@ -183,17 +163,11 @@ def test_the_registry_survives_on_disk_and_begins_empty(tmp_path: Path) -> None:
 
 def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     names = [f"2024-{month:02d}" for month in range(1, 13)]
-    adding = [
-        threading.Thread(
-            target=change_registry,
-            args=(store_at(tmp_path), lambda r, n=name: r.with_entry(entry(n))),
-        )
-        for name in names
-    ]
-    for thread in adding:
-        thread.start()
-    for thread in adding:
-        thread.join()
+    with ThreadPoolExecutor(12) as pool:
+        for name in names:
+            pool.submit(
+                change_registry, store_at(tmp_path), lambda r, n=name: r.with_entry(entry(n))
+            )
     assert sorted(read_registry(store_at(tmp_path)).entries) == [f"{name}-aa" for name in names]
 
 

@@ -20,9 +20,8 @@ def test_files_are_found_by_name_or_pattern_sorted_by_path(write: Write, tmp_pat
     found = find_files(FilesSettings(path="in/*.csv"), tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in found] == ["in/a.csv", "in/b.csv"]
     assert find_files(FilesSettings(path="in/c.txt"), tmp_path) == [tmp_path / "in" / "c.txt"]
-    assert find_files(FilesSettings(path=str(tmp_path / "in" / "a.*")), Path("/nowhere")) == [
-        tmp_path / "in" / "a.csv"
-    ]
+    anywhere = FilesSettings(path=str(tmp_path / "in" / "a.*"))
+    assert find_files(anywhere, Path("/nowhere")) == [tmp_path / "in" / "a.csv"]
 
 
 def test_a_missing_file_is_reported_with_the_nearest_name(write: Write, tmp_path: Path) -> None:
@@ -44,14 +43,10 @@ def test_a_pattern_that_can_be_none_is_refused(tmp_path: Path, path: str) -> Non
 @pytest.mark.parametrize(
     ("name", "form"),
     [
-        ("a.csv", Format.CSV),
-        ("a.TXT", Format.CSV),
-        ("a.b.tsv", Format.TSV),
-        ("a.csv.gz", Format.CSV),
-        ("a.ndjson.ZST", Format.JSONL),
-        ("a.pq", Format.PARQUET),
+        ("a.csv", Format.CSV), ("a.TXT", Format.CSV), ("a.b.tsv", Format.TSV),
+        ("a.csv.gz", Format.CSV), ("a.ndjson.ZST", Format.JSONL), ("a.pq", Format.PARQUET),
     ],
-)
+)  # fmt: skip
 def test_the_name_shows_the_format(name: str, form: Format) -> None:
     assert format_of(Path(name)) is form
 

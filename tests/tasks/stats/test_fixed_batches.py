@@ -1,4 +1,4 @@
-"""Rows that are scored get the same bits whatever stands beside them."""
+"""Rows that are scored get the same bits beside any others."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def blas() -> list[int]:
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
-def test_results_come_in_order_whatever_takes_how_long() -> None:
+def test_results_come_in_order_however_long_each_takes() -> None:
     def work(number: int) -> int:
         time.sleep(0.02 * (number % 3 == 0))
         return number * number

@@ -19,18 +19,10 @@ def read(*cells: str | None, decimal: str = ".") -> list[float | None]:
 @pytest.mark.parametrize(
     ("cell", "number"),
     [
-        ("1", 1.0),
-        ("-1.5", -1.5),
-        ("+2", 2.0),
-        (".5", 0.5),
-        ("5.", 5.0),
-        ("007", 7.0),
-        ("1e5", 100_000.0),
-        ("1,234", 1234.0),
-        ("-1,234,567.25", -1_234_567.25),
-        ("+1,000", 1000.0),
+        ("1", 1.0), ("-1.5", -1.5), ("+2", 2.0), (".5", 0.5), ("5.", 5.0), ("007", 7.0),
+        ("1e5", 1e5), ("1,234", 1234.0), ("-1,234,567.25", -1_234_567.25), ("+1,000", 1000.0),
     ],
-)
+)  # fmt: skip
 def test_numbers_with_a_decimal_point_are_read(cell: str, number: float) -> None:
     assert read(cell) == [number]
 
@@ -38,15 +30,10 @@ def test_numbers_with_a_decimal_point_are_read(cell: str, number: float) -> None
 @pytest.mark.parametrize(
     ("cell", "number"),
     [
-        ("1", 1.0),
-        ("1,5", 1.5),
-        ("-0,25", -0.25),
-        ("1.234", 1234.0),
-        ("1.234.567,5", 1_234_567.5),
-        ("1,234", 1.234),
-        ("1,5e3", 1500.0),
+        ("1", 1.0), ("1,5", 1.5), ("-0,25", -0.25), ("1.234", 1234.0), ("1,234", 1.234),
+        ("1.234.567,5", 1_234_567.5), ("1,5e3", 1500.0),
     ],
-)
+)  # fmt: skip
 def test_numbers_with_a_decimal_comma_are_read(cell: str, number: float) -> None:
     assert read(cell, decimal=",") == [number]
 
@@ -54,7 +41,8 @@ def test_numbers_with_a_decimal_comma_are_read(cell: str, number: float) -> None
 @pytest.mark.parametrize(
     "cell",
     ["", "x", "1 2", "5 000", "1,2", "12,34", "1,2345", "1,23,456", "1.2.3", "1.234,5", ",5",
-     "nan", "NaN", "inf", "-Infinity", "1e999", "0x10", "1_000", "$5", "50%", "--5", "+", "."],
+     "nan", "NaN", "inf", "-Infinity", "1e999", "0x10", "1_000", "$5", "50%", "--5", "+-5", "++5",
+     "+", "."],
 )  # fmt: skip
 def test_what_is_no_number_with_a_point_becomes_null(cell: str) -> None:
     assert read(cell, "1") == [None, 1.0]
@@ -65,11 +53,6 @@ def test_what_is_no_number_with_a_point_becomes_null(cell: str) -> None:
 )
 def test_what_is_no_number_with_a_comma_becomes_null(cell: str) -> None:
     assert read(cell, "1", decimal=",") == [None, 1.0]
-
-
-@pytest.mark.parametrize("cell", ["+-5", "++5"])
-def test_two_signs_are_no_number(cell: str) -> None:
-    assert read(cell) == [None]
 
 
 def test_null_stays_null_and_an_empty_column_stays_empty() -> None:

@@ -40,17 +40,8 @@ def test_a_whole_table_gets_its_roles() -> None:
         empty=[None] * N,
         same=["x"] * N,
     )
-    assert {name: item.role for name, item in found.items()} == {
-        "ticket_id": Role.ID,
-        "opened": Role.TIME,
-        "notes": Role.TEXT,
-        "level": Role.CATEGORY,
-        "cost": Role.NUMBER,
-        "churn": Role.LABEL,
-        "code": Role.NONE,
-        "empty": Role.NONE,
-        "same": Role.NONE,
-    }
+    roles = [Role.ID, Role.TIME, Role.TEXT, Role.CATEGORY, Role.NUMBER, Role.LABEL]
+    assert [item.role for item in found.values()] == [*roles, *[Role.NONE] * 3]
     assert found["level"].why == "3 different values"
     assert found["cost"].why == "100% of its values are numbers"
     assert found["churn"].why == "its name says label and it has 2 classes"
@@ -60,7 +51,7 @@ def test_a_whole_table_gets_its_roles() -> None:
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "user_id", "ticket id", "rownames", "uuid", "case"])
-def test_a_column_whose_name_says_id_is_one_if_every_row_has_its_own(name: str) -> None:
+def test_a_column_that_is_named_an_id_is_one_if_every_row_has_its_own(name: str) -> None:
     assert role(name, list(range(100, 100 + N))) is Role.ID
     assert role(name, [f"k{i}" for i in range(N)]) is Role.ID
     assert role(name, [f"k{i // 2}" for i in range(N)]) is not Role.ID
@@ -68,7 +59,7 @@ def test_a_column_whose_name_says_id_is_one_if_every_row_has_its_own(name: str) 
 
 
 @pytest.mark.parametrize("name", ["price", "latitude", "humid", "paid"])
-def test_numbers_that_differ_are_no_id_unless_the_name_says_so(name: str) -> None:
+def test_numbers_that_differ_are_no_id_unless_they_are_named_so(name: str) -> None:
     expected = Role.ID if name in {"humid", "paid"} else Role.NUMBER
     assert role(name, [i * i / 4 for i in range(N)]) is expected
 
@@ -104,13 +95,13 @@ def test_a_year_of_two_digits_is_not_taken_for_the_first_century(pattern: str) -
     assert found.role is Role.NONE or parse_times(pl.Series(values), column, "UTC")[0].year == 2024
 
 
-def test_days_and_months_that_cannot_be_told_apart_are_read_as_months_first() -> None:
+def test_days_and_months_that_could_be_either_are_read_as_months_first() -> None:
     values = [f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(N)]
     assert guess(date=values)["date"].formats == ("%m/%d/%Y",)
     assert guess(date=[*values, "31/01/2024"])["date"].formats == ("%d/%m/%Y",)
 
 
-def test_numbers_like_days_are_times_only_where_the_name_says_so() -> None:
+def test_numbers_like_days_are_times_only_where_they_are_named_so() -> None:
     values = [day.strftime("%Y%m%d") for day in DAYS]
     assert role("day", values) is Role.TIME
     assert role("amount", values) is Role.NUMBER
@@ -128,15 +119,13 @@ def test_dates_and_datetimes_of_parquet_are_times() -> None:
     assert role("x", [datetime(2024, 1, 1 + i % 28) for i in range(N)]) is Role.TIME
 
 
-@pytest.mark.parametrize(
-    "values", [[time(i % 24) for i in range(N)], [timedelta(i) for i in range(N)]]
-)
-def test_a_time_of_day_or_a_span_is_no_time_of_an_event(values: list[Any]) -> None:
-    assert role("x", values) is not Role.TIME
+def test_a_time_of_day_or_a_span_is_no_time_of_an_event() -> None:
+    for values in ([time(i % 24) for i in range(N)], [timedelta(i) for i in range(N)]):
+        assert role("x", values) is not Role.TIME
 
 
 @pytest.mark.parametrize("name", ["label", "Target", "outcome", "churned", "is_fraud", "severity"])
-def test_a_column_whose_name_says_label_is_one_if_it_has_few_classes(name: str) -> None:
+def test_a_column_that_is_named_a_label_is_one_if_it_has_few_classes(name: str) -> None:
     expected = Role.CATEGORY if name == "is_fraud" else Role.LABEL
     assert role(name, [("a", "b")[i % 2] for i in range(N)]) is expected
     assert role(name, [f"c{i % 25}" for i in range(N)]) is Role.CATEGORY
@@ -160,9 +149,7 @@ def test_two_numbers_are_a_category_and_a_count_of_rows_is_nothing() -> None:
 
 
 def test_short_texts_that_repeat_are_a_category() -> None:
-    assert role("x", [("no damage at all", "engine shut down")[i % 2] for i in range(N)]) is (
-        Role.CATEGORY
-    )
+    assert role("x", ["no damage at all", "engine shut down"] * 30) is Role.CATEGORY
 
 
 def test_a_table_without_rows_has_no_roles() -> None:

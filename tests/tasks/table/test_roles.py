@@ -48,14 +48,10 @@ def test_a_table_without_a_column_to_mine_is_refused(roles: dict[str, Any]) -> N
         columns(**roles)
 
 
-@pytest.mark.parametrize(
-    "roles",
-    [
-        {"text": "x", "category": "x"},
-        {"category": ["x", "x"]},
-        {"text": "t", "number": "x", "label": "x"},
-    ],
-)
+TWICE = {"text": "x", "category": "x"}, {"category": ["x", "x"]}, {"number": "x", "label": "x"}
+
+
+@pytest.mark.parametrize("roles", TWICE)
 def test_a_column_cannot_have_two_roles(roles: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="a column has one role, but 'x' has two"):
         columns(**roles)
@@ -66,15 +62,9 @@ def test_a_column_may_be_both_the_id_and_a_text() -> None:
 
 
 def test_every_used_column_is_listed_by_its_place_in_the_yaml() -> None:
-    roles = columns(
-        id="rownames",
-        time={"column": "date", "formats": ["%Y"]},
-        text=["remarks"],
-        category=["sky", "state"],
-        number="height",
-        label={"column": "effect", "positive": "present"},
-    )
-    assert roles.places() == {
+    time, label = {"column": "date", "formats": ["%Y"]}, {"column": "effect", "positive": "present"}
+    roles = {"text": ["remarks"], "category": ["sky", "state"], "number": "height"}
+    assert columns(id="rownames", time=time, label=label, **roles).places() == {
         "columns.id": "rownames",
         "columns.time": "date",
         "columns.label": "effect",

@@ -37,7 +37,7 @@ def test_nearest_finds_what_a_full_search_finds() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 150), st.integers(1, 40), st.integers(0, 9))
-def test_the_order_is_that_of_a_stable_sort_whatever_the_sizes(
+def test_the_order_is_that_of_a_stable_sort_at_any_size(
     queries: int, size: int, count: int, seed: int
 ) -> None:
     # Few halves and wholes: their similarities are exact, and many are the same.

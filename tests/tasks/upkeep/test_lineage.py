@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.artifact import locate, read_manifest
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.upkeep.lineage import Lineage, SourceFile, State, lines, trace
+from fusemine.tasks.upkeep.lineage import Lineage, State, lines, trace
 
 DAYS = ["2024-01-05", "2024-02-05", "2024-03-05"]
 
@@ -44,16 +45,10 @@ def traced(small: SmallRoot, partition: str = "2024-03", base: Path | None = Non
     return trace(report(small, partition), GRAPH, base)
 
 
-def stages(lineage: Lineage) -> dict[str, int]:
-    """How many artifacts of each stage there are."""
-    found = [node.stage for node in lineage.nodes.values()]
-    return {stage: found.count(stage) for stage in dict.fromkeys(found)}
-
-
 def test_a_report_leads_back_to_every_artifact_and_file(small: SmallRoot) -> None:
     found = traced(small)
     assert found.start == "/".join(report(small).parts[-4:-1])
-    assert stages(found) == {
+    assert Counter(node.stage for node in found.nodes.values()) == {
         "inventory": 1, "collect": 3, "clean": 3, "embed": 3, "topic_chain": 3, "fuse": 1,
         "classify": 1, "topics": 1, "anomalies": 1, "report": 1,
     }  # fmt: skip
@@ -162,9 +157,8 @@ def test_a_file_that_was_read_in_two_states_is_named_with_both(small: SmallRoot)
     small.source = "3.csv"
     small.write(row(30, DAYS[2]), row(31, DAYS[2]), row(40, "2024-04-01"))
     small.run("2024-04")
-    found = [f for f in traced(small, "2024-04").sources if f.name == "3.csv"]
-    assert {file.sha256 for file in found} == {before, file_digest(small.folder / "3.csv")}
-    assert [type(file) for file in found] == [SourceFile, SourceFile]
+    found = [f.sha256 for f in traced(small, "2024-04").sources if f.name == "3.csv"]
+    assert sorted(found) == sorted([before, file_digest(small.folder / "3.csv")])
 
 
 def test_a_root_can_be_moved(small: SmallRoot) -> None:
@@ -185,23 +179,16 @@ def test_programs_get_the_same_as_people(small: SmallRoot) -> None:
     assert plain["sources"][0]["state"] == "intact"
 
 
-@pytest.mark.parametrize("name", [".", "none", "1.csv", "root", "root/clean", "root/clean/2024-01"])
-def test_what_is_no_artifact_is_an_error_that_says_so(small: SmallRoot, name: str) -> None:
+ROOT = "artifacts/small"
+NONE = ".", "none", "1.csv", ROOT, f"{ROOT}/clean", f"{ROOT}/clean/2024-01"
+
+
+@pytest.mark.parametrize("name", [*NONE, "copy", f"{ROOT}/report/latest.html"])
+def test_what_is_no_artifact_in_its_place_is_refused(small: SmallRoot, name: str) -> None:
+    shutil.copytree(report(small).parent, small.folder / "copy")
+    shutil.rmtree(small.root / "latest")
     with pytest.raises(SettingsError, match="which is no"):
         trace(small.folder / name, GRAPH)
-
-
-def test_an_artifact_elsewhere_than_in_its_place_is_none(small: SmallRoot) -> None:
-    copied = small.folder / "copy"
-    shutil.copytree(report(small).parent, copied)
-    with pytest.raises(SettingsError, match="is no artifact"):
-        trace(copied, GRAPH)
-
-
-def test_a_newest_report_without_a_record_is_no_artifact(small: SmallRoot) -> None:
-    shutil.rmtree(small.root / "latest")
-    with pytest.raises(SettingsError, match="is no artifact"):
-        trace(small.root / "report/latest.html", GRAPH)
 
 
 def test_a_newest_record_that_cannot_be_read_is_an_error(small: SmallRoot) -> None:

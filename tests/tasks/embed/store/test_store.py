@@ -201,9 +201,7 @@ def test_compaction_keeps_each_text_once(tmp_path: Path) -> None:
     assert pq.read_metadata(part).num_rows == parts.MERGED + 1
 
 
-def test_a_damaged_part_does_not_stop_the_compaction_of_the_others_for_good(
-    tmp_path: Path,
-) -> None:
+def test_a_damaged_part_does_not_stop_the_compaction_of_the_others_for_good(tmp_path: Path) -> None:
     store = opened(tmp_path)
     texts = [f"text {n}" for n in range(2 * parts.MERGED)]
     for text in texts:
@@ -230,7 +228,7 @@ def test_large_parts_are_written_in_full_row_groups(tmp_path: Path) -> None:
     assert numbers(store, *some) == [texts.index(text) + 1 for text in some]
 
 
-def test_texts_whose_hashes_begin_alike_are_told_apart(tmp_path: Path) -> None:
+def test_texts_whose_hashes_begin_alike_stay_apart(tmp_path: Path) -> None:
     store = opened(tmp_path)
     keys = np.array([b"7" * 8 + b"c" * 8, b"7" * 15 + b"\0", b"7" * 16, b"8" * 16], "S16")
     store.add(keys, vectors(3, 1, 2, 8), [1] * 4, [""] * 4)

@@ -31,24 +31,11 @@ def ranked(result: Anomalies) -> list[str]:
     return result.rows.sort("rank")["row_id"].to_list()
 
 
-def test_an_odd_text_and_an_odd_table_row_are_flagged_with_their_reasons() -> None:
-    result = checked(*odd_table())
-    assert {f"r{ODD}", f"r{ODD + 1}"} <= set(result.rows.filter("flagged")["row_id"])
-    scores = result.rows[ODD].row(0, named=True)
-    assert scores["text_score"] > 0.99
-    assert "unlike" in scores["reason"]
-    assert result.rows["reason"][ODD + 1].startswith("height 30,000 is above")
-
-
 def test_the_summary_names_which_views_were_used() -> None:
     summary = checked(*odd_table()).summary
     assert summary["views"]["text"] == summary["views"]["table"] == "used"
     assert summary["views"]["time"] == "fewer than 7 partitions"
     assert summary["only_view"] is None
-
-
-def test_the_same_input_gives_the_same_result() -> None:
-    assert checked(*odd_table()).rows.equals(checked(*odd_table()).rows)
 
 
 def test_a_table_without_other_columns_is_scored_by_its_text() -> None:
@@ -91,9 +78,9 @@ def test_copies_of_a_junk_text_are_flagged_once_and_counted() -> None:
     none = np.empty((ROWS, 0), np.float32)
     result = checked(clean.drop("number.height").with_columns(text=texts), vectors, none, top=10)
     flagged = result.rows.filter("flagged")
-    assert flagged["row_id"].is_in([f"r{i}" for i in range(4)]).sum() <= 1
+    copies = flagged["row_id"].is_in([f"r{i}" for i in range(4)]).sum()
     repeated = flagged.filter(pl.col("reason").str.contains("3 more rows are like it"))
-    assert repeated.height == flagged["row_id"].is_in(["r0", "r1", "r2", "r3"]).sum()
+    assert repeated.height == copies <= 1
     assert flagged["reason"].n_unique() > 1
 
 
@@ -107,8 +94,7 @@ def test_a_common_text_is_no_anomaly_however_far_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "flagged"),
-    [({"top": 3}, 3), ({"top": 50}, 20), ({"contamination": 0.03}, 6)],
+    ("chosen", "flagged"), [({"top": 3}, 3), ({"top": 50}, 20), ({"contamination": 0.03}, 6)]
 )
 def test_as_many_rows_are_flagged_as_set(chosen: dict[str, Any], flagged: int) -> None:
     assert checked(*odd_table(), **chosen).summary["flagged"] == flagged
@@ -160,15 +146,8 @@ def test_a_row_none_of_whose_values_is_rare_is_explained_by_its_features() -> No
 
 def test_progress_ends_at_its_total() -> None:
     steps: list[tuple[int, int]] = []
-    clean, vectors, table = odd_table()
-    find_anomalies(
-        clean,
-        vectors,
-        table,
-        list("abcd"),
-        AnomaliesSettings(),
-        progress=lambda *at: steps.append(at),
-    )
+    heard = lambda *at: steps.append(at)  # noqa: E731
+    find_anomalies(*odd_table(), list("abcd"), AnomaliesSettings(), progress=heard)
     assert [done for done, _ in steps] == [1, 2, 3, 4, 5]
 
 
@@ -194,7 +173,7 @@ def test_new_rows_do_not_change_the_scores_of_history(junk: int, rows: int) -> N
 
 
 @pytest.mark.parametrize("kept", [1390, 1301, 1350])
-def test_match_and_time_of_history_are_the_same_whatever_comes_after(kept: int) -> None:
+def test_match_and_time_of_history_do_not_depend_on_later_rows(kept: int) -> None:
     clean, vectors, table, new = several()
     columns = ["p_value", "flagged", "match_score", "time_score"]
     before = checked(clean, vectors, table, new)
@@ -205,12 +184,9 @@ def test_match_and_time_of_history_are_the_same_whatever_comes_after(kept: int) 
 
 def test_a_burst_of_new_rows_changes_nothing_of_history() -> None:
     clean, vectors, table, new = several()
-    grown = clean.with_columns(
-        pl.when(pl.Series(new & (np.arange(len(new)) % 10 < 8)))
-        .then(pl.lit("deer"))
-        .otherwise(pl.col("category.kind"))
-        .alias("category.kind")
-    )
+    most = pl.Series(new & (np.arange(len(new)) % 10 < 8))
+    kinds = pl.when(most).then(pl.lit("deer")).otherwise("category.kind").alias("category.kind")
+    grown = clean.with_columns(kinds)
     calm, burst = (checked(c, vectors, table, new) for c in (clean, grown))
     assert (calm.bursts.height, burst.bursts.height) == (0, 1)
     assert calm.summary["views"]["time"] == "used"
@@ -225,9 +201,8 @@ def test_shares_of_a_view_are_those_of_the_known_rows() -> None:
     for name in ("text_score", "match_score"):
         shares = history[name].to_numpy()
         assert shares.max() < 1
-        assert [(shares < share).mean() for share in shares[:50]] == pytest.approx(
-            shares[:50].tolist()
-        )
+        below = [(shares < share).mean() for share in shares[:50]]
+        assert below == pytest.approx(shares[:50].tolist())
 
 
 def test_without_enough_history_all_rows_are_compared_with_all() -> None:
@@ -243,7 +218,7 @@ word = st.sampled_from(["bird", "engine", "", "12", "<b>", "鸟击", "no damage"
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(word, max_size=25), st.integers(0, 4), st.integers(0, 2), st.integers(0, 3))
-def test_every_row_is_ranked_once_whatever_the_table(
+def test_every_row_of_any_table_is_ranked_once(
     texts: list[str], width: int, spread: int, seed: int
 ) -> None:
     rows = len(texts)
@@ -252,9 +227,8 @@ def test_every_row_is_ranked_once_whatever_the_table(
         "number_empty": pl.Series([None] * rows, dtype=pl.Float64),
         "category_c": pl.Series([None, "a", "b"] * rows, dtype=pl.String)[:rows],
     }
-    checked(
-        clean_table(texts, **columns),
-        np.round(cloud(rows, 4, seed) * spread).astype(np.float32),
-        np.round(cloud(rows, width, seed + 1) * spread).astype(np.float32),
-        contamination=0.3,
+    vectors, table = (
+        np.round(cloud(rows, size, more) * spread).astype(np.float32)
+        for size, more in ((4, seed), (width, seed + 1))
     )
+    checked(clean_table(texts, **columns), vectors, table, contamination=0.3)

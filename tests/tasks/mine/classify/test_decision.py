@@ -65,7 +65,7 @@ def test_of_calibrated_probabilities_the_threshold_is_near_the_share_of_the_cost
     assert choose_threshold(from_costs(2, 2), scores, truth).value == pytest.approx(0.5, abs=0.05)
 
 
-def test_probabilities_that_are_too_low_get_a_lower_threshold_than_costs_say() -> None:
+def test_probabilities_that_are_too_low_get_a_lower_threshold_than_by_the_costs() -> None:
     scores, truth = calibrated(20_000)
     found = choose_threshold(from_costs(1, 1), scores / 2, truth)
     assert found.value == pytest.approx(0.25, abs=0.03)

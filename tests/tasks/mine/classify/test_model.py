@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from support.incidents import incidents
+from support.present import present
 
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.core.pack.pack import pack, unpack
@@ -50,8 +51,7 @@ def fitted(case: str) -> tuple[Classification, Classifier]:
     clean, vectors = table(case)
     number = case == "number"
     result = classify(clean, vectors, settings, fusing, number=number)
-    assert result.choice is not None
-    chosen = unpack(pack(result.choice))
+    chosen = unpack(pack(present(result.choice)))
     return result, refit(clean, vectors, settings, fusing, chosen, number=number)
 
 
@@ -104,8 +104,7 @@ def test_a_choice_is_small() -> None:
 def test_of_a_label_that_cannot_be_learnt_nothing_is_chosen_and_nothing_fitted() -> None:
     clean, vectors = table("early")
     settings, fusing = ClassifySettings(checks=False), FuseSettings()
-    chosen = fitted("early")[0].choice
-    assert chosen is not None
+    chosen = present(fitted("early")[0].choice)
     unlabelled = clean.with_columns(pl.lit(None, pl.String).alias("label"))
     assert classify(unlabelled, vectors, settings, fusing).choice is None
     with pytest.raises(ModelError, match="no row has a label"):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.frames import frame
 from support.incidents import classified, incidents
 
 from fusemine.tasks.mine.classify.settings import ClassifySettings
@@ -27,10 +28,8 @@ def rows(groups: list[int | None], **columns: Any) -> pl.DataFrame:
         "label": ["a", "b"] * (count // 2) + ["a"] * (count % 2),
         "duplicate_of": [None] * count,
         "group": [None if group is None else f"g{group}" for group in groups],
-    } | columns
-    texts = dict.fromkeys(("duplicate_of", "group", "split", "label"), pl.String)
-    types = {name: dtype for name, dtype in texts.items() if name in made}
-    return pl.DataFrame(made, schema_overrides=types)
+    }
+    return frame(made | columns)
 
 
 def every(split: Split) -> list[int]:
@@ -90,8 +89,8 @@ def test_a_random_split_keeps_copies_together() -> None:
 
 
 def test_the_table_itself_may_name_the_test_rows() -> None:
-    said = ["train", "test", "other", None] * 5
-    split = split_rows(rows([None] * 20, split=said), ClassifySettings(split="column"))
+    named = ["train", "test", "other", None] * 5
+    split = split_rows(rows([None] * 20, split=named), ClassifySettings(split="column"))
     assert split.train.tolist() == list(range(0, 20, 4))
     assert split.test.tolist() == list(range(1, 20, 4))
     assert len(split.unused) == 10
@@ -100,8 +99,8 @@ def test_the_table_itself_may_name_the_test_rows() -> None:
 
 def test_rows_that_are_neither_training_nor_test_rows_are_predicted() -> None:
     clean, vectors = incidents(120)
-    said = (["train"] * 3 + ["test", None]) * 24
-    clean = clean.with_columns(split=pl.Series(said, dtype=pl.String))
+    named = (["train"] * 3 + ["test", None]) * 24
+    clean = clean.with_columns(split=pl.Series(named, dtype=pl.String))
     made = classified(clean, vectors, split="column")
     unused = made.predictions.filter(pl.col("split") == "unused")
     assert unused.height == 24
@@ -109,10 +108,10 @@ def test_rows_that_are_neither_training_nor_test_rows_are_predicted() -> None:
     assert made.summary["rows"]["unused"] == 24
 
 
-@pytest.mark.parametrize(("said", "side"), [("train", "judge with"), ("test", "learn from")])
-def test_a_split_without_rows_on_one_side_is_skipped_with_its_reason(said: str, side: str) -> None:
+@pytest.mark.parametrize(("named", "side"), [("train", "judge with"), ("test", "learn from")])
+def test_a_split_without_rows_on_one_side_is_skipped_with_its_reason(named: str, side: str) -> None:
     clean, vectors = incidents(60)
-    clean = clean.with_columns(split=pl.lit(said))
+    clean = clean.with_columns(split=pl.lit(named))
     assert side in classified(clean, vectors, split="column").summary["skipped"]
 
 

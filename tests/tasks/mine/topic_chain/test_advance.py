@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pytest
 from support.heaps import month, rows_of, texts_of
 
 from fusemine.tasks.mine.topic_chain.advance import advance
@@ -145,17 +146,15 @@ def test_rows_without_text_change_nothing() -> None:
     assert history.add(rows_of("2020-03", [""])).topics == before.topics
 
 
-def test_three_texts_are_topics_too() -> None:
-    history = History()
-    state = history.add(rows_of("2020-01", ["deer a", "engine b", "window c"]))
-    assert 1 <= len(state.alive) <= 3
-    assert sum(topic.rows for topic in state.alive) == 3
-
-
-def test_one_text_in_all_rows_is_one_topic() -> None:
-    history = History()
-    state = history.add(rows_of("2020-01", ["deer on the runway"] * 50))
-    assert [topic.rows for topic in state.alive] == [50]
+@pytest.mark.parametrize(
+    ("texts", "most"), [(["deer a", "engine b", "window c"], 3), (["deer on the runway"] * 50, 1)]
+)
+def test_three_texts_are_topics_and_one_text_in_all_rows_is_one(
+    texts: list[str], most: int
+) -> None:
+    state = History().add(rows_of("2020-01", texts))
+    assert 1 <= len(state.alive) <= most
+    assert sum(topic.rows for topic in state.alive) == len(texts)
 
 
 def test_the_registry_is_a_function_of_the_one_before_and_the_window() -> None:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 def matched(groups: list[int], before: list[int], alike: bool = False) -> Matching:
-    """Match with centres that say nothing, or that are those of the topics 0, 1, 2 …"""
+    """Match with centres like no known one, or with those of the topics 0, 1, 2 …"""
     count = max(groups) + 1
     centres = np.eye(count, 8, dtype=np.float32)
     known = sorted({b for b in before if b >= 0})
@@ -21,7 +21,7 @@ def matched(groups: list[int], before: list[int], alike: bool = False) -> Matchi
     return match(np.array(groups, np.int32), np.array(before, np.int32), centres, theirs)
 
 
-def test_groups_of_the_same_texts_are_the_same_topics_whatever_their_order() -> None:
+def test_groups_of_the_same_texts_are_the_same_topics_in_any_order() -> None:
     found = matched([1, 1, 1, 0, 0, 2, 2, 2, 2], [4, 4, 4, 6, 6, 2, 2, 2, 2])
     assert found.same == {1: 4, 0: 6, 2: 2}
     assert not found.parts
@@ -62,10 +62,7 @@ def test_a_topic_without_a_text_in_common_is_found_by_its_centre() -> None:
 
 
 def test_at_first_there_is_nothing_to_match() -> None:
-    found = match(
-        np.zeros(3, np.int32), np.full(3, -1, np.int32), np.eye(1, 4, dtype=np.float32), {}
-    )
-    assert not found.same
+    assert not matched([0, 0, 0], [-1, -1, -1]).same
 
 
 @settings(max_examples=50, deadline=None)

@@ -95,7 +95,7 @@ def test_no_texts_get_no_topics() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 59), min_size=1, max_size=20))
-def test_a_text_gets_the_same_topic_and_place_whatever_comes_with_it(chosen: list[int]) -> None:
+def test_a_text_gets_the_same_topic_and_place_beside_any_others(chosen: list[int]) -> None:
     known = references()
     draw = np.random.default_rng(2)
     asked = unit(known.vectors + draw.normal(scale=0.2, size=(60, 16)).astype(np.float32))

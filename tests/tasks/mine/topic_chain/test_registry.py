@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.heaps import SUBJECTS, text_on
+from support.present import present
 from support.small_root import SmallRoot, row
 from support.stage_runs import PlainRunner
 
@@ -54,22 +55,18 @@ def chain(walk: Walk) -> list[ArtifactRef]:
 
 def test_a_registry_comes_back_as_it_was_computed(walk: Walk, chain: list[ArtifactRef]) -> None:
     for before, ref in pairwise(chain):
-        request = walk.request(STAGE, ref.partition)
-        assert request is not None
-        assert request.rules is not None
+        request = present(walk.request(STAGE, ref.partition))
         reads = (request.reads["clean"], request.reads["embed"])
         contracts = (GRAPH[name].tables[MAIN] for name in ("clean", "embed"))
-        window = Window(*reads, request.rules, *contracts)
+        window = Window(*reads, present(request.rules), *contracts)
         every = distinct_texts(window.frame(), window.vectors())
         new = distinct_texts(window.new().clean, window.new().matrix)
         state = advance(read_state(before), new, lambda t=every: t, ref.partition, TopicsSettings())
         again = read_state(ref)
-        assert (again.topics, again.events, again.fitted) == (
-            state.topics, state.events, state.fitted
-        )  # fmt: skip
-        assert again.references is not None
-        assert state.references is not None
-        assert to_table(again.references).equals(to_table(state.references))
+        for field in ("topics", "events", "fitted"):
+            assert getattr(again, field) == getattr(state, field)
+        mine, theirs = (to_table(present(one.references)) for one in (again, state))
+        assert mine.equals(theirs)
 
 
 def test_the_grouped_texts_are_stored_once_and_found_from_later_registries(

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.heaps import SUBJECTS
+from support.heaps import SUBJECTS, rows_of
 
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.advance import advance
@@ -53,14 +49,7 @@ class Result:
 
 
 def clean_table(texts: list[str]) -> pl.DataFrame:
-    values = {
-        "row_id": [f"r{i}" for i in range(len(texts))],
-        "partition": ["all"] * len(texts),
-        "label": [text[:1] for text in texts],
-        "text": texts,
-        "has_text": [bool(text) for text in texts],
-    }
-    return pl.DataFrame(values, dict.fromkeys(values, pl.String) | {"has_text": pl.Boolean})
+    return rows_of("all", texts).clean.with_columns(label=pl.col("text").str.head(1))
 
 
 def vectors_of(texts: list[str]) -> Floats:
@@ -189,21 +178,23 @@ def test_the_same_text_has_the_same_topic_even_if_its_vectors_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "texts",
-    [["gear broke"], ["gear broke", "wing broke"], ["a b", "", "c d"], ["same text"] * 40],
-    ids=["one row", "two rows", "three rows", "all the same"],
+    ("texts", "skipped"),
+    [
+        (["gear broke"], None),
+        (["gear broke", "wing broke"], None),
+        (["a b", "", "c d"], None),
+        (["same text"] * 40, None),
+        ([], "there are no rows"),
+        ([""], "no row has a text"),
+        (["", "", ""], "no row has a text"),
+    ],
 )
-def test_small_tables_get_topics(texts: list[str]) -> None:
+def test_small_tables_get_topics_unless_no_row_has_a_text(
+    texts: list[str], skipped: str | None
+) -> None:
     result = checked(texts)
-    assert result.summary["skipped"] is None
-    assert result.rows["topic"].max() == 0
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["", "", ""]], ids=["none", "one", "three"])
-def test_without_texts_clustering_is_skipped_with_its_reason(texts: list[str]) -> None:
-    result = checked(texts)
-    assert result.summary["skipped"] in {"there are no rows", "no row has a text"}
-    assert result.rows["topic"].to_list() == [NO_TEXT] * len(texts)
+    assert result.summary["skipped"] == skipped
+    assert result.rows["topic"].to_list() == [0 if text else NO_TEXT for text in texts]
 
 
 def test_vectors_that_are_all_the_same_give_one_topic() -> None:
@@ -224,35 +215,11 @@ def test_progress_ends_at_its_total() -> None:
     assert steps[-1] == (4, 4)
 
 
-SCRIPT = """
-import hashlib, sys
-sys.path.insert(0, sys.argv[1])
-import test_compute as t
-texts = t.theme_texts(20)
-found = t.mined(t.clean_table(texts), t.vectors_of(texts), t.TopicsSettings())
-print(t.fingerprint(found))
-"""
-
-
-def fingerprint(found: Result) -> str:
-    shown = f"{found.rows.rows()}{found.topics.rows()}{json.dumps(found.summary)}"
-    return hashlib.sha256(shown.encode()).hexdigest()
-
-
-def test_another_process_gives_the_same_result() -> None:
-    texts = theme_texts(20)
-    here = fingerprint(checked(texts))
-    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(Path(__file__).parent)]
-    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
-    there = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert there.stdout.strip() == here
-
-
 word = st.sampled_from(["bird", "Bird", "engine", "鸟击", "12", "<b>", "no damage.", "é"])
 texts_of_rows = st.lists(st.lists(word, max_size=3).map(" ".join), max_size=12)
 
 
 @settings(max_examples=60, deadline=None)
 @given(texts_of_rows, st.sampled_from(["auto", 1, 3]))
-def test_every_row_gets_one_topic_whatever_the_texts(texts: list[str], topics: Any) -> None:
+def test_every_row_gets_one_topic_for_any_texts(texts: list[str], topics: Any) -> None:
     checked(texts, topics=topics)

@@ -48,10 +48,8 @@ def test_shares_of_a_group_have_one_axis_which_ends_at_all() -> None:
 
 
 def test_small_bars_stay_within_their_track() -> None:
-    widths = [
-        float(r.get("width", "0")) for share in (-1, 0.5, 7) for r in elements(meter(share), "rect")
-    ]
-    assert widths == [100, 0, 100, 50, 100, 100]
+    drawn = [bar for share in (-1, 0.5, 7) for bar in elements(meter(share), "rect")]
+    assert [float(bar.get("width", "0")) for bar in drawn] == [100, 0, 100, 50, 100, 100]
     assert len(elements(meter(0.5, mark=0.1), "rect")) == 3
 
 

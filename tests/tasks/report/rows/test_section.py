@@ -23,10 +23,8 @@ def test_rejected_rows_are_grouped_by_rule_with_a_few_short_examples() -> None:
     rejected = make().rejected
     many = pl.concat([rejected.with_columns(row=pl.lit("x" * 9000))] * 7)
     rules = content(model_of(make(rejected=many), examples=2), "intake").rules
-    assert [(rule.rule, rule.rows, len(rule.examples)) for rule in rules] == [
-        ("not a number", 7, 2),
-        ("no time", 1, 1),
-    ]
+    found = [(rule.rule, rule.rows, len(rule.examples)) for rule in rules]
+    assert found == [("not a number", 7, 2), ("no time", 1, 1)]
     assert all(len(example) <= 240 for rule in rules for example in rule.examples)
 
 
@@ -40,11 +38,8 @@ def test_columns_with_most_missing_values_come_first() -> None:
 
 def test_a_number_that_is_not_finite_counts_as_missing() -> None:
     clean = make().clean.with_columns(pl.lit(float("nan")).alias("number.height"))
-    column = next(
-        c for c in content(model_of(make(clean=clean)), "intake").columns if c.name == "height"
-    )
-    assert column.missing == 1
-    assert column.values == ""
+    columns = {c.name: c for c in content(model_of(make(clean=clean)), "intake").columns}
+    assert (columns["height"].missing, columns["height"].values) == (1, "")
 
 
 def test_two_thousand_columns_stay_readable() -> None:

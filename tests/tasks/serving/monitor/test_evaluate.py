@@ -9,13 +9,7 @@ import polars as pl
 import pytest
 
 from fusemine.tasks.serving.monitor.contracts import MONITOR
-from fusemine.tasks.serving.monitor.evaluate import (
-    Evaluation,
-    Kind,
-    ScoredPartition,
-    evaluate,
-    retraining_due,
-)
+from fusemine.tasks.serving.monitor.evaluate import Kind, ScoredPartition, evaluate, retraining_due
 from fusemine.tasks.serving.settings import RetrainRule
 
 MODEL = "2024-01-aa"
@@ -42,16 +36,16 @@ def scored(truth: Any, claimed: Any, **where: Any) -> ScoredPartition:
 
 
 def drawn(rows: int = 400, off: float = 0.0, seed: int = 0, **where: Any) -> ScoredPartition:
-    """Probabilities that come true as often as they say, or are all too high by `off`."""
+    """Probabilities that come true as often as they should, or are all too high by `off`."""
     random = np.random.default_rng(seed)
     real = random.beta(1, 3, rows)
     truth = ["yes" if hit else "no" for hit in random.random(rows) < real]
     return scored(truth, np.clip(real + off, 0, 1), **where)
 
 
-def row(found: Evaluation, place: int = 0) -> dict[str, Any]:
+def row(found: Any) -> dict[str, Any]:
     MONITOR.check(found.rows.to_arrow())
-    return found.rows.row(place, named=True)
+    return found.rows.row(0, named=True)
 
 
 def test_calibrated_probabilities_have_no_gap_and_too_high_ones_have_theirs() -> None:

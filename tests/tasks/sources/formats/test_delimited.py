@@ -42,17 +42,10 @@ def test_cells_are_text_and_empty_cells_are_null(write: Write) -> None:
     assert (file.source, file.malformed) == ("a.csv", [])
 
 
-def test_quoted_cells_keep_separators_quotes_and_line_breaks(write: Write) -> None:
-    file = read(write("a.csv", 'a,b\n"1,2","say ""hi""\nand go"\n'))
-    assert cells(file) == [("1,2", 'say "hi"\nand go')]
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(write: Write, end: str) -> None:
-    assert cells(read(write("a.csv", end.join(["a,b", "1,2", "3,4", ""])))) == [
-        ("1", "2"),
-        ("3", "4"),
-    ]
+    path = write("a.csv", end.join(["a,b", "1,2", "3,4", ""]))
+    assert cells(read(path)) == [("1", "2"), ("3", "4")]
 
 
 def test_a_row_with_too_many_fields_is_malformed_and_the_rest_is_kept(write: Write) -> None:
@@ -117,10 +110,8 @@ def test_a_quote_never_closed_before_the_last_column_is_refused(write: Write) ->
 
 
 def test_a_single_quote_inside_a_cell_does_not_matter(write: Write) -> None:
-    assert cells(read(write("a.csv", 'a,b\n1,6" pipe\n2,"x\ny"\n'))) == [
-        ("1", '6" pipe'),
-        ("2", "x\ny"),
-    ]
+    path = write("a.csv", 'a,b\n1,6" pipe\n2,"x\ny"\n')
+    assert cells(read(path)) == [("1", '6" pipe'), ("2", "x\ny")]
 
 
 def test_a_column_name_that_comes_twice_is_refused(write: Write) -> None:
@@ -133,17 +124,14 @@ def test_a_header_that_is_not_utf_8_is_refused(write: Write) -> None:
     assert "a.csv" in refused(write("a.csv", b"a,caf\xe9\n1,2\n")).got
 
 
-@pytest.mark.parametrize(
-    ("header", "found"), [("a;b", ";"), ("a\tb", "\t"), ("a|b", "|")], ids=["; ", "tab", "bar"]
-)
-def test_a_wrong_separator_is_reported_with_the_right_one(
-    write: Write, header: str, found: str
-) -> None:
-    error = refused(write("a.csv", f"{header}\n1{found}2\n"))
-    assert error.got == f"file 'a.csv': its header is a single column {header!r}"
+@pytest.mark.parametrize("found", [";", "\t", "|"])
+def test_a_wrong_separator_is_reported_with_the_right_one(write: Write, found: str) -> None:
+    path = write("a.csv", f"a{found}b\n1{found}2\n")
+    error = refused(path)
+    assert error.got == f"file 'a.csv': its header is a single column {f'a{found}b'!r}"
     assert error.expected == "fields separated by a comma"
     assert error.fix.endswith(f"set source.separator to {found!r}")
-    assert cells(read(write("a.csv", f"{header}\n1{found}2\n"), separator=found)) == [("1", "2")]
+    assert cells(read(path, separator=found)) == [("1", "2")]
 
 
 def test_commas_in_a_tsv_are_reported_too(write: Write) -> None:
@@ -156,17 +144,13 @@ def test_a_table_of_one_column_needs_no_separator(write: Write) -> None:
     assert cells(read(write("a.csv", "text\nhello\nyou\n"))) == [("hello",), ("you",)]
 
 
-def test_a_separator_that_is_not_ascii_is_read(write: Write) -> None:
-    assert cells(read(write("a.csv", "a¦b\n1¦2\n"), separator="¦")) == [("1", "2")]
-
-
 @pytest.mark.parametrize("separator", ['"', "\n", "\r"])
 def test_a_quote_or_a_line_end_is_no_separator(write: Write, separator: str) -> None:
     with pytest.raises((SourceError, ValidationError), match="separator"):
         read(write("a.csv", "a,b\n1,2\n"), separator=separator)
 
 
-@pytest.mark.parametrize("separator", [" ", "e", "\x1f"])
+@pytest.mark.parametrize("separator", [" ", "e", "\x1f", "¦"])
 def test_any_other_character_may_separate(write: Write, separator: str) -> None:
     file = read(write("a.csv", f"a{separator}b\n1{separator}2\n"), separator=separator)
     assert (file.frame.columns, cells(file), file.malformed) == (["a", "b"], [("1", "2")], [])

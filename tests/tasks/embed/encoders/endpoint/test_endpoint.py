@@ -70,11 +70,6 @@ def test_requests_have_the_form_of_openai(server: EmbeddingServer) -> None:
     assert {headers["Content-Type"] for headers in server.headers} == {"application/json"}
 
 
-def test_without_a_key_none_is_sent(server: EmbeddingServer) -> None:
-    encoded(encoder_of(server), ["a"])
-    assert not any("Authorization" in headers for headers in server.headers)
-
-
 def test_a_slash_at_the_end_of_the_url_does_not_matter(server: EmbeddingServer) -> None:
     assert EndpointEncoder(settings_of(server.url + "/")).dimension == 8
 
@@ -86,19 +81,16 @@ def test_shorter_vectors_can_be_requested(server: EmbeddingServer) -> None:
     assert {body["dimensions"] for body in server.bodies} == {5}
 
 
-def test_the_dimension_is_requested_once(server: EmbeddingServer) -> None:
+def test_the_dimension_is_requested_once_and_no_text_and_no_key_are_sent_as_none(
+    server: EmbeddingServer,
+) -> None:
     encoder = encoder_of(server)
     assert server.bodies == []
     assert [encoder.dimension, encoder.dimension] == [8, 8]
+    assert encoded(encoder, []).shape == (0, 8)
     encoded(encoder, ["a"])
     assert server.texts() == [PROBE, "a"]
-
-
-def test_no_text_is_no_request(server: EmbeddingServer) -> None:
-    encoder = encoder_of(server)
-    assert encoder.dimension == 8
-    assert encoded(encoder, []).shape == (0, 8)
-    assert len(server.bodies) == 1
+    assert not any("Authorization" in headers for headers in server.headers)
 
 
 def test_as_many_requests_as_allowed_go_on_at_a_time_over_as_many_connections() -> None:

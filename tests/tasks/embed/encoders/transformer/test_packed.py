@@ -1,4 +1,4 @@
-"""The padding-free path gives what sentence-transformers gives, whatever is computed together."""
+"""The padding-free path gives what sentence-transformers gives, for texts in any batch."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def reference(folder: Path, texts: list[str]) -> np.ndarray:
     return np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False))
 
 
-def test_the_default_model_is_computed_as_by_sentence_transformers(
-    encoder: Encoder,
-) -> None:
+def test_the_default_model_is_computed_as_by_sentence_transformers(encoder: Encoder) -> None:
     assert (encoder.path, encoder.dimension, encoder.max_tokens) == ("packed", 384, 256)
     expected = reference(default_folder(), TEXTS)
     assert (unit_vectors(encoder, TEXTS) * expected).sum(axis=1).min() > 0.999999
@@ -95,7 +93,7 @@ def test_the_prompt_of_the_model_is_used_unless_another_is_set(tmp_path: Path) -
 
 @settings(max_examples=15)
 @given(st.permutations(range(len(TEXTS))), st.integers(1, len(TEXTS)), st.integers(64, 600))
-def test_a_vector_is_the_same_to_the_last_bit_whatever_is_computed_with_it(
+def test_a_vector_is_the_same_to_the_last_bit_beside_any_others(
     model_files: ModelFiles, order: list[int], number: int, budget: int
 ) -> None:
     encoder = load_encoder(
@@ -109,7 +107,7 @@ def test_a_vector_is_the_same_to_the_last_bit_whatever_is_computed_with_it(
     assert some.tobytes() == whole[chosen].tobytes()
 
 
-def test_a_vector_is_the_same_whatever_the_number_of_threads(model_files: ModelFiles) -> None:
+def test_a_vector_is_the_same_with_any_number_of_threads(model_files: ModelFiles) -> None:
     import torch
 
     encoder = load_encoder(model_files, EmbedSettings(device="cpu"), "float32")
@@ -162,9 +160,8 @@ def test_a_prompt_and_a_limit_change_what_the_model_reads(model_files: ModelFile
     short = load_encoder(model_files, limited, "float32")
     assert (short.max_tokens, short.prepare(["bird"]).tokens) == (8, [5])
     plain = load_encoder(model_files, EmbedSettings(device="cpu"), "float32")
-    assert unit_vectors(short, ["gull"])[0] @ unit_vectors(plain, ["query: gull"])[
-        0
-    ] == pytest.approx(1, abs=1e-5)
+    [found], [expected] = unit_vectors(short, ["gull"]), unit_vectors(plain, ["query: gull"])
+    assert found @ expected == pytest.approx(1, abs=1e-5)
     same = unit_vectors(short, ["one two three four five six", "one two three four five six seven"])
     assert same[0] @ same[1] == pytest.approx(1, abs=1e-5)
 
@@ -204,23 +201,20 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved() -> None:
     assert done.stdout.split() == ["60", "True", "True"]
 
 
-def test_what_onednn_cannot_make_for_a_batch_it_may_make_for_its_halves() -> None:
+@pytest.mark.parametrize("most", [2, 0])
+def test_what_onednn_cannot_make_for_a_batch_it_may_make_for_its_halves(most: int) -> None:
     def compute(items: list[int]) -> np.ndarray:
-        if len(items) > 2:
+        if len(items) > most:
             raise RuntimeError("could not create a primitive")
         return np.array(items)
 
     budget = TokenBudget(1000, "cpu")
+    if most == 0:  # not even for a single text, so that the error is raised as it is
+        with pytest.raises(RuntimeError, match="primitive"):
+            budget.run(compute, [1, 2], [10, 10])
+        return
     assert budget.run(compute, [1, 2, 3, 4, 5], [10] * 5).tolist() == [1, 2, 3, 4, 5]
     assert budget.tokens < 50
-
-
-def test_what_onednn_cannot_make_for_a_single_text_is_raised_as_it_is() -> None:
-    def compute(items: list[int]) -> np.ndarray:
-        raise RuntimeError("could not create a primitive")
-
-    with pytest.raises(RuntimeError, match="primitive"):
-        TokenBudget(1000, "cpu").run(compute, [1, 2], [10, 10])
 
 
 @pytest.mark.parametrize(

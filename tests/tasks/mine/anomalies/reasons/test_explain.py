@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fusemine.tasks.core.errors import QUOTED, quote
-from fusemine.tasks.mine.anomalies.evidence import (
-    Burst,
-    CategoryMismatch,
-    Evidence,
-    NumberMismatch,
-)
+from fusemine.tasks.mine.anomalies.evidence import Burst, CategoryMismatch, Evidence, NumberMismatch
 from fusemine.tasks.mine.anomalies.reasons.baseline import ComparedRows, position_of
 from fusemine.tasks.mine.anomalies.reasons.explain import LONGEST, explain, few, figure
 from fusemine.tasks.mine.anomalies.reasons.rare_words import unusual_words
@@ -56,6 +51,12 @@ def rare_words(clean: pl.DataFrame, rows: ComparedRows, row: int) -> list[str]:
 def reason(clean: pl.DataFrame, row: int, text_score: float | None = 0.5) -> str:
     rows = compared(clean)
     return explain(rows, row, seen(text_score), rare_words(clean, rows, row))
+
+
+def reason_from(clean: pl.DataFrame | None = None, **evidence: Any) -> str:
+    """The reason of a first row by this evidence alone."""
+    rows = compared(clean_table() if clean is None else clean)
+    return explain(rows, 0, Evidence(**evidence), [])
 
 
 def reason_of_new(clean: pl.DataFrame, row: int = -1) -> str:
@@ -135,10 +136,6 @@ def test_a_text_unlike_the_others_is_reported_with_its_rare_words() -> None:
     )
 
 
-def test_words_of_a_text_that_many_rows_share_are_not_rare() -> None:
-    assert reason(clean_table(), 0, 0.5) == ""
-
-
 def test_rare_words_are_reported_of_a_text_that_is_not_unlike() -> None:
     texts = ["pilot ditched", *["no damage reported by the pilot"] * 999]
     texts[1:] = [f"{text} {i}" for i, text in enumerate(texts[1:])]
@@ -186,42 +183,35 @@ def test_a_row_gets_no_reason_where_no_row_is_known() -> None:
 
 def test_what_the_text_suggests_against_the_table_is_reported() -> None:
     mismatch = CategoryMismatch("phase_of_flt", "Take-off run", "Approach", 0.72)
-    text = explain(compared(clean_table()), 0, Evidence(mismatch=mismatch), [])
-    assert text == (
+    assert reason_from(mismatch=mismatch) == (
         "the text reads like phase_of_flt 'Approach' (72 %), the table says 'Take-off run'."
     )
-    text = explain(
-        compared(clean_table()), 0, Evidence(mismatch=CategoryMismatch("sky", "", "Fog", 0.9)), []
-    )
+    text = reason_from(mismatch=CategoryMismatch("sky", "", "Fog", 0.9))
     assert text == "the text reads like sky 'Fog' (90 %), the table says nothing."
 
 
 def test_a_number_that_the_text_does_not_suggest_is_reported_with_how_far_out_it_is() -> None:
-    clean = clean_table()
-    far = Evidence(mismatch=NumberMismatch("ac_mass", 4, 1.471, 0.985, 1000))
-    assert explain(compared(clean), 0, far, []) == (
+    assert reason_from(mismatch=NumberMismatch("ac_mass", 4, 1.471, 0.985, 1000)) == (
         "the text suggests a 'ac_mass' of about 1.5, the table says 4; 98.5 % of rows are closer "
         "to what their text suggests."
     )
     farthest = Evidence(mismatch=NumberMismatch("ac_mass", 4, 1.471, 1, 999))
-    text = explain(compared(clean, np.arange(1000) > 0), 0, farthest, [])
+    text = explain(compared(clean_table(), np.arange(1000) > 0), 0, farthest, [])
     assert text.endswith("all earlier rows are closer to what their text suggests.")
 
 
 def test_a_number_farther_out_than_all_is_not_reported_before_what_is_rarer() -> None:
     clean = clean_table(number_height=[1e6, *range(999)])
-    farthest = Evidence(mismatch=NumberMismatch("ac_mass", 4, 1.471, 1, 50))
-    assert explain(compared(clean), 0, farthest, []).startswith("height")
+    farthest = NumberMismatch("ac_mass", 4, 1.471, 1, 50)
+    assert reason_from(clean, mismatch=farthest).startswith("height")
 
 
 def test_a_text_that_stands_out_is_reported_with_its_true_share() -> None:
-    clean = clean_table()
     # A tenth of the texts is foreign: each is most improbable, and unlike nine of ten.
-    text = explain(compared(clean), 0, Evidence(0.9, 1e-9), [])
-    assert text == "the text is more unlike the rest than 90 % of texts."
-    text = explain(compared(clean), 0, Evidence(1, 1e-9), [])
-    assert text == "the text is more unlike the rest than all texts."
-    assert explain(compared(clean), 0, Evidence(0.995, 0.02), []) == ""
+    for share, text in ((0.9, "90 % of texts"), (1, "all texts")):
+        found = reason_from(text=share, p_value=1e-9)
+        assert found == f"the text is more unlike the rest than {text}."
+    assert reason_from(text=0.995, p_value=0.02) == ""
 
 
 @pytest.mark.parametrize(
@@ -234,18 +224,15 @@ def test_a_text_that_stands_out_is_reported_with_its_true_share() -> None:
 )
 def test_a_burst_is_reported_with_what_is_usual(rows: int, expected: float, text: str) -> None:
     burst = Burst("state", "FL", "1999-05", rows, expected)
-    assert (
-        explain(compared(clean_table()), 0, Evidence(burst=burst), []) == f"state 'FL' has {text}."
-    )
+    assert reason_from(burst=burst) == f"state 'FL' has {text}."
 
 
 def test_what_a_view_found_is_reported_however_much_else_is_rare() -> None:
     columns: dict[str, Any] = {f"number_n{i}": [1e6, *range(10), *range(10)] for i in range(9)}
     burst = Burst("state", "FL", "1999-05", 12, 10.0)
     mismatch = CategoryMismatch("sky", "Clear", "Fog", 0.5)
-    text = explain(
-        compared(clean_table(21, **columns)), 0, Evidence(0.999, 0.001, mismatch, burst), []
-    )
+    clean = clean_table(21, **columns)
+    text = reason_from(clean, text=0.999, p_value=0.001, mismatch=mismatch, burst=burst)
     assert "state 'FL' has 12 rows" in text
     assert "reads like sky 'Fog'" in text
     assert text.count(";") == 3
@@ -308,7 +295,7 @@ numbers = st.lists(st.none() | st.floats(width=32), min_size=1, max_size=60)
 
 
 @given(numbers, st.lists(st.none() | st.text(max_size=90), min_size=1, max_size=4), st.data())
-def test_reasons_are_one_short_line_whatever_the_values(
+def test_reasons_are_one_short_line_for_any_values(
     values: list[float | None], levels: list[str | None], data: st.DataObject
 ) -> None:
     rows = len(values)
@@ -321,12 +308,8 @@ def test_reasons_are_one_short_line_whatever_the_values(
     known = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
     wild = data.draw(st.text(max_size=90))
     burst = Burst(wild, wild, wild, 3, 0.1)
-    number = data.draw(st.booleans())
-    against = (
-        NumberMismatch(wild, 1e300, -2e-9, 0.96, 9)
-        if number
-        else CategoryMismatch(wild, wild, wild, 0.5)
-    )
+    number = NumberMismatch(wild, 1e300, -2e-9, 0.96, 9)
+    against = data.draw(st.sampled_from([number, CategoryMismatch(wild, wild, wild, 0.5)]))
     for row in range(rows):
         for found in (compared(clean), compared(clean, known)):
             text = explain(found, row, Evidence(0.999, 0.001, against, burst), [wild])

@@ -27,9 +27,14 @@ def unusual(inputs: ReportInputs, **settings: Any) -> Anomalies:
     return section
 
 
+def with_all(inputs: ReportInputs, **columns: pl.Expr) -> ReportInputs:
+    """The inputs with other values in the columns of their anomalies."""
+    return changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(**columns))
+
+
 def flagging(inputs: ReportInputs, flagged: pl.Expr) -> ReportInputs:
     """The inputs with other rows flagged."""
-    return changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(flagged=flagged))
+    return with_all(inputs, flagged=flagged)
 
 
 def test_unusual_rows_come_in_their_order_with_text_and_reason(make: Make) -> None:
@@ -78,17 +83,12 @@ def test_a_card_shows_whether_its_row_is_flagged(make: Make) -> None:
 
 
 def test_new_rows_without_a_reason_do_not_come_first(make: Make) -> None:
-    inputs = make()
     reason = pl.when(pl.col("rank").is_in([2, 73, 78])).then("reason")
-    explained = changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(reason=reason))
-    assert [card.rank for card in unusual(explained).newest] == [73, 78]
+    assert [card.rank for card in unusual(with_all(make(), reason=reason)).newest] == [73, 78]
 
 
 def test_where_all_rows_are_new_none_comes_first(make: Make) -> None:
-    inputs = make()
-    section = unusual(
-        changed(inputs, anomalies=table_of(inputs, "anomalies").with_columns(new=pl.lit(True)))
-    )
+    section = unusual(with_all(make(), new=pl.lit(True)))
     assert section.newest == []
     assert section.shown[0].rank == 1
 
@@ -123,51 +123,39 @@ def test_a_rarer_score_is_more_evidence(make: Make) -> None:
     assert unusual(make()).shown[0].views[0].score is None
 
 
-@pytest.mark.parametrize(
-    ("summary", "text"),
-    [
-        (
-            {"threshold": {"rule": "the first beyond a tail", "expected_false_share": 0.1}},
-            "Flagged are the first beyond a tail; about 10.0 % of the flags are expected to be "
-            "false alarms.",
-        ),
-        (
-            {"threshold": {"rule": "the 50 first", "expected_false_share": None}},
-            "Flagged are the 50 first.",
-        ),
-        (
-            {"expected_false_alarms": 0.2},
-            "About 20.0 % of the flags are expected to be false alarms.",
-        ),
-        ({"expected_false_alarms": None}, ""),
-    ],
-)
-def test_how_flags_came_about_and_their_false_alarms_are_one_line(
-    make: Make, summary: dict[str, Any], text: str
-) -> None:
-    assert unusual(make(anomaly={"skipped": None} | summary)).threshold == text
+STANDING_OUT = {"rule": "rows that stand out", "expected_false_share": 0.1}
+FIRST = {"rule": "the 50 first", "expected_false_share": None}
 
 
 @pytest.mark.parametrize(
-    ("summary", "text"),
+    ("summary", "text", "without"),
     [
         (
-            {"threshold": {"rule": "rows that stand out", "expected_false_share": 0.1}},
+            {"threshold": STANDING_OUT},
+            "Flagged are rows that stand out; about 10.0 % of the flags are expected to be false "
+            "alarms.",
             "Flagged are rows that stand out, so that about 10.0 % of the flags would be false "
             "alarms; none does.",
         ),
         (
-            {"threshold": {"rule": "the 50 first", "expected_false_share": None}},
+            {"threshold": FIRST},
+            "Flagged are the 50 first.",
             "Flagged are the 50 first; there are none.",
         ),
-        ({"expected_false_alarms": 0.2}, ""),
+        (
+            {"expected_false_alarms": 0.2},
+            "About 20.0 % of the flags are expected to be false alarms.",
+            "",
+        ),
+        ({"expected_false_alarms": None}, "", ""),
     ],
 )
-def test_where_no_row_is_flagged_the_report_names_what_would_be(
-    make: Make, summary: dict[str, Any], text: str
+def test_how_flags_came_about_or_would_have_is_one_line_with_their_false_alarms(
+    make: Make, summary: dict[str, Any], text: str, without: str
 ) -> None:
     inputs = make(anomaly={"skipped": None} | summary)
-    assert unusual(flagging(inputs, pl.lit(False))).threshold == text
+    assert unusual(inputs).threshold == text
+    assert unusual(flagging(inputs, pl.lit(False))).threshold == without
 
 
 @pytest.mark.parametrize(
@@ -183,10 +171,8 @@ def test_the_lead_names_by_what_new_rows_were_judged(
 def test_views_without_any_row_are_named_with_the_reason(make: Make) -> None:
     assert unusual(make()).absent == "Not judged: time (there is no time)."
     summary = ANOMALY | {"views": {"match": "there are no texts"}}
-    assert (
-        unusual(make(anomaly=summary)).absent
-        == "Not judged: text against table (there are no texts)."
-    )
+    absent = unusual(make(anomaly=summary)).absent
+    assert absent == "Not judged: text against table (there are no texts)."
 
 
 def test_the_nearest_typical_rows_are_shown_by_their_texts(make: Make) -> None:
@@ -204,11 +190,8 @@ def test_a_row_of_a_repeated_text_names_its_group(make: Make) -> None:
 
 def test_repeated_texts_come_bursts_first_and_then_by_their_rows(make: Make) -> None:
     section = unusual(make(repeats=repeated_rows(3)))
-    assert [(one.group, one.rows, one.burst) for one in section.repeats] == [
-        (3, 18, True),
-        (1, 20, False),
-        (2, 19, False),
-    ]
+    found = [(one.group, one.rows, one.burst) for one in section.repeats]
+    assert found == [(3, 18, True), (1, 20, False), (2, 19, False)]
     assert section.repeats[0].span == "1990-01 to 1990-05"
     assert section.repeats[0].peak == "7 rows in 1990-02"
 

@@ -21,9 +21,7 @@ LEVELS = 12
 
 
 def counted(
-    counts: np.ndarray,
-    when: datetime | None = datetime(2024, 1, 1, tzinfo=UTC),
-    before: int = 99,
+    counts: np.ndarray, when: datetime | None = datetime(2024, 1, 1, tzinfo=UTC), before: int = 99
 ) -> Bursts:
     """Find the bursts in a table with so many rows (levels, partitions), known before one."""
     cells = [

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from support.odd_rows import KINDS
+from support.present import present
 
 from fusemine.tasks.fuse.features import fit_features
 from fusemine.tasks.fuse.settings import FuseSettings
@@ -15,10 +19,10 @@ from fusemine.tasks.mine.anomalies.views.view import Table
 from fusemine.tasks.text.distinct import distinct_texts
 
 ROWS, SWAPPED = 600, 12
-KINDS = ("deer", "gull", "bat", "dove")
+Floats = NDArray[np.float32]
 
 
-def consistent(rows: int = ROWS) -> tuple[pl.DataFrame, NDArray[np.float32]]:
+def consistent(rows: int = ROWS) -> tuple[pl.DataFrame, Floats]:
     """Texts that name an animal and its weight, with columns that agree."""
     draw = np.random.default_rng(0)
     kind = draw.integers(0, 4, rows)
@@ -38,17 +42,19 @@ def consistent(rows: int = ROWS) -> tuple[pl.DataFrame, NDArray[np.float32]]:
     return pl.DataFrame(columns), vectors.astype(np.float32)
 
 
-def matched(
-    clean: pl.DataFrame, vectors: NDArray[np.float32], known: NDArray[np.bool_] | None = None
-) -> Match | None:
-    blocks = list(fit_features(clean, vectors, FuseSettings()).values())
-    table = np.hstack([block.matrix for block in blocks[1:]])
-    names = [name for block in blocks[1:] for name in block.names]
+def table_of(clean: pl.DataFrame, vectors: Floats) -> Table:
+    blocks = list(fit_features(clean, vectors, FuseSettings()).values())[1:]
+    names = [name for block in blocks for name in block.names]
+    return Table(clean, np.hstack([block.matrix for block in blocks]), names)
+
+
+def matched(clean: pl.DataFrame, vectors: Floats, known: NDArray[np.bool_] | None = None) -> Match:
     seen = np.ones(clean.height, bool) if known is None else known
-    return match_texts(distinct_texts(clean, vectors), Table(clean, table, names), seen)
+    texts, table = distinct_texts(clean, vectors), table_of(clean, vectors)
+    return present(match_texts(texts, table, seen))
 
 
-def swapped() -> tuple[pl.DataFrame, NDArray[np.float32]]:
+def swapped() -> tuple[pl.DataFrame, Floats]:
     """The first rows have the animal and the weight of another kind."""
     clean, vectors = consistent()
     animals, weights = clean["category.animal"].to_list(), clean["number.weight"].to_list()
@@ -62,7 +68,6 @@ def swapped() -> tuple[pl.DataFrame, NDArray[np.float32]]:
 
 def test_rows_that_contradict_their_text_come_first() -> None:
     found = matched(*swapped())
-    assert found is not None
     first = np.argsort(-found.scores)[:SWAPPED]
     assert (first < SWAPPED).mean() > 0.9
 
@@ -70,9 +75,7 @@ def test_rows_that_contradict_their_text_come_first() -> None:
 def test_the_column_that_contradicts_is_reported_with_what_the_text_suggests() -> None:
     clean, vectors = swapped()
     found = matched(clean, vectors)
-    assert found is not None
     mismatch = found.mismatch(0)
-    assert mismatch is not None
     suggested = str(clean["text"][0]).split()[2]
     assert isinstance(mismatch, CategoryMismatch)
     assert (mismatch.column, mismatch.suggested) == ("animal", suggested)
@@ -88,9 +91,7 @@ def test_a_number_that_contradicts_is_reported_with_the_number_that_the_text_sug
     found = matched(
         clean.drop("category.animal").with_columns(pl.Series("number.weight", weights)), vectors
     )
-    assert found is not None
     mismatch = found.mismatch(row)
-    assert mismatch is not None
     assert isinstance(mismatch, NumberMismatch)
     assert (mismatch.column, mismatch.value) == ("weight", 1500)
     assert mismatch.suggested < 50
@@ -100,7 +101,6 @@ def test_a_number_that_contradicts_is_reported_with_the_number_that_the_text_sug
 
 def test_rows_that_agree_with_their_text_have_no_mismatch() -> None:
     found = matched(*consistent())
-    assert found is not None
     assert sum(found.mismatch(row) is not None for row in range(ROWS)) < 0.02 * ROWS
 
 
@@ -109,7 +109,6 @@ def test_a_row_without_text_is_not_matched() -> None:
     silent = np.arange(ROWS) == 7
     clean = clean.with_columns(has_text=pl.Series(~silent))
     found = matched(clean, vectors)
-    assert found is not None
     assert (np.isnan(found.scores) == silent).all()
 
 
@@ -120,8 +119,6 @@ def test_nothing_is_learned_from_new_rows() -> None:
     other = vectors.copy()
     other[~known] = other[~known][::-1]
     again = matched(clean, other, known)
-    assert found is not None
-    assert again is not None
     assert (found.scores[known] == again.scores[known]).all()
     assert (found.scores[~known] != again.scores[~known]).any()
 
@@ -129,15 +126,12 @@ def test_nothing_is_learned_from_new_rows() -> None:
 @pytest.mark.parametrize("new", [1, 7, 50, 100])
 def test_history_is_scored_the_same_however_many_new_texts_there_are(new: int) -> None:
     clean, vectors = swapped()
-    blocks = list(fit_features(clean, vectors, FuseSettings()).values())[1:]
-    table = np.hstack([block.matrix for block in blocks])
-    names = [name for block in blocks for name in block.names]
-    scores = []
+    whole, scores = table_of(clean, vectors), []
     for rows in (500, 500 + new):
         part = clean[:rows]
         texts = distinct_texts(part, vectors[:rows])
-        found = match_texts(texts, Table(part, table[:rows], names), np.arange(rows) < 500)
-        assert found is not None
+        table = replace(whole, clean=part, features=whole.features[:rows])
+        found = present(match_texts(texts, table, np.arange(rows) < 500))
         scores.append(found.scores[:500])
     assert (scores[0] == scores[1]).all()
 
@@ -148,7 +142,6 @@ def test_models_learn_from_an_even_sample_of_many_rows_and_score_all(
     monkeypatch.setattr("fusemine.tasks.mine.anomalies.views.match.MAX_TRAINING", 300)
     clean, vectors = swapped()
     found = matched(clean, vectors)
-    assert found is not None
     assert not np.isnan(found.scores).any()
     assert (np.argsort(-found.scores)[:SWAPPED] < SWAPPED).mean() > 0.9
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.odd_rows import Floats, clean_table, cloud, unit
 
 from fusemine.tasks.mine.anomalies.views.repeats import (
     EXAMPLE,
@@ -20,14 +21,8 @@ from fusemine.tasks.mine.anomalies.views.repeats import (
 from fusemine.tasks.mine.anomalies.views.text_neighbours import neighbours_of
 from fusemine.tasks.text.distinct import distinct_texts
 
-Floats = NDArray[np.float32]
 WORDS = [a + b + c for a in "bdfgklm" for b in ("ra", "el", "ou", "ist") for c in "nprstx"]
 DRAW = np.random.default_rng(0)
-
-
-def cloud(rows: int, width: int = 16) -> Floats:
-    drawn = np.random.default_rng(1).normal(size=(rows, width))
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
 
 def ring(angles: NDArray[np.float64]) -> Floats:
@@ -44,14 +39,9 @@ def repeats(
 ) -> Repeats:
     """Find repeats and check what must hold of every result."""
     rows = len(texts)
-    table = {
-        "row_id": [f"r{i}" for i in range(rows)],
-        "partition": partitions or [f"2020-{1 + i * 12 // rows:02}" for i in range(rows)],
-        "text": texts,
-        "has_text": [bool(text) for text in texts],
-    }
-    clean = pl.DataFrame(table, dict.fromkeys(table, pl.String) | {"has_text": pl.Boolean})
-    distinct = distinct_texts(clean, cloud(rows) if vectors is None else vectors)
+    parts = partitions or [f"2020-{1 + i * 12 // rows:02}" for i in range(rows)]
+    clean = clean_table(texts).with_columns(partition=pl.Series(parts, dtype=pl.String))
+    distinct = distinct_texts(clean, unit(cloud(rows, 16)) if vectors is None else vectors)
     found = find_repeats(clean, distinct, neighbours_of(distinct, np.ones(len(distinct), bool)))
     groups = found.groups
     assert groups["group"].to_list() == list(range(groups.height))
@@ -80,7 +70,7 @@ def test_texts_that_differ_in_case_digits_and_punctuation_are_one_group() -> Non
 
 def test_copies_by_their_vectors_are_one_group_and_the_commonest_is_the_example() -> None:
     texts = ["bird hit the nose", *["nose was hit by a bird"] * 9, *["other"] * 5, *unrelated(60)]
-    vectors = cloud(len(texts))
+    vectors = unit(cloud(len(texts), 16))
     vectors[:10] = vectors[0] + 0.01 * vectors[:10]
     vectors[:10] /= np.linalg.norm(vectors[:10], axis=1, keepdims=True)
     vectors[1:10] = vectors[1]
@@ -95,9 +85,8 @@ def test_a_chain_of_copies_is_cut_where_its_ends_are_unlike() -> None:
     assert found.groups.height > 3
     for group in range(found.groups.height):
         its = vectors[found.of_row == group]
-        assert (
-            its @ its.T
-        ).min() >= 2 * STILL_SIMILAR**2 - 1 - 1e-5  # twice the angle to the commonest
+        # Their ends are at most twice the angle to the commonest apart.
+        assert (its @ its.T).min() >= 2 * STILL_SIMILAR**2 - 1 - 1e-5
 
 
 def test_a_template_with_other_words_in_its_slots_is_one_group() -> None:
@@ -160,15 +149,13 @@ def test_a_long_text_is_cut_short_on_one_line() -> None:
     assert text.endswith("…")
 
 
-word = st.sampled_from(
-    ["no damage", "no damage.", "FLT 12", "flt 9", "", "鸟击", "a b c d e", "<b>"]
-)
+words = ["no damage", "no damage.", "FLT 12", "flt 9", "", "鸟击", "a b c d e", "<b>"]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(word, max_size=60), st.integers(1, 3))
+@given(st.lists(st.sampled_from(words), max_size=60), st.integers(1, 3))
 def test_every_row_is_in_one_group_at_most_and_twice_the_same(texts: list[str], width: int) -> None:
-    vectors = cloud(len(texts), width)
+    vectors = unit(cloud(len(texts), width))
     first, again = repeats(texts, vectors), repeats(texts, vectors)
     assert first.groups.equals(again.groups)
     assert (first.of_row == again.of_row).all()

@@ -38,8 +38,9 @@ def drawn(names: list[str], rows: int, seed: int = 1) -> NDArray[Any]:
     return np.random.default_rng(seed).choice(names, rows)
 
 
-def only(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The levels of the only column, after what must hold of every result."""
+def levels_of(levels: Any, truth: Any, predicted: Floats) -> list[dict[str, Any]]:
+    """The figures of each level of a column, after what must hold of every result."""
+    found = metrics_by_group(table(state=levels), ["state"], truth, predicted)
     json.dumps(found, allow_nan=False)
     (column,) = found
     for level in column["levels"]:
@@ -54,7 +55,7 @@ def test_figures_of_a_level_are_those_of_its_rows() -> None:
     task, _, probabilities = binary()
     task = Task(task.truth, 2, 1, threshold=0.4)
     states = drawn(["CA", "TX", "TX"], 3000)
-    levels = only(metrics_by_group(table(state=states), ["state"], task, probabilities))
+    levels = levels_of(states, task, probabilities)
     assert [level["level"] for level in levels] == ["TX", "CA"]
     for level in levels:
         rows = states == level["level"]
@@ -77,7 +78,7 @@ def test_a_level_whose_probabilities_are_too_high_is_flagged_and_no_other() -> N
     task, odds, _ = binary(6000)
     states = drawn([f"l{k}" for k in range(10)], 6000)
     probabilities = two(odds + np.where(states == "l7", 1.2, 0.0))
-    levels = only(metrics_by_group(table(state=states), ["state"], task, probabilities))
+    levels = levels_of(states, task, probabilities)
     (flagged,) = [level for level in levels if level["flagged"]]
     assert flagged["level"] == "l7"
     assert flagged["calibration_gap"] > 0.1
@@ -90,10 +91,8 @@ def test_a_level_that_is_better_than_elsewhere_is_not_flagged_for_it() -> None:
     states = drawn(["CA", "TX"], 6000)
     right = np.eye(2)[task.truth] * 0.98 + 0.01
     mixed = np.where((states == "CA")[:, None], right, probabilities)
-    california, texas = sorted(
-        only(metrics_by_group(table(state=states), ["state"], task, mixed)),
-        key=lambda level: level["level"],
-    )
+    levels = sorted(levels_of(states, task, mixed), key=lambda level: level["level"])
+    california, texas = levels
     assert california["recall_difference"] == -texas["recall_difference"] > 0.1
     assert not california["flagged"]
     assert texas["flagged"]
@@ -103,7 +102,7 @@ def test_a_level_whose_positive_rows_are_missed_is_flagged() -> None:
     task, odds, _ = binary()
     states = drawn(["CA", "TX", "NY"], 3000)
     probabilities = two(np.where(states == "CA", -0.5, odds))
-    levels = only(metrics_by_group(table(state=states), ["state"], task, probabilities))
+    levels = levels_of(states, task, probabilities)
     (missed,) = [level for level in levels if level["level"] == "CA"]
     assert missed["recall"] == 0
     assert missed["recall_difference_interval"][1] < -0.1
@@ -124,7 +123,7 @@ def test_a_gap_too_small_to_matter_is_not_flagged_however_sure_it_is() -> None:
     task, odds, _ = binary(60_000)
     states = drawn(["CA", "TX"], 60_000)
     probabilities = two(odds + 0.2)
-    for level in only(metrics_by_group(table(state=states), ["state"], task, probabilities)):
+    for level in levels_of(states, task, probabilities):
         assert level["calibration_gap_interval"][0] > 0
         assert not level["flagged"]
 
@@ -170,7 +169,7 @@ def test_a_column_that_is_not_there_or_has_no_large_level_is_skipped_with_the_re
 
 def test_a_level_of_all_rows_has_nothing_to_differ_from() -> None:
     task, _, probabilities = binary(100)
-    (level,) = only(metrics_by_group(table(k=["all"] * 100), ["k"], task, probabilities))
+    (level,) = levels_of(["all"] * 100, task, probabilities)
     assert "recall_difference" not in level
     assert level["calibration_gap"] is not None
     assert level["recall"] > 0
@@ -182,7 +181,7 @@ def test_more_classes_are_compared_in_accuracy() -> None:
     known = random.gamma(1.0, size=(3000, 3))
     known[np.arange(3000), truth] += np.where(states == "NY", 0.0, 2.0)
     probabilities, task = known / known.sum(axis=1, keepdims=True), Task(truth, 3, None)
-    levels = only(metrics_by_group(table(state=states), ["state"], task, probabilities))
+    levels = levels_of(states, task, probabilities)
     (new_york,) = [level for level in levels if level["level"] == "NY"]
     rows = states == "NY"
     right = probabilities.argmax(axis=1) == truth
@@ -199,7 +198,7 @@ def test_numbers_are_compared_by_their_mean_error() -> None:
     random = np.random.default_rng(0)
     truth, states = random.normal(100, 10, 900), drawn(["CA", "TX", "NY"], 900)
     predicted = truth + random.normal(0, 3, 900) - np.where(states == "TX", 4.0, 0.0)
-    levels = only(metrics_by_group(table(state=states), ["state"], truth, predicted.reshape(-1, 1)))
+    levels = levels_of(states, truth, predicted.reshape(-1, 1))
     (texas,) = [level for level in levels if level["flagged"]]
     rows = states == "TX"
     assert texas["level"] == "TX"
@@ -213,6 +212,6 @@ def test_numbers_are_compared_by_their_mean_error() -> None:
 def test_predictions_that_are_all_off_by_the_same_have_an_interval_of_no_width() -> None:
     truth = np.arange(40.0)
     for off, flagged in ((0.0, False), (8.0, True)):
-        (level,) = only(metrics_by_group(table(k=["all"] * 40), ["k"], truth, truth + off))
+        (level,) = levels_of(["all"] * 40, truth, truth + off)
         assert level["mean_error_interval"] == [off, off]
         assert level["flagged"] == flagged

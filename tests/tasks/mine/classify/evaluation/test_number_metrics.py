@@ -129,13 +129,6 @@ def test_a_resample_of_one_number_alone_does_not_count() -> None:
     assert np.isnan(found["spearman"][1:]).tolist() == alone.tolist()
 
 
-def test_the_same_seed_gives_the_same_intervals() -> None:
-    truth, predicted = numbers()
-    drawn = (measure_numbers(truth, {"both": predicted}, 50, seed)["both"] for seed in (1, 1, 2))
-    first, second, third = map(with_intervals, drawn)
-    assert first == second != third
-
-
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=30))
 def test_every_metric_is_in_its_range_or_null(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = np.array(pairs).T

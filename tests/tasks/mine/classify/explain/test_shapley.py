@@ -39,7 +39,7 @@ def test_contributions_add_up_to_the_prediction(columns: int) -> None:
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=10)
-def test_contributions_add_up_whatever_the_rows(seed: int) -> None:
+def test_contributions_add_up_for_any_rows(seed: int) -> None:
     rows = made(30, seed)
     label = has(rows, "gull") if 0 < has(rows, "gull").sum() < 30 else np.arange(30) % 2
     for found in explain_rows(model(rows, label), rows.take(np.array([0, 7])), rows, BINARY):

@@ -292,13 +292,6 @@ def test_json_and_arrays_are_all_of_a_network(fit: Fit, number: bool) -> None:
     assert {array.dtype for array in network.weights.values()} == {np.dtype(np.float32)}
 
 
-def test_the_gates_are_restored_too() -> None:
-    blocks = made(80)
-    network = gated(blocks, crossed(blocks), steps=20)
-    again = unpack(pack(network))
-    np.testing.assert_array_equal(block_gates(again, blocks), block_gates(network, blocks))
-
-
 def test_the_gate_ignores_a_block_of_noise() -> None:
     blocks = made(800) | {"noise": normal(800, 12, seed=5)}
     target = classes(blocks["text"][:, 0] + blocks["numbers"][:, 0] > 0)
@@ -321,18 +314,12 @@ def test_a_row_without_text_gives_the_text_no_weight() -> None:
 
 
 @both
-def test_a_row_in_which_all_is_empty_is_predicted(fit: Fit) -> None:
+def test_a_row_in_which_all_is_empty_is_predicted_without_gates(fit: Fit) -> None:
     blocks = made(80)
     network = fit(blocks, crossed(blocks), steps=20)
     nothing = {name: np.zeros_like(block[:2]) for name, block in blocks.items()}
     np.testing.assert_allclose(network.predict(nothing).sum(axis=1), 1, atol=1e-12)
-
-
-def test_a_row_in_which_all_is_empty_has_no_gates() -> None:
-    blocks = made(80)
-    network = gated(blocks, crossed(blocks), steps=20)
-    nothing = {name: np.zeros_like(block[:2]) for name, block in blocks.items()}
-    assert (block_gates(network, nothing) == 0).all()
+    assert fit is not gated or (block_gates(network, nothing) == 0).all()
 
 
 def test_empty_rows_have_no_part_in_the_scaling() -> None:

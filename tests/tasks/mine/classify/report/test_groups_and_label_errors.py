@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
+from support.present import present
 from support.report.given import TWO, label_of, label_section, table_of
 from support.report.summaries import full_summary
 
@@ -17,9 +18,7 @@ Make = Callable[..., ReportInputs]
 
 def groups_of(make: Make, **changed: Any) -> Groups:
     """The levels that were compared."""
-    found = label_section(make, **changed).groups
-    assert found is not None
-    return found
+    return present(label_section(make, **changed).groups)
 
 
 def test_levels_that_stand_out_come_first_with_their_reason(make: Make) -> None:
@@ -38,8 +37,7 @@ def test_no_columns_are_no_section_on_groups(make: Make) -> None:
 
 
 def test_doubtful_labels_are_listed_with_some_copies_among_them(make: Make) -> None:
-    doubts = label_section(make).label_errors
-    assert doubts is not None
+    doubts = present(label_section(make).label_errors)
     assert doubts.lead == (
         "By estimate 8 of 80 labels (10.0 %) may be wrong, counting rows that are merely hard to "
         "tell; rather too many than too few. 2 rows have the text of a row with another label and "
@@ -55,20 +53,17 @@ def test_doubtful_labels_are_listed_with_some_copies_among_them(make: Make) -> N
 def test_a_row_that_is_doubted_twice_is_shown_once(make: Make) -> None:
     table = table_of(make(), "doubts")
     twice = pl.concat([table, table.with_columns(kind=pl.lit("copy with another label"))])
-    doubts = label_of(make(classification=full_summary(TWO), doubts=twice)).label_errors
-    assert doubts is not None
+    doubts = present(label_of(make(classification=full_summary(TWO), doubts=twice)).label_errors)
     ids = [doubt.quote.row_id for doubt in doubts.rows]
     assert len(ids) == len(set(ids)) == 8
 
 
 def test_so_many_doubts_are_laid_to_the_classes(make: Make) -> None:
     figures = {"estimated": 50, "same_text": 0, "near_copies": 0}
-    doubts = label_section(make, doubts=figures).label_errors
-    assert doubts is not None
+    doubts = present(label_section(make, doubts=figures).label_errors)
     assert doubts.lead.endswith("more than that labels are wrong.")
 
 
 def test_no_table_of_doubts_leaves_the_figures(make: Make) -> None:
-    doubts = label_of(make(classification=full_summary(TWO), doubts=None)).label_errors
-    assert doubts is not None
+    doubts = present(label_of(make(classification=full_summary(TWO), doubts=None)).label_errors)
     assert (doubts.rows, doubts.more) == ([], 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
+from support.present import present
 from support.report.given import changed, content, label_of, model_of, table_of
 
 from fusemine.tasks.mine.topics.report.model import TextMap, Topics
@@ -52,8 +53,7 @@ def test_a_partition_is_set_against_the_window_by_its_mean(make_numbers: Make) -
 
 
 def test_the_views_and_their_reference_are_those_of_numbers(make_numbers: Make) -> None:
-    ablation = label_of(make_numbers()).ablation
-    assert ablation is not None
+    ablation = present(label_of(make_numbers()).ablation)
     assert ablation.views[0].name == "mean"
     assert [forest.name for forest in ablation.forests] == ["RMSE", "R²"]
     assert ablation.forests[0].reference == 20
@@ -64,8 +64,7 @@ def test_the_views_and_their_reference_are_those_of_numbers(make_numbers: Make) 
 def test_predicted_and_true_numbers_are_points_and_the_median_error_is_stated(
     make_numbers: Make,
 ) -> None:
-    quality = label_of(make_numbers()).quality
-    assert quality is not None
+    quality = present(label_of(make_numbers()).quality)
     assert len(quality.spread) == 20
     assert quality.lead == "Half of the test rows are predicted with an error of 2 or less."
     assert (quality.confusion, quality.curve, quality.calibration) == (None, [], [])
@@ -75,26 +74,23 @@ def test_numbers_too_large_to_be_drawn_are_left_out(make_numbers: Make) -> None:
     inputs = make_numbers()
     spread = {"predicted": [1.0, 1e300, 2.0], "true": [1.0, 2.0, -1e200]}
     summary = {**inputs.summaries["classify"], "spread": spread}
-    quality = label_of(changed(inputs, classification=summary)).quality
-    assert quality is not None
+    quality = present(label_of(changed(inputs, classification=summary)).quality)
     assert quality.spread == [(1.0, 1.0)]
 
 
 def test_reasons_and_groups_are_in_the_labels_unit(make_numbers: Make) -> None:
     section = label_of(make_numbers())
-    assert section.reasons is not None
-    assert section.reasons.lead.endswith("the RMSE gets worse by 3.000.")
-    card = section.reasons.explained[0]
+    reasons = present(section.reasons)
+    assert reasons.lead.endswith("the RMSE gets worse by 3.000.")
+    card = reasons.explained[0]
     assert card.title == "Among the largest errors"
     assert card.prediction == "predicted 0; −1 for the average row"
     assert card.quote.label == "labelled 3"
-    assert section.groups is not None
-    assert section.groups.columns[0].levels[0].cells == ["4.000", "−1.50"]
+    assert present(section.groups).columns[0].levels[0].cells == ["4.000", "−1.50"]
 
 
 def test_doubtful_numbers_are_shown_beside_their_prediction(make_numbers: Make) -> None:
-    errors = label_of(make_numbers()).label_errors
-    assert errors is not None
+    errors = present(label_of(make_numbers()).label_errors)
     assert errors.rows[0].text == "labelled 0, predicted 12.25"
 
 
@@ -113,10 +109,10 @@ def test_a_mean_over_time_lies_within_its_band_and_is_in_place_of_rates(make_num
     section = content(model_of(make_numbers()), "trends")
     assert isinstance(section, Trends)
     assert section.rates == []
-    assert section.mean is not None
-    bands = zip(section.mean.low, section.mean.values, section.mean.high, strict=True)
+    mean = present(section.mean)
+    bands = zip(mean.low, mean.values, mean.high, strict=True)
     assert all(low < value < high for low, value, high in bands if None not in (low, value, high))
-    assert section.mean.values[0] == pytest.approx(4.5)
+    assert mean.values[0] == pytest.approx(4.5)
 
 
 def test_the_map_colours_quarters_of_the_numbers(make_numbers: Make) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.present import present
 from support.report.given import label_section
 from support.report.summaries import explanation
 
@@ -22,9 +23,7 @@ Make = Callable[..., ReportInputs]
 
 def reasons_of(make: Make, **changed: Any) -> Reasons:
     """The section of a full summary, some parts of it changed."""
-    found = label_section(make, **changed).reasons
-    assert found is not None
-    return found
+    return present(label_section(make, **changed).reasons)
 
 
 def cards(make: Make, *found: dict[str, Any]) -> list[ExplainedRow]:
@@ -47,7 +46,7 @@ def test_the_text_is_compared_with_the_whole_table(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "text"),
     [
         ([part("table", 0.2), part("text", -0.1)], "shuffling the text does no harm."),
         ([part("number", 0.2)], "It rests most on number: when that is shuffled"),
@@ -57,11 +56,11 @@ def test_the_text_is_compared_with_the_whole_table(make: Make) -> None:
     ],
 )
 def test_what_does_not_help_is_not_called_a_support(
-    make: Make, parts: list[dict[str, Any]], said: str
+    make: Make, parts: list[dict[str, Any]], text: str
 ) -> None:
     lead = reasons_of(make, importance=parts).lead
-    assert said in lead
-    assert bool(said) == bool(lead)
+    assert text in lead
+    assert bool(text) == bool(lead)
     assert "by −" not in lead
 
 

@@ -1,4 +1,4 @@
-"""What the report says of the label: how well it is learnt, from what, and how far to trust it."""
+"""The label's section: how well it is learnt, from what, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.present import present
 from support.report.given import TWO, changed, label_of, label_section, model_of, table_of
 from support.report.summaries import full_summary
 
@@ -25,9 +26,7 @@ def findings(make: Make, **changed: Any) -> list[str]:
 
 def quality_of(inputs: ReportInputs) -> Quality:
     """What was right and wrong."""
-    found = label_of(inputs).quality
-    assert found is not None
-    return found
+    return present(label_of(inputs).quality)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +36,9 @@ def quality_of(inputs: ReportInputs) -> Quality:
 def test_the_gain_of_fusion_is_claimed_only_where_its_interval_allows(
     low: float, high: float, claim: str
 ) -> None:
-    said = gain_text({"value": (low + high) / 2, "interval": [low, high], "over": "text"})
-    assert claim in said
-    assert "the text alone" in said
+    text = gain_text({"value": (low + high) / 2, "interval": [low, high], "over": "text"})
+    assert claim in text
+    assert "the text alone" in text
 
 
 def test_a_gain_without_interval_claims_nothing() -> None:
@@ -60,13 +59,11 @@ def test_chance_is_named_only_where_one_class_is_the_positive_one(make: Make) ->
     two, many = label_of(make()), label_of(make(classes=("wing", "engine", "tail")))
     assert "a random order would get 0.500" in two.lead
     assert "random order" not in many.lead
-    assert many.quality is not None
-    assert many.quality.base_rate is None
-    assert many.ablation is not None
-    assert many.ablation.metrics[0].meaning.endswith("averaged over the classes")
+    assert present(many.quality).base_rate is None
+    assert present(many.ablation).metrics[0].meaning.endswith("averaged over the classes")
 
 
-def test_the_lead_speaks_of_the_model_that_predictions_come_from(make: Make) -> None:
+def test_the_lead_is_about_the_model_that_predictions_come_from(make: Make) -> None:
     assert label_section(make).lead == (
         "The chosen model reaches an average precision of 0.750 (95 % interval 0.600 to 0.800) on "
         "20 test rows; a random order would get 0.500."
@@ -108,13 +105,12 @@ def test_shuffled_labels_are_an_alarm_only_above_what_chance_allows(
     assert ("could be predicted" in line) == bool(alarms)
 
 
-def test_what_was_looked_for_and_not_found_is_said(make: Make) -> None:
-    section = label_section(make, leaks={"columns": [], "rule": "the rule"})
-    assert section.checked is not None
-    assert section.checked.title == (
+def test_what_was_looked_for_and_not_found_is_stated(make: Make) -> None:
+    checked = present(label_section(make, leaks={"columns": [], "rule": "the rule"}).checked)
+    assert checked.title == (
         "Checked: no column alone gives the label away and shuffled labels could not be learnt"
     )
-    assert section.checked.sentences[0] == "the rule"
+    assert checked.sentences[0] == "the rule"
     assert label_section(make, leaks=None, shuffled=None).checked is None
 
 
@@ -140,8 +136,7 @@ def test_words_that_state_nothing_are_no_caution(make: Make) -> None:
 def test_the_ablation_has_a_row_per_view_and_holds_the_others_against_the_majority(
     make: Make,
 ) -> None:
-    ablation = label_section(make).ablation
-    assert ablation is not None
+    ablation = present(label_section(make).ablation)
     assert [view.name for view in ablation.views] == [
         *("majority", "table", "sparse text", "dense text", "text", "both", "chosen model")
     ]
@@ -155,39 +150,32 @@ def test_the_ablation_has_a_row_per_view_and_holds_the_others_against_the_majori
 def test_six_metrics_are_shown_and_the_others_folded_none_lost(make: Make) -> None:
     names = ("f1", "brier", "accuracy", "precision", "recall", "calibration_error", "new_one")
     view = {"average_precision": 0.5, "roc_auc": 0.6, **dict.fromkeys(names, 0.1)}
-    ablation = label_section(make, metrics={"both": view}).ablation
-    assert ablation is not None
-    assert [metric.name for metric in ablation.metrics] == [
-        *("average precision", "ROC-AUC", "precision", "recall", "accuracy", "F1")
-    ]
-    assert [metric.name for metric in ablation.more] == [
-        *("Brier score", "calibration error", "new one")
-    ]
+    ablation = present(label_section(make, metrics={"both": view}).ablation)
+    shown, folded = ([one.name for one in some] for some in (ablation.metrics, ablation.more))
+    assert shown == ["average precision", "ROC-AUC", "precision", "recall", "accuracy", "F1"]
+    assert folded == ["Brier score", "calibration error", "new one"]
 
 
-def test_a_view_that_could_not_be_learnt_says_why(make: Make) -> None:
+def test_a_view_that_could_not_be_learnt_is_listed_with_the_reason(make: Make) -> None:
     metrics = {"both": {"skipped": "no row has a text"}, "table": {"balanced_accuracy": 0.6}}
     section = label_of(make(classification={"skipped": None, "metrics": metrics}))
-    assert section.ablation is not None
-    assert [view.name for view in section.ablation.views] == ["table"]
-    assert section.ablation.skipped == [("both", "no row has a text")]
+    ablation = present(section.ablation)
+    assert [view.name for view in ablation.views] == ["table"]
+    assert ablation.skipped == [("both", "no row has a text")]
     assert section.lead == "The table alone reaches a balanced accuracy of 0.600."
 
 
 def choice_of(make: Make, **changed: Any) -> Choice:
     """How the model was chosen."""
-    found = label_section(make, **changed).choice
-    assert found is not None
-    return found
+    return present(label_section(make, **changed).choice)
 
 
 def test_the_chosen_model_is_set_beside_what_else_was_tried(make: Make) -> None:
     choice = choice_of(make)
     assert choice.lead.startswith("Predictions come from “column”. Of the 2 ways to join")
     assert choice.lead.endswith("1 more was left out.")
-    assert [(one.loss, one.remark) for one in choice.tried] == [
-        *(("0.2000", "chosen"), ("0.2500", ""), ("–", "column"))
-    ]
+    tried = [(one.loss, one.remark) for one in choice.tried]
+    assert tried == [("0.2000", "chosen"), ("0.2500", ""), ("–", "column")]
 
 
 def test_the_parts_of_the_model_name_their_blocks_only_where_these_differ(make: Make) -> None:
@@ -203,15 +191,13 @@ def test_one_model_alone_has_nothing_to_be_set_beside(make: Make) -> None:
 
 def test_many_classes_are_folded_and_no_row_of_the_matrix_is_lost(make: Make) -> None:
     names = [f"class {i}" for i in range(300)]
-    confusion = quality_of(make(rows=900, classes=names)).confusion
-    assert confusion is not None
+    confusion = present(quality_of(make(rows=900, classes=names)).confusion)
     assert confusion.labels[-1] == "291 others"
     assert sum(map(sum, confusion.rows)) == 300 * 299 + 300 * 9
 
 
-def test_right_and_wrong_are_said_of_the_positive_class_or_of_all(make: Make) -> None:
-    said = quality_of(make()).lead
-    assert said == (
+def test_right_and_wrong_are_counted_in_the_positive_class_or_in_all(make: Make) -> None:
+    assert quality_of(make()).lead == (
         "9 of 10 positive rows are found (90.0 %); of 10 rows that are called positive, 90.0 % are."
     )
     many = quality_of(make(classes=("wing", "engine", "tail"))).lead
@@ -219,11 +205,9 @@ def test_right_and_wrong_are_said_of_the_positive_class_or_of_all(make: Make) ->
 
 
 def test_no_division_by_zero_where_no_row_is_positive_or_called_so(make: Make) -> None:
-    for rows, said in (([[5, 2], [0, 0]], "No test row"), ([[5, 0], [2, 0]], "no row is called")):
-        matrix = {"labels": list(TWO), "rows": rows}
-        assert (
-            said in quality_of(make(classification=full_summary(TWO) | {"confusion": matrix})).lead
-        )
+    for rows, text in (([[5, 2], [0, 0]], "No test row"), ([[5, 0], [2, 0]], "no row is called")):
+        quality = label_section(make, confusion={"labels": list(TWO), "rows": rows}).quality
+        assert text in present(quality).lead
 
 
 def learning_of(make: Make, last: float, metric: str = "average_precision") -> LearningCurve:
@@ -232,13 +216,11 @@ def learning_of(make: Make, last: float, metric: str = "average_precision") -> L
         {"rows": rows, metric: value, f"{metric}_interval": [value - 0.1, value + 0.1]}
         for rows, value in ((30, 0.5), (60, last))
     ]
-    found = label_section(make, learning_curve=curve, leading=metric).learning_curve
-    assert found is not None
-    return found
+    return present(label_section(make, learning_curve=curve, leading=metric).learning_curve)
 
 
 @pytest.mark.parametrize(
-    ("last", "said"),
+    ("last", "text"),
     [
         (0.61, "More rows would still help"),
         (0.55, "More rows may still help"),
@@ -247,11 +229,11 @@ def learning_of(make: Make, last: float, metric: str = "average_precision") -> L
     ],
 )
 def test_more_rows_are_promised_to_help_only_beyond_the_interval(
-    make: Make, last: float, said: str
+    make: Make, last: float, text: str
 ) -> None:
-    assert learning_of(make, last).lead.startswith(said)
+    assert learning_of(make, last).lead.startswith(text)
     # Of an error less is better.
-    assert learning_of(make, 1 - last, "rmse").lead.startswith(said)
+    assert learning_of(make, 1 - last, "rmse").lead.startswith(text)
 
 
 def test_one_size_is_no_curve(make: Make) -> None:
@@ -269,6 +251,5 @@ def test_the_headline_figure_is_that_of_the_chosen_model_and_names_a_leak(make: 
 def test_rows_that_were_left_undecided_have_no_prediction_and_make_a_report(make: Make) -> None:
     inputs = make(classification=full_summary(TWO))
     silent = table_of(inputs, "predictions").with_columns(prediction=pl.lit(None, pl.String))
-    reasons = label_of(changed(inputs, predictions=silent)).reasons
-    assert reasons is not None
+    reasons = present(label_of(changed(inputs, predictions=silent)).reasons)
     assert [card.title for card in reasons.explained][1] == "A mistake"

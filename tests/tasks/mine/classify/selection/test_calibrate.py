@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
 
 from fusemine.tasks.core.pack.pack import pack, unpack
 from fusemine.tasks.mine.classify.evaluation.class_metrics import (
@@ -59,7 +58,7 @@ def error(probabilities: Floats, target: Target) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_new_rows_come_true_as_often_as_their_probabilities_say(kind: Kind) -> None:
+def test_new_rows_come_true_as_often_as_predicted(kind: Kind) -> None:
     calibrator = fit_calibrator(*too_sure(), kind)
     new, target = too_sure(seed=1)
     calibrated = calibrator.apply(new)
@@ -120,18 +119,6 @@ def test_scores_keep_their_order(
     rises = np.diff(calibrated)
     assert (rises >= -1e-15).all()
     assert (rises[np.diff(scores) > 1e-6] > 0).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_ranking_is_as_good_as_before(kind: Kind) -> None:
-    probabilities, target = too_sure()
-    calibrated = fit_calibrator(probabilities, target, kind).apply(probabilities)
-    before, after = (
-        average_precision_score(target.values, scores[:, 1])
-        for scores in (probabilities, calibrated)
-    )
-    assert after == pytest.approx(before, abs=1e-12)
-    assert len(np.unique(calibrated[:, 1])) == len(np.unique(probabilities[:, 1]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -210,12 +197,6 @@ def test_a_fold_without_others_or_with_others_of_one_class_is_left_as_it_is() ->
     np.testing.assert_array_equal(alone, probabilities)
     by_class = calibrate_out_of_fold(probabilities, target, target.values, "isotonic")
     np.testing.assert_array_equal(by_class, probabilities)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_rows_give_the_same_bits(kind: Kind) -> None:
-    first, second = (pack(fit_calibrator(*too_sure(500), kind)) for _ in range(2))
-    assert first == second
 
 
 def test_calibrated_probabilities_may_have_no_error_and_others_cannot() -> None:

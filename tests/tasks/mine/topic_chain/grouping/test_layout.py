@@ -111,9 +111,6 @@ def test_vectors_can_be_brought_to_more_dimensions_than_a_map_has(size: int) -> 
 
 
 _COMPILED = """
-import subprocess
-import sys
-
 import numpy as np
 from numba.core import event
 from fusemine.tasks.mine.topic_chain.grouping.graph import neighbours_of

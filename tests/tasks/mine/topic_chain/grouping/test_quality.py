@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.present import present
 
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.mine.topic_chain.grouping.merging import themes
@@ -57,8 +58,7 @@ def test_diversity_is_the_share_of_terms_that_are_listed_once() -> None:
 def test_topics_that_are_the_classes_agree_with_them() -> None:
     labels = pl.Series(["x", "x", "y", "y", None, "y"])
     topics = np.array([1, 1, 0, 0, 0, -1], np.int32)
-    found = agreement(labels, topics)
-    assert found is not None
+    found = present(agreement(labels, topics))
     assert (found["v_measure"], found["ari"]) == (1, 1)
 
 

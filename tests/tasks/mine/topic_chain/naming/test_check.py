@@ -33,52 +33,30 @@ GULLS = Subject(
 WITHOUT_TERMS = Subject((), ("Gulls at 8", "Gulls at 9"))
 
 
+KEPT = [
+    "Gulls on runways", "Gulls & other birds", "Gulls on runway 27", "Seabird gulls",
+    "Landing gulls",
+]  # fmt: skip
+# The B737 is in one text alone; "Landing" is in most texts, but in none of the topic's terms.
+REFUSED = [
+    "Seabirds: gulls", "Gulls on runway 28", "Gulls, call 555 1234", "Gulls hit by the B737",
+    "Seabirds", "Seabirds, waders and gulls", "Landing", "HACKED", "HACKED gulls",
+    "Gulls and flocks HACKED", "ggulls", "No", "of the", "", "27", "G",
+    "Gulls one two three four five six", "Gulls " + "x" * LONGEST, "gulls.example/runway",
+    "https://gulls.example", "<b>gulls</b>", "[gulls](x)", "`gulls` on `runway`", "gulls | runway",
+    "{{gulls}}", "gulls\nrunway", "gulls\r\nrunway", "gulls\u2028runway", "gulls\trunway",
+    "gulls \u202eyawnur", "gu\u200blls", "gulls\x00", "\ufeffgulls", "gulls 🐦", "-gulls",
+    "# gulls",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        ("Gulls on runways", "Gulls on runways"),
+        *zip(KEPT, KEPT, strict=True),
         (' "Gull strikes during landing." ', "Gull strikes during landing"),
         ("*Flocks of gulls*", "Flocks of gulls"),
-        ("Seabirds: gulls", None),
-        ("Gulls & other birds", "Gulls & other birds"),
-        ("Gulls on runway 27", "Gulls on runway 27"),
-        ("Gulls on runway 28", None),
-        ("Gulls, call 555 1234", None),
-        ("Gulls hit by the B737", None),  # of one text
-        ("Seabirds", None),
-        ("Seabird gulls", "Seabird gulls"),
-        ("Seabirds, waders and gulls", None),
-        ("Landing", None),  # in most texts, but in none of the topic's terms
-        ("Landing gulls", "Landing gulls"),
-        ("HACKED", None),
-        ("HACKED gulls", None),
-        ("Gulls and flocks HACKED", None),
-        ("ggulls", None),
-        ("No", None),
-        ("of the", None),
-        ("", None),
-        ("27", None),
-        ("G", None),
-        ("Gulls one two three four five six", None),
-        ("Gulls " + "x" * LONGEST, None),
-        ("gulls.example/runway", None),
-        ("https://gulls.example", None),
-        ("<b>gulls</b>", None),
-        ("[gulls](x)", None),
-        ("`gulls` on `runway`", None),
-        ("gulls | runway", None),
-        ("{{gulls}}", None),
-        ("gulls\nrunway", None),
-        ("gulls\r\nrunway", None),
-        ("gulls\u2028runway", None),
-        ("gulls\trunway", None),
-        ("gulls \u202eyawnur", None),
-        ("gu\u200blls", None),
-        ("gulls\x00", None),
-        ("\ufeffgulls", None),
-        ("gulls 🐦", None),
-        ("-gulls", None),
-        ("# gulls", None),
+        *((answer, None) for answer in REFUSED),
     ],
 )
 def test_a_name_is_plain_short_and_rests_on_the_topic(answer: str, name: str | None) -> None:
@@ -103,7 +81,7 @@ texts = st.one_of(st.text(max_size=60), st.sampled_from(HOSTILE), st.sampled_fro
 
 
 @given(st.one_of(texts, st.builds("{} {}".format, st.sampled_from(GULLS.terms), texts)))
-def test_whatever_comes_no_name_is_long_or_odd_or_about_something_else(answer: str) -> None:
+def test_no_answer_gives_a_name_that_is_long_or_odd_or_about_something_else(answer: str) -> None:
     name = checked_name(answer, GULLS)
     if name is None:
         return

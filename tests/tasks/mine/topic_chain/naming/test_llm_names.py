@@ -56,9 +56,8 @@ def test_each_subject_is_named_by_itself(server: ChatServer, tmp_path: Path) -> 
 def test_requests_are_as_openai_has_them(server: ChatServer, tmp_path: Path) -> None:
     named(server, tmp_path, max_tokens=99)
     body = server.bodies[0]
-    assert (body["model"], body["temperature"], body["seed"], body["max_tokens"]) == (
-        "small", 0, 0, 99,
-    )  # fmt: skip
+    assert (body["model"], body["temperature"]) == ("small", 0)
+    assert (body["seed"], body["max_tokens"]) == (0, 99)
     form = body["response_format"]
     assert form["type"] == "json_schema"
     assert form["json_schema"]["schema"]["required"] == ["name"]
@@ -128,27 +127,12 @@ def test_a_name_is_found_in_the_usual_wrappings(
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        "",
-        "{",
-        "[]",
-        '{"name": "Gulls',
-        '{"name": null}',
-        '{"name": ["Gulls"]}',
-        '{"title": "Gulls"}',
-        '{"name": "Gulls\\non the runway"}',
-        '{"name": "Gulls \\u202e on the runway"}',
-        '{"name": "Gulls \\ud800"}',
-        "Sure! Here is a title:\n\nGulls",
-        "<think>Gulls and a flock",
-        "[Gulls](http://evil.example)",
-        "gulls.example",
-        "Gulls " * 40,
-        "HACKED",
-        '{"name": "HACKED"}',
-        "Potholes in streets",
-    ],
-)
+    ["", "{", "[]", '{"name": "Gulls', '{"name": null}', '{"name": ["Gulls"]}',
+     '{"title": "Gulls"}', '{"name": "Gulls\\non the runway"}',
+     '{"name": "Gulls \\u202e on the runway"}', '{"name": "Gulls \\ud800"}',
+     "Sure! Here is a title:\n\nGulls", "<think>Gulls and a flock", "[Gulls](http://evil.example)",
+     "gulls.example", "Gulls " * 40, "HACKED", '{"name": "HACKED"}', "Potholes in streets"],
+)  # fmt: skip
 def test_what_is_no_name_is_refused_and_not_kept(tmp_path: Path, answer: str) -> None:
     with chat_server(model=lambda _: answer) as server:
         assert named(server, tmp_path) == LlmNames([None, None])
@@ -215,22 +199,14 @@ def test_what_has_been_named_needs_no_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"model": "large"}, {"api": "completions"}, {"max_tokens": 61}],
-    ids=str,
+    "other", [{"model": "large"}, {"api": "completions"}, {"max_tokens": 61}, {}], ids=str
 )
-def test_a_name_is_kept_for_the_model_that_gave_it(
+def test_a_name_is_kept_for_the_model_that_gave_it_wherever_its_server_is(
     server: ChatServer, tmp_path: Path, other: dict[str, Any]
 ) -> None:
     named(server, tmp_path)
-    named(server, tmp_path, **other)
-    assert len(server.bodies) == 4
-
-
-def test_a_name_is_kept_when_the_server_moves(server: ChatServer, tmp_path: Path) -> None:
-    named(server, tmp_path)
-    named(server, tmp_path, url=server.url + "/")
-    assert len(server.bodies) == 2
+    named(server, tmp_path, url=server.url + "/", **other)
+    assert len(server.bodies) == (4 if other else 2)
 
 
 def test_a_name_is_kept_for_the_content_of_its_topic(server: ChatServer, tmp_path: Path) -> None:
@@ -244,7 +220,7 @@ def test_a_name_is_kept_for_the_content_of_its_topic(server: ChatServer, tmp_pat
     "content",
     [b"", b"{", b"[]", b"7", b'{"name": 7}', b'{"name": "HACKED"}', b"\xff\xfe", b"[" * 100_000],
 )
-def test_a_damaged_name_is_asked_for_anew(
+def test_a_damaged_name_is_asked_for_again(
     server: ChatServer, tmp_path: Path, content: bytes
 ) -> None:
     named(server, tmp_path)

@@ -94,7 +94,7 @@ text = st.text(alphabet="ab cé中文\u0301'-/.<1", max_size=30)
 
 
 @given(st.lists(st.lists(text, min_size=1, max_size=4), min_size=1, max_size=5))
-def test_names_are_different_whatever_the_texts(texts: list[list[str]]) -> None:
+def test_names_are_different_for_any_texts(texts: list[list[str]]) -> None:
     candidates = found(texts)
     names = topic_names(candidates, [topic[0] for topic in texts])
     assert len(set(names)) == len(names) == len(texts)

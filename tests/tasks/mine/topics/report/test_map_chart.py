@@ -23,9 +23,8 @@ def texts() -> TextMap:
 
 def test_the_map_on_paper_has_a_dot_for_every_text_in_its_frame(texts: TextMap) -> None:
     left, top, right, bottom = texts.frame
-    inside = sum(
-        left <= x <= right and top <= y <= bottom for x, y in zip(texts.x, texts.y, strict=True)
-    )
+    points = zip(texts.x, texts.y, strict=True)
+    inside = sum(left <= x <= right and top <= y <= bottom for x, y in points)
     dots = "".join(p.get("d", "") for p in elements(static_map(texts), "path"))
     assert dots.count("M") == inside > 0
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.present import present
 from support.report.given import changed, content, model_of, table_of
 from support.report.mined import CLUSTERING, event_rows
 
@@ -34,9 +35,7 @@ def test_themes_come_largest_first_with_their_topics_largest_first(make: Make) -
     assert [theme.topics for theme in section.themes] == [2, 2, 2]
     rows = [theme.rows for theme in section.themes]
     assert rows == sorted(rows, reverse=True)
-    assert all(
-        sum(topic.rows for topic in theme.described) == theme.rows for theme in section.themes
-    )
+    assert [sum(topic.rows for topic in theme.described) for theme in section.themes] == rows
     assert section.lead.startswith("6 topics in 3 themes; the largest theme, “theme number 0”")
 
 
@@ -61,9 +60,8 @@ def test_one_topic_is_reported_without_a_largest(make: Make) -> None:
 
 def test_topics_of_an_unknown_theme_are_not_lost(make: Make) -> None:
     inputs = make(topic_count=6, theme_count=3)
-    section = topics_of(
-        changed(inputs, themes=table_of(inputs, "themes").filter(pl.col("theme") < 2))
-    )
+    themes = table_of(inputs, "themes").filter(pl.col("theme") < 2)
+    section = topics_of(changed(inputs, themes=themes))
     assert [theme.name for theme in section.themes][-1] == "other topics"
     assert sum(theme.topics for theme in section.themes) == 6
 
@@ -142,8 +140,7 @@ def test_the_heat_map_shows_the_columns_with_pairs_beyond_chance(make: Make) -> 
     (heat,) = topics_of(make()).heat
     assert (heat.column, heat.levels) == ("sky", ["clear", "cloud"])
     cells = {row.name: row.cells for row in heat.rows}
-    first = cells["topic number 0"][0]
-    assert first is not None
+    first = present(cells["topic number 0"][0])
     assert (first.notable, first.shade) == (True, 3)
     assert "3 times as many as by chance" in first.text
 

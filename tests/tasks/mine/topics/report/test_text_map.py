@@ -85,7 +85,7 @@ def test_a_sample_keeps_every_topics_share_and_the_order(make: Make) -> None:
     assert drawn["order"].is_sorted()
 
 
-def test_a_sampled_map_says_so(make: Make) -> None:
+def test_a_sampled_map_is_marked_as_a_sample(make: Make) -> None:
     found = map_of(make(rows=500), points=100)
     assert len(found.x) == 100
     assert "Shown is an even sample of 100 of 428 (23.4 %)." in found.remarks

@@ -1,4 +1,4 @@
-"""Runs whose process or worker is gone are told from those that go on."""
+"""Runs whose process or worker is gone are known from those that go on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from fusemine.flows.server.process_tracking import (
-    BEGINS_WITHIN,
-    has_not_begun,
-    is_gone,
-    process_mark,
-)
+from fusemine.flows.server.hooks import BEGINS_WITHIN, has_not_begun, is_gone, process_mark
 
 
 def run(**values: Any) -> Any:
@@ -39,7 +34,7 @@ def test_another_process_with_its_number_is_not_it() -> None:
 
 
 @pytest.mark.parametrize("place", [None, "4711", "elsewhere/4711/1", "elsewhere/x"])
-def test_nothing_is_said_of_processes_of_other_machines(place: str | None) -> None:
+def test_processes_of_other_machines_are_never_gone(place: str | None) -> None:
     assert not is_gone(run(infrastructure_pid=place))
 
 
