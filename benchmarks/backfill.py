@@ -157,7 +157,6 @@ def work(path: Path) -> dict[str, float]:
     from fusemine.flows.engine.plan import make_plan
     from fusemine.flows.engine.session import open_session
     from fusemine.flows.engine.walk import Walk
-    from fusemine.tasks.graph import GRAPH
 
     def mine_all() -> None:
         loaded = load_pipeline(path)
@@ -167,7 +166,7 @@ def work(path: Path) -> dict[str, float]:
             walk.check()
             walk.prepare()
             walk.mine()
-            walk.result(GRAPH["report"], partition)
+            walk.report()
 
     return measured(path, mine_all)
 

@@ -19,8 +19,8 @@ from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.embed import Embedded, embed
 from fusemine.tasks.embed.encoders.models import find_model, load_encoder
+from fusemine.tasks.embed.fill import Engine
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store.fill import Engine
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of
 
 MILLION = 1_000_000

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fusemine.tasks.core.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,13 +73,14 @@ class Pipeline:
         """
         from fusemine.flows.server.temporary import ensure_server
 
+        started = time.monotonic()
         ensure_server()
         from fusemine.flows.pipeline import mine
         from fusemine.flows.server.errors import server_errors
 
         with server_errors():
             outcome: Outcome = mine(self.loaded.path, partition, "now" if retrain else "due")
-        return outcome
+        return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
 
     def backfill(
         self,
@@ -110,7 +114,7 @@ class Pipeline:
         from fusemine.flows.backfills.selection import Options, planned
 
         options = Options(only, order, max_parallel, max_failures, pool)
-        return carry_out(self.loaded, planned(self.loaded, first, last, options, resume))
+        return run_backfill(self.loaded, planned(self.loaded, first, last, options, resume))
 
     def status(self) -> pl.DataFrame:
         """Each partition, with the state of the whole and of each stage."""
@@ -214,7 +218,7 @@ class Pipeline:
         return Report(self, last_report(self.loaded, partition))
 
 
-def carry_out(loaded: Loaded, plan: Backfill) -> Backfill:
+def run_backfill(loaded: Loaded, plan: Backfill) -> Backfill:
     """Do what a backfill is planned to do; its record, as it stands at the end.
 
     Raises:
@@ -324,7 +328,7 @@ def mine(
         The report, with the pipeline as its attribute.
 
     Raises:
-        FusemineError: Something is wrong with table or settings.
+        FusemineError: Something is wrong with table or settings, or no row is of the past.
 
     >>> import polars as pl
     >>> texts = ["the invoice is wrong", "cannot log in", "the app crashes on start"]
@@ -343,5 +347,11 @@ def mine(
     place = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="fusemine-"))
     given = {**(columns or {}), "text": text, **({"label": label} if label else {})}
     pipeline = load(write_frame(as_frame(frame), place, name, given, settings))
-    pipeline.run()
-    return pipeline.report()
+    outcome = pipeline.run()
+    if outcome.report is None:
+        raise RunError(
+            got="a frame without a row in a partition that is over",
+            expected="rows with a readable time that has passed",
+            fix="correct the times, or give the frame without that column",
+        )
+    return pipeline.report(outcome.partition)

@@ -19,7 +19,6 @@ from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
 from fusemine.flows.serving.in_use import Train, use_models
 from fusemine.tasks.core.storage.locks import shared
-from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
     from fusemine.flows.engine.plan import Plan
@@ -68,7 +67,7 @@ def _mined(walk: Walk, train: Train) -> Outcome:
     walk.mine()
     use = use_models(walk, train)
     walk.serving = use.shown
-    report = walk.result(GRAPH["report"], walk.plan.target)
+    report = walk.report()
     assert report is not None  # noqa: S101  (a walk that runs computes what is missing)
     outcome = describe(walk, report)
     check_gates(walk)

@@ -7,8 +7,6 @@ from fusemine.tasks.core.stage import Graph
 from fusemine.tasks.mine import anomalies, classify, topic_chain, topics
 from fusemine.tasks.serving import challenge, monitor, predict, score, train
 
-SECTIONS = ("source", "columns", "partition", "window", "quality", "models")
-"""Sections of the pipeline.yaml that are no stage's."""
 GRAPH = Graph(
     [
         inventory.STAGE,
@@ -26,6 +24,5 @@ GRAPH = Graph(
         anomalies.STAGE,
         report.STAGE,
         predict.STAGE,
-    ],
-    SECTIONS,
+    ]
 )

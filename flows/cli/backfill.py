@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fusemine.flows.api import carry_out, load
+from fusemine.flows.api import load, run_backfill
 from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def backfill(
 
     try:
         with shown_on_terminal(), listening_to_backfill(lambda line: _print_line(line, as_json)):
-            carry_out(loaded, plan)
+            run_backfill(loaded, plan)
     finally:
         _print(load_backfill(loaded.store, plan.id), as_json)
 

@@ -53,16 +53,18 @@ def write_frame(
         more: Other sections of the pipeline.yaml.
 
     Raises:
-        SettingsError: A role names a column that is not there, or the folder holds a
-            pipeline.yaml that somebody else wrote.
+        SettingsError: A role names a column that is not there, or the folder holds files of these
+            names that somebody else wrote.
     """
     _check(frame, columns)
     path, table = folder / "pipeline.yaml", folder / f"{slug(name)}.parquet"
-    if path.exists() and not path.read_bytes().startswith(HEADER.encode()):
+    ours = path.exists() and path.read_bytes().startswith(HEADER.encode())
+    there = [file for file in (path, table) if file.exists()]
+    if there and not ours:
         raise SettingsError(
-            got=f"{path}, which fusemine.mine did not write",
+            got=f"{there[0]}, which fusemine.mine did not write",
             expected="an empty folder, or one of an earlier call",
-            fix=f"name another folder, or mine that one: fusemine.load({str(path)!r}).run()",
+            fix="name another folder; what a pipeline.yaml describes is mined with fusemine.load",
         )
     roles = {**_guessed(frame, columns), **columns}
     values = {

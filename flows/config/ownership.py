@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.key import digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.storage.store import Store
 
@@ -68,7 +67,11 @@ class Owner:
                 self.store.replace(RECORD, content)
 
     def _record(self) -> dict[str, Any]:
-        source = self.source.model_dump(mode="json")
+        # Below its own folder a root moves with it; elsewhere two folders may mean it, whose
+        # relative paths are not the same source.
+        base = self.path.parent
+        place = "" if Path(self.store.root).is_relative_to(base) else str(base)
+        source = [place, self.source.model_dump(mode="json")]
         return {"pipeline": str(self.path), "source": digest(source)}
 
     def _recorded(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pydantic import (
 
 from fusemine.flows.config.ownership import Owner
 from fusemine.flows.config.quality import QualitySettings
-from fusemine.tasks.core.errors import SettingsError
+from fusemine.tasks.core.errors import SettingsError, StageError
 from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.storage.store import Store, store_at
@@ -32,6 +32,8 @@ from fusemine.tasks.table.roles import Columns
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from fusemine.tasks.core.stage import Stage
 
 VERSION = 1
 
@@ -96,6 +98,20 @@ class Sections(Settings):
         return value
 
 
+def check_section(stage: Stage) -> None:
+    """Refuse a stage whose section of the pipeline.yaml is another's.
+
+    Raises:
+        StageError: It is.
+    """
+    if stage.name in {*Sections.model_fields, "models"}:
+        raise StageError(
+            got=f"section {stage.name!r} of {stage.modules[0]} and of {Sections.__module__}",
+            expected="one owner each",
+            fix="correct fusemine.tasks.graph",
+        )
+
+
 def _sections() -> dict[str, Any]:
     """The stages' sections, in order; that of the models comes before the report's."""
     fields: dict[str, Any] = {}
@@ -103,6 +119,7 @@ def _sections() -> dict[str, Any]:
         if stage.gathers:
             fields["models"] = (ModelSettings, ModelSettings())
         if stage.settings is not None:
+            check_section(stage)
             fields[stage.name] = (stage.settings, stage.settings())
     return fields
 

@@ -15,6 +15,7 @@ from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import SettingsError, nearest
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.storage.artifact import ArtifactRef, read_frame, read_json, read_manifest
+from fusemine.tasks.inventory.compute import HEADERS
 from fusemine.tasks.inventory.contracts import INVENTORY
 from fusemine.tasks.table.cells import as_text
 from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
@@ -113,7 +114,7 @@ def _over(gate: str, limit: float | None, part: int, whole: int, what: str) -> l
 
 
 def _check_columns(settings: QualitySettings, inventory: ArtifactRef) -> None:
-    headers = read_json(inventory, "files.json").values()
+    headers = read_json(inventory, HEADERS).values()
     names = list(dict.fromkeys(name for header in headers for name in header))
     for column in settings.max_null:
         if names and column not in names:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fusemine.flows.engine.failures import Failure, read_failures
 from fusemine.flows.engine.plan import Plan, resolve
 from fusemine.flows.engine.session import Session, open_session
-from fusemine.flows.engine.walk import SHOWN, Walk, prepared
+from fusemine.flows.engine.walk import REPORT, SHOWN, Walk, prepared
 from fusemine.flows.serving.champions import serving_found
 from fusemine.tasks.core.errors import ArtifactError, FusemineError
 from fusemine.tasks.core.partition import ALL, gaps, window_partitions
@@ -95,7 +95,7 @@ class Coverage:
         stages = {stage: self.state(stage, partition, found.get(stage)) for stage in STAGES}
         if failure and failure.stage in stages and stages[failure.stage] is not State.COMPLETE:
             stages[failure.stage] = State.FAILED
-        state = State.FAILED if failure else self._whole(partition, found.get(STAGES[-1]))
+        state = State.FAILED if failure else self._whole(partition, found.get(REPORT))
         raw = self.raw[partition]
         return Covered(partition, state, stages, raw.rows if raw else None, failure)
 
@@ -187,7 +187,8 @@ def reuse_summary(loaded: Loaded, partition: str) -> str:
         states = [own[stage.name]]
         if stage.scope is Scope.PARTITION:
             states = [coverage.stage_of_partition(stage, key) for key in window]
-        left = len(states) - states.count(State.COMPLETE)
-        count = f" ({left} of {len(states)} partitions)" if left > 0 and len(states) > 1 else ""
-        (todo if left else done).append(stage.name + count)
+        complete = states.count(State.COMPLETE)
+        for kind, count in ((done, complete), (todo, len(states) - complete)):
+            part = f" ({count} of {len(states)} partitions)" if 0 < complete < len(states) else ""
+            kind += [stage.name + part] if count else []
     return f"reuses {', '.join(done) or 'nothing'}; to do: {', '.join(todo) or 'nothing'}"

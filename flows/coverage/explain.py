@@ -81,7 +81,8 @@ def _lacking(walk: Walk, stage: Stage) -> dict[str, tuple[str, ...]]:
 
 def _compared(walk: Walk, stage: Stage, partition: str) -> list[str]:
     """The last complete result compared with what would be made today."""
-    if walk.is_landed(stage):  # made by the scan of the source, with what that reads
+    landed = walk.is_landed(stage)
+    if landed:  # made by the scan of the source, with what that reads
         (stage,), partition = GRAPH.of(Scope.SOURCE), ALL
         request: Request | None = make_request(stage, walk.session.context, ALL, {})
     else:
@@ -89,7 +90,8 @@ def _compared(walk: Walk, stage: Stage, partition: str) -> list[str]:
     last = _last(walk, stage.name, partition)
     if last is None:
         return ["no result of it has been made"]
-    made = f"the last complete one, {last.key}, is of {last.created_at:%Y-%m-%d %H:%M} UTC"
+    what = "scan of the source, which makes it" if landed else "one"
+    made = f"the last complete {what}, {last.key}, is of {last.created_at:%Y-%m-%d %H:%M} UTC"
     if request is None:
         return [made, "the models in use have not scored all of its rows yet"]
     if last.form < FORM:
@@ -129,7 +131,8 @@ def _such_as(place: str, values: list[Any]) -> str:
     """Some of the values; hashes of artifacts say nothing to a reader."""
     if place.startswith("inputs.") or not values:
         return ""
-    return f", such as {', '.join(map(_short, values[:SHOWN]))}"
+    names = [value[0] if isinstance(value, list) else value for value in values[:SHOWN]]
+    return f", such as {', '.join(map(_short, names))}"
 
 
 def _short(value: Any) -> str:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
+import sys
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+import traceback
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from prefect import get_run_logger
 
-from fusemine.tasks.core.errors import StageError
+from fusemine.tasks.core.errors import FusemineError, StageError
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.task import run_task
 from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     from fusemine.tasks.core.inputs import Log, Progress
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.stage import Graph
@@ -68,63 +70,76 @@ def in_new_process(request: Request, _: Graph, progress: Progress, log: Log) -> 
     """Compute a request in a new process, passing on what it reports.
 
     Threads of one process would share the numbers of threads that BLAS and torch are set to, and
-    a sum's last bits depend on them; a process has them for itself.
+    a sum's last bits depend on them; a process has them for itself. It is no child of
+    `multiprocessing`, which would run the caller's script once more.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(there, request), daemon=True)
-    child.start()
-    there.close()
-    try:
-        return _listen(here, request, {"progress": progress, "log": log})
-    finally:
-        child.terminate()
-        child.join()
-        here.close()
-
-
-def _listen(here: Connection, request: Request, heard: dict[str, Any]) -> ArtifactRef:
-    while True:
+    heard = {"progress": progress, "log": log}
+    path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    command = [sys.executable, "-P", "-m", __name__]
+    with Popen(  # noqa: S603  (this module)
+        command, stdin=PIPE, stdout=PIPE, env={**os.environ, "PYTHONPATH": path}
+    ) as child:
+        assert child.stdin is not None  # noqa: S101  (a pipe)
+        assert child.stdout is not None  # noqa: S101
         try:
-            kind, content = here.recv()
-        except EOFError as error:
+            pickle.dump(request, child.stdin)
+            child.stdin.flush()
+            return _listen(child.stdout, heard)
+        except (EOFError, BrokenPipeError) as error:
             raise StageError(
                 got=f"{request.job.stage} of {request.job.partition}, whose process was ended",
                 expected="the process to compute its result",
                 fix="see whether the machine has too little memory, then run again",
             ) from error
-        if kind == "made":
-            made: ArtifactRef = content
-            return made
+        finally:
+            child.kill()
+
+
+def _listen(stream: IO[bytes], heard: dict[str, Any]) -> ArtifactRef:
+    while True:
+        kind, content = pickle.load(stream)  # noqa: S301  (from the process that was just started)
         if kind == "failed":
-            raise content
+            raise content[0]
+        if kind == "made":
+            made: ArtifactRef = content[0]
+            return made
         heard[kind](*content)
 
 
-def _serve(there: Connection, request: Request) -> None:
+def _serve() -> None:
     """What the new process does; it ends with the one that started it."""
+    out, lock = os.fdopen(os.dup(1), "wb"), threading.Lock()
+    os.dup2(2, 1)  # what is printed must not get between the messages
+
+    def send(kind: str, *content: object) -> None:
+        with lock:
+            pickle.dump((kind, content), out)
+            out.flush()
+
+    request = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        progress, log = (_sender(there, kind) for kind in ("progress", "log"))
-        there.send(("made", execute(request, GRAPH, progress, log)))
+        made = execute(request, GRAPH, partial(send, "progress"), partial(send, "log"))
+        send("made", made)
     except Exception as error:
-        there.send(("failed", _picklable(error)))
-
-
-def _sender(there: Connection, kind: str) -> Any:
-    return lambda *content: there.send((kind, content))
+        send("failed", _portable(error))
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    os.read(0, 1)  # nothing more is sent, so this waits for the end of the pipe
+    os._exit(1)
 
 
-def _picklable(error: Exception) -> Exception:
+def _portable(error: Exception) -> Exception:
+    """The error as another process can load it, with the place where it was raised."""
+    if not isinstance(error, FusemineError):
+        error.add_note(traceback.format_exc())
     try:
-        pickle.dumps(error)
+        pickle.loads(pickle.dumps(error))  # noqa: S301  (our own bytes)
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+if __name__ == "__main__":
+    _serve()

@@ -91,9 +91,9 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
         listing = current_listing(request.job, request.resources["source"], loaded.pipeline)
     else:
         listing = _collected(runner, request)
-    places = loaded.pipeline.places()
+    places, unit = loaded.pipeline.places(), request.resources["source"].source.unit
     for piece, header in read_json(listing.inventory, HEADERS).items():
-        check_places(places, header, f"file {piece!r}")
+        check_places(places, header, f"{unit} {piece!r}")
     context.raw = listing.raw
     return Session(loaded, context, listing, runner)
 
@@ -102,6 +102,5 @@ def _collected(runner: Runner, request: Request) -> Listing:
     """The source cut into partitions; scanned again where one of them is gone."""
     found = find(request.job)
     if found is not None and None in read_listing(found).raw.values():
-        found.store.delete(found.name)
-        found = None
+        found = None  # the scan makes the same inventory again, and those partitions with it
     return read_listing(runner.run(request, partial(progress.report, request.job.stage), found))

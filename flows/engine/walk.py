@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.request import Request
 
 Refs = tuple[ArtifactRef, ...]
+REPORT = "report"
+"""The stage that gathers what the others found."""
 SHOWN = (Scope.PARTITION, Scope.CHAIN, Scope.WINDOW)
 """The scopes of the stages that `status` and `run --json` show."""
 
@@ -63,12 +65,17 @@ class Walk:
                 self._prepare(stage)
 
     def mine(self) -> None:
-        """Compute what is missing of the chains and of the window, but for the report."""
+        """Compute what is missing of the chains and of the window, up to the report."""
         for stage in GRAPH.of(Scope.CHAIN):
             self.result(stage, self.plan.target)
-        stages = [stage for stage in GRAPH.of(Scope.WINDOW) if not stage.gathers]
+        stages = [stage for stage in GRAPH.of(Scope.WINDOW) if not _is_last(stage)]
         with side_by_side(self.session, len(stages)) as at_once:
             at_once(stages, lambda stage: self.result(stage, self.plan.target))
+
+    def report(self) -> ArtifactRef | None:
+        """The report, after which the stages behind it are computed too."""
+        last = [stage for stage in GRAPH.of(Scope.WINDOW) if _is_last(stage)]
+        return {stage.name: self.result(stage, self.plan.target) for stage in last}[REPORT]
 
     def shown(self) -> dict[str, Refs]:
         """The results of the stages that people see, over the window, in order."""
@@ -263,3 +270,8 @@ def _offset(stage: Stage, before: int, size: int, total: int) -> Callable[..., N
             progress.report(stage.name, before + done, total, note)
 
     return report
+
+
+def _is_last(stage: Stage) -> bool:
+    """Whether a stage is the report or comes behind it."""
+    return GRAPH.place(stage.name) >= GRAPH.place(REPORT)

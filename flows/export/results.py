@@ -60,7 +60,8 @@ def export_results(
     report = last_report(loaded, partition)
     table = read_frame(report, RESULTS)
     write_table(table, output, stdout)
-    return f"{table.height:,} rows of {report.partition} to {output or 'standard output'}"
+    place = output or "standard output"
+    return f"{table.height:,} rows of the window of {report.partition} to {place}"
 
 
 def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -86,13 +87,15 @@ def is_temporary() -> bool:
 
 
 def answers(api: str) -> bool:
-    """Whether there is a Prefect server at the address of an API."""
+    """Whether there is a Prefect server of this machine at the address of an API."""
     import httpx
 
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default httpx reads all certificates
     try:
-        return httpx.get(f"{api}/health", timeout=5).status_code == httpx.codes.OK
+        answer = httpx.get(f"{api}/health", timeout=5, verify=plain)
     except httpx.TransportError:
         return False
+    return bool(answer.status_code == httpx.codes.OK)
 
 
 def _start() -> tuple[str, subprocess.Popen[bytes]]:

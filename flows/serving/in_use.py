@@ -11,6 +11,7 @@ from fusemine.flows.engine.outcome import ModelOutcome
 from fusemine.flows.serving.champions import Champions
 from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import make_request
+from fusemine.tasks.core.stage import Read
 from fusemine.tasks.core.storage.artifact import read_json
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.compare import Comparison, describe
@@ -149,7 +150,7 @@ class _Run(Champions):
 
     def _trained(self, use: Use) -> Use:
         """Train a model, hold it against the one in use, and decide."""
-        request = self._over_window("train", ("clean", "embed", "classify", "topic_chain"))
+        request = self._over_window("train")
         self._discard_changed(request)
         ref = self._made(request)
         entry = entry_of(ref, read_about(ref))
@@ -165,10 +166,11 @@ class _Run(Champions):
         shown = {**use.shown, "challenge": (compared,)}
         return Use(shown, {**use.turns, self._target: turn}, entry, event)
 
-    def _over_window(self, stage: str, read: tuple[str, ...], models: Refs = ()) -> Request:
+    def _over_window(self, stage: str, models: Refs = ()) -> Request:
         """The request for a result over the run's window."""
         walk = self.walk
-        reads = {name: walk.refs(name) or () for name in read}
+        others = [read.stage for read in map(Read.of, GRAPH[stage].reads) if read.stage != "train"]
+        reads = {name: walk.refs(name) or () for name in others}
         return make_request(
             GRAPH[stage],
             walk.session.context,
@@ -190,8 +192,7 @@ class _Run(Champions):
         champion = self.readable(current)
         if champion is None or not (current.label and entry.label):
             return None
-        read = ("clean", "embed", "classify")
-        return self._made(self._over_window("challenge", read, (champion, ref)))
+        return self._made(self._over_window("challenge", (champion, ref)))
 
     def _decide(
         self, current: Entry | None, entry: Entry, compared: ArtifactRef | None

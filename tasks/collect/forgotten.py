@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from fusemine.tasks.core.errors import ArtifactError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,11 +34,21 @@ def id_hash(row_id: str) -> str:
 
 
 def read_forgotten(store: Store) -> frozenset[str]:
-    """Hashes of the row ids that were forgotten."""
+    """Hashes of the row ids that were forgotten.
+
+    Raises:
+        ArtifactError: The list cannot be read.
+    """
     try:
         return frozenset(json.loads(store.read(FILE))["row_ids"])
     except FileNotFoundError:
         return frozenset()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            got=f"{FILE} below {store.root}, which cannot be read ({type(error).__name__})",
+            expected="the list of the rows that are not collected again",
+            fix="restore the file from a backup; without it, rows that were forgotten come back",
+        ) from error
 
 
 def add_forgotten(store: Store, *row_ids: str) -> None:

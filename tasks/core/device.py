@@ -70,7 +70,11 @@ def device_lock(device: str, report: Callable[[str], None]) -> Iterator[None]:
 
 
 def _lock_path(device: str) -> Path:
-    """The file that stands for a GPU, the same in processes that are shown different ones."""
+    """The file that stands for a GPU.
+
+    It is the same in processes that are shown different GPUs, as long as all of them name GPUs in
+    one way in `CUDA_VISIBLE_DEVICES`: by their numbers, or by their UUIDs.
+    """
     name, _, number = device.partition(":")
     if name == "cuda":
         shown, index = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(","), int(number or 0)

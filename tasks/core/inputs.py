@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fusemine.tasks.core.device import device_lock, resolve_device
-from fusemine.tasks.core.stage import load
+from fusemine.tasks.core.errors import StageError
+from fusemine.tasks.core.stage import Read, load
 from fusemine.tasks.core.storage.artifact import (
     MAIN,
     SUMMARY,
-    has_file,
     read_frame,
     read_json,
     scan_table,
@@ -54,7 +54,8 @@ class Output:
         tables: Its tables by name, the main one as `MAIN`; those written piece by piece left out.
         rows_in: Rows that came in.
         rows_kept: Rows that have a result; the others were rejected.
-        summary: What the result shows as a whole, JSON-ready.
+        summary: What the result shows as a whole, JSON-ready. A run shows its `skipped`, why there
+            is no result, and its `metrics`, which have a mapping for each view.
         files: Further files by name.
         provisional: Whether it should be made again when there is a chance.
     """
@@ -129,13 +130,28 @@ class Inputs:
         """What else the stage reads, by its name."""
         return self.request.resources[name]
 
-    def refs(self, stage: str) -> tuple[ArtifactRef, ...]:
-        """The artifacts of a stage, oldest partition first; none of an absent optional one."""
+    def refs(self, stage: str, table: str | None = None) -> tuple[ArtifactRef, ...]:
+        """The artifacts of a stage, oldest partition first; none of an absent optional one.
+
+        Args:
+            stage: Whose.
+            table: The one table that is read of them; None if it may be all.
+
+        Raises:
+            StageError: The stage does not declare that it reads that, so its key has none of it.
+        """
+        own = self.graph[self.request.job.stage]
+        if not any(stage == r.stage and r.table in (None, table) for r in map(Read.of, own.reads)):
+            raise StageError(
+                got=f"stage {own.name}, which reads {table or 'all'} of {stage}",
+                expected=f"what it declares: {', '.join(own.reads) or 'nothing'}",
+                fix="name it in `reads` of the stage",
+            )
         return self.request.reads.get(stage, ())
 
     def ref(self, stage: str) -> ArtifactRef:
         """The one artifact of a stage."""
-        (found,) = self.request.reads[stage]
+        (found,) = self.refs(stage)
         return found
 
     def window(self) -> Window:
@@ -144,13 +160,8 @@ class Inputs:
             next(stage for stage in self.graph if stage.window == role)
             for role in ("rows", "vectors")
         )
-        return Window(
-            self.request.reads[rows.name],
-            self.refs(vectors.name),
-            self.rules,
-            rows.tables[MAIN],
-            vectors.tables[MAIN],
-        )
+        cleaned, embedded = self.refs(rows.name, MAIN), self.request.reads.get(vectors.name, ())
+        return Window(cleaned, embedded, self.rules, rows.tables[MAIN], vectors.tables[MAIN])
 
     def scan(
         self, stage: str, columns: Sequence[str] | None = None, table: str = MAIN
@@ -161,31 +172,38 @@ class Inputs:
             stage: Whose.
             columns: Names, or prefixes followed by a `*`; all columns by default.
             table: Which of its tables.
+
+        Raises:
+            StageError: The stage does not declare that it reads it.
         """
-        if self.graph[stage].window == "rows" and table == MAIN and self.request.rules is not None:
+        if self._has_bounds(stage, table):
             return self.window().scan(columns)
-        contract = self.graph[stage].tables[table]
-        parts = [scan_table(ref, contract, table, columns) for ref in self.refs(stage)]
+        contract, refs = self.graph[stage].tables[table], self.refs(stage, table)
+        parts = [scan_table(ref, contract, table, columns) for ref in refs]
         return pl.concat(parts, how="diagonal_relaxed")
 
     def frame(self, stage: str, table: str = MAIN) -> pl.DataFrame:
-        """A table of a stage, read whole and checked.
+        """A table of a stage, read and checked; of rows, those of the window alone.
 
         Raises:
             ArtifactError: It cannot be read.
             ContractError: It breaks its contract.
+            StageError: The stage does not declare that it reads it.
         """
-        contract = self.graph[stage].tables[table]
-        frames = [read_frame(ref, contract, table) for ref in self.refs(stage)]
+        if self._has_bounds(stage, table):
+            return self.window().frame()
+        contract, refs = self.graph[stage].tables[table], self.refs(stage, table)
+        frames = [read_frame(ref, contract, table) for ref in refs]
         return pl.concat(frames, how="diagonal_relaxed")
+
+    def _has_bounds(self, stage: str, table: str) -> bool:
+        """Whether a table has the rows that the window bounds."""
+        is_rows = self.graph[stage].window == "rows" and table == MAIN
+        return is_rows and self.request.rules is not None
 
     def summary(self, stage: str, file: str = SUMMARY) -> dict[str, Any]:
         """A JSON file of the one artifact of a stage, by default its summary."""
         return read_json(self.ref(stage), file)
-
-    def has(self, stage: str, file: str) -> bool:
-        """Whether the one artifact of a stage has a file."""
-        return has_file(self.ref(stage), file)
 
     def writer(self, table: str) -> AbstractContextManager[TableWriter]:
         """Write one of the stage's own tables piece by piece."""

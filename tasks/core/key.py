@@ -72,8 +72,9 @@ def file_digest(path: Path) -> str:
 
 @cache
 def versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    """The installed versions of distributions."""
-    return {name: version(name) for name in libraries}
+    """The installed versions of distributions; `name?` may be absent."""
+    named = {name.removesuffix("?"): not name.endswith("?") for name in libraries}
+    return {name: version(name) for name, needed in named.items() if needed or find_spec(name)}
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from fusemine.tasks.core.errors import StageError
 from fusemine.tasks.core.key import Recipe, code_of, package_code, versions
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.stage import Read, load
@@ -138,7 +139,7 @@ def make_request(
         **{n: load(f)(context, wanted) for n, f in stage.resources.items()},
         **(given or {}),
     }
-    inputs = {read.stage: _hashes(read, reads) for read in map(Read.of, stage.reads)}
+    inputs = {read.place: _hashes(stage, read, reads) for read in map(Read.of, stage.reads)}
     more = {
         "window": rules and rules.key_values(),
         "previous": previous and previous.sha256,
@@ -173,7 +174,13 @@ def _code(stage: Stage, windowed: bool) -> dict[str, str]:
     return code_of((*stage.modules, *((WINDOW,) if windowed else ())))
 
 
-def _hashes(read: Read, reads: Reads) -> list[str]:
+def _hashes(stage: Stage, read: Read, reads: Reads) -> list[str]:
+    if read.stage not in reads and not read.optional:
+        raise StageError(
+            got=f"a request for {stage.name} without what it reads of {read.stage}",
+            expected=f"artifacts of each of {', '.join(stage.reads)}",
+            fix="this is a fault in fusemine: pass them to make_request",
+        )
     refs = reads.get(read.stage, ())
     if read.table is None:
         return [ref.sha256 for ref in refs]

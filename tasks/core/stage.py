@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.settings import Settings
 
 Tables = Mapping[str, Contract]
+FOLDERS = ("backfills", "failed", "latest", "models", "names", "store")
+"""Folders of a root that hold no stage's artifacts."""
 
 
 class Scope(StrEnum):
@@ -95,7 +97,7 @@ class Stage:
         code: Further modules whose code counts in the key.
         package: A package whose files stand for its code instead: quicker, where nearly all of it
             runs.
-        libraries: Distributions whose version can change the result.
+        libraries: Distributions whose version can change the result; `name?` may be absent.
         device: The setting that names its device, such as `embed.device`; None if it needs none.
         unit: What its progress counts.
         window: `rows` of the one stage whose rows bound windows, `vectors` of the one with a vector
@@ -158,24 +160,29 @@ class Read:
         name, _, table = written.removesuffix("?").partition(":")
         return cls(name, table or None, written.endswith("?"))
 
+    @property
+    def place(self) -> str:
+        """What is read: `stage`, or `stage:table`."""
+        return f"{self.stage}:{self.table}" if self.table else self.stage
+
 
 class Graph:
     """The stages in their order: each comes after those that it reads.
 
     Args:
         stages: The stages.
-        sections: Names of sections of the pipeline.yaml that are no stage's.
 
     Raises:
-        StageError: Two stages have one name, a stage reads one that is not there or comes later,
-            a section has two owners, or a stage has no contract for its main table.
+        StageError: Two stages have one name or one column of the results, a stage reads one that
+            is not there or comes later, has the name of a folder that is no stage's, has no
+            contract for its main table, or adds to a report that is before it.
     """
 
-    def __init__(self, stages: list[Stage], sections: tuple[str, ...] = ()) -> None:
+    def __init__(self, stages: list[Stage]) -> None:
         self._stages: dict[str, Stage] = {}
         modules = {stage.name: stage.modules[0] for stage in stages}
         for stage in stages:
-            for got, expected in _mistakes(stage, self._stages, modules, sections):
+            for got, expected in _mistakes(stage, self._stages, modules):
                 raise StageError(got=got, expected=expected, fix="correct fusemine.tasks.graph")
             self._stages[stage.name] = _gathering(stage, self._stages)
 
@@ -212,8 +219,8 @@ def _gathering(stage: Stage, known: Mapping[str, Stage]) -> Stage:
     """The stage with all that it reads; what serves models may be absent."""
     if not stage.gathers:
         return stage
-    ends = {Scope.PARTITION: "", Scope.WINDOW: "", Scope.SERVING: "?"}
-    gathered = [s.name + ends[s.scope] for s in known.values() if s.scope in ends]
+    others = [s for s in known.values() if s.scope is not Scope.SOURCE]
+    gathered = [s.name + "?" * (s.scope is Scope.SERVING) for s in others]
     return replace(stage, reads=(*stage.reads, *gathered))
 
 
@@ -225,7 +232,7 @@ def load(function: str) -> Callable[..., Any]:
 
 
 def _mistakes(
-    stage: Stage, known: Mapping[str, Stage], modules: Mapping[str, str], sections: tuple[str, ...]
+    stage: Stage, known: Mapping[str, Stage], modules: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """What is wrong with a stage, and what would be right.
 
@@ -233,16 +240,16 @@ def _mistakes(
         stage: The stage.
         known: The stages before it.
         modules: The module of each stage in the list.
-        sections: Names of sections of the pipeline.yaml that are no stage's.
     """
     here = stage.modules[0]
     if stage.name in known:
         there = known[stage.name].modules[0]
         yield f"stage {stage.name!r} twice, in {there} and in {here}", "one name each"
-    if stage.settings is not None and stage.name in sections:
-        yield f"section {stage.name!r} of {here} and of the pipeline itself", "one owner each"
+    if stage.name in FOLDERS:
+        yield f"stage {stage.name!r} in {here}, a folder of each root already", "another name"
     if MAIN not in stage.tables:
         yield f"stage {stage.name!r} in {here} without a contract of its main table", "one"
+    yield from _mistakes_of_results(stage, known)
     for read in map(Read.of, stage.reads):
         other = known.get(read.stage)
         if other is None:
@@ -251,3 +258,16 @@ def _mistakes(
         elif read.table is not None and read.table not in other.tables:
             got = f"{here} reads table {read.table!r} of {other.modules[0]}, which has none"
             yield got, f"one of {', '.join(other.tables)}"
+
+
+def _mistakes_of_results(stage: Stage, known: Mapping[str, Stage]) -> Iterator[tuple[str, str]]:
+    """What is wrong with what a stage adds to the results and to the report."""
+    here, gathered = stage.modules[0], next((s for s in known.values() if s.gathers), None)
+    if gathered and (stage.row_columns or stage.section or stage.facts):
+        there = gathered.modules[0]
+        yield f"{here} adds to what {there} writes, and comes behind it", "a place before it"
+    added = set(stage.row_columns.columns) if stage.row_columns else set[str]()
+    added |= set(stage.tables[MAIN].columns) if stage.gathers and MAIN in stage.tables else set()
+    for other in known.values():
+        for column in sorted(added & set(other.row_columns.columns if other.row_columns else ())):
+            yield f"column {column!r} of {other.modules[0]} and of {here}", "one owner each"

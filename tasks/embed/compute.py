@@ -18,8 +18,8 @@ from fusemine.tasks.embed.engine import engine_of
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
+    from fusemine.tasks.embed.fill import Engine
     from fusemine.tasks.embed.settings import EmbedSettings
-    from fusemine.tasks.embed.store.fill import Engine
     from fusemine.tasks.embed.store.space import Facts
 
 
@@ -27,7 +27,7 @@ def run(inputs: Inputs, settings: EmbedSettings, progress: Progress) -> Output:
     """Embed the texts of one partition; loads the model only if a text is not stored yet."""
     rows, spec = inputs.frame("clean"), inputs.resource("encoder")
     engine = engine_of(inputs.root, settings, spec)
-    with nullcontext() if spec.model.kind in ("endpoint", "static") else inputs.device():
+    with inputs.device() if spec.uses_device else nullcontext():
         result = embed(columns_of(rows, settings), engine, _Throughput(progress))
     _warn(inputs, result, engine)
     facts = engine.facts()

@@ -12,7 +12,7 @@ import polars as pl
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.encoders.encoder import Advance, no_progress
-from fusemine.tasks.embed.store.fill import Engine, fill
+from fusemine.tasks.embed.fill import Engine, fill
 from fusemine.tasks.embed.store.space import add_use
 from fusemine.tasks.embed.store.store import keys_of
 from fusemine.tasks.table.roles import TEXT

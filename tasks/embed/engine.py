@@ -11,10 +11,10 @@ from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.encoders.endpoint.response import HINTS
 from fusemine.tasks.embed.encoders.kinds import KINDS
 from fusemine.tasks.embed.encoders.models import ModelFiles, find_model, load_encoder
+from fusemine.tasks.embed.fill import Engine
 from fusemine.tasks.embed.languages import model_languages
 from fusemine.tasks.embed.precision import precision_of, resolve_precision
 from fusemine.tasks.embed.settings import EmbedSettings, Precision
-from fusemine.tasks.embed.store.fill import Engine
 from fusemine.tasks.embed.store.space import adopt, space_of
 from fusemine.tasks.embed.store.store import EmbeddingStore
 from fusemine.tasks.llm.api_key import read_api_key
@@ -43,6 +43,11 @@ class EncoderSpec:
     def fingerprint(self) -> str:
         """Hash of all that can change a vector."""
         return self.model.fingerprint
+
+    @property
+    def uses_device(self) -> bool:
+        """Whether it computes where `embed.device` says."""
+        return self.model.kind not in ("endpoint", "static")
 
 
 def provide(context: Context, _: tuple[str, ...]) -> Resource:

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusemine.tasks.core.device import device_lock, resolve_device
 from fusemine.tasks.core.key import digest
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.encoders.models import load_encoder
@@ -75,7 +76,8 @@ def resolve_precision(store: Store, settings: EmbedSettings, model: ModelFiles) 
 
 def fidelity(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> float:
     """The least cosine of the probe's vectors at a precision to those in float32."""
-    exact, lower = (_probe(settings, model, each) for each in ("float32", precision))
+    with device_lock(resolve_device(settings.device), lambda _: None):
+        exact, lower = (_probe(settings, model, each) for each in ("float32", precision))
     return float((exact * lower).sum(axis=1).min())
 
 

@@ -15,5 +15,5 @@ STAGE = Stage(
     tables={MAIN: FEATURES, "rejected": REJECTED},
     reads=("clean", "embed"),
     settings=FuseSettings,
-    libraries=("numpy", "polars", "pyarrow", "scikit-learn"),
+    libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy"),
 )

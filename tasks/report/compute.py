@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,7 +23,7 @@ from fusemine.tasks.core.storage.artifact import (
 from fusemine.tasks.corrections.apply import correct_labels
 from fusemine.tasks.report.assemble import assemble
 from fusemine.tasks.report.markdown import render_markdown
-from fusemine.tasks.report.model import ReportInputs, StageRow, Summary
+from fusemine.tasks.report.model import ReportInputs, StageRow, Summary, Tables
 from fusemine.tasks.report.render import render_html, template_folders, templates_digest
 from fusemine.tasks.report.results import results
 
@@ -63,12 +64,15 @@ def run(inputs: Inputs, settings: ReportSettings, _: Progress) -> Output:
 
 
 def provide_sections(context: Context, _: tuple[str, ...]) -> Resource:
-    """The code and the templates of the stages' sections, which shape the report like its own."""
+    """What shapes the report like its own code: what the stages declare, code and templates."""
     graph = context.graph
     added = [stage.row_columns.read for stage in graph if stage.row_columns]
     functions = [*added, *(f for stage in graph for f in (stage.section, stage.facts))]
     modules = sorted({function.partition(":")[0] for function in functions if function})
-    return Resource(None, [code_of(tuple(modules)), templates_digest(template_folders(graph))])
+    shapes = [(s.name, s.section, s.facts, s.row_columns and list(s.row_columns.columns.items()))
+              for s in graph]  # fmt: skip
+    templates = templates_digest(template_folders(graph))
+    return Resource(None, [code_of(tuple(modules)), templates, digest(repr(shapes))])
 
 
 def _report_inputs(inputs: Inputs, clean: pl.DataFrame) -> ReportInputs:
@@ -99,16 +103,12 @@ def _versions(reads: Reads) -> dict[str, str]:
     return {name: version for versions in found for name, version in versions.items()}
 
 
-def stage_results(inputs: Inputs) -> tuple[dict[str, dict[str, pl.DataFrame]], dict[str, Summary]]:
-    """The tables and the summary of each stage that has a summary of the whole window."""
-    reads, contracts = inputs.request.reads, {s.name: s.tables for s in inputs.graph.of(*SHOWN)}
-    summaries = {name: found for name in contracts if (found := _summary(reads.get(name, ())))}
-    tables = {
-        name: {
-            t: inputs.frame(name, t) for t in contracts[name] if inputs.has(name, f"{t}.parquet")
-        }
-        for name in summaries
-    }
+def stage_results(inputs: Inputs) -> tuple[Tables, dict[str, Summary]]:
+    """What reads the tables, each once, of each stage with a summary of the window; and that."""
+    reads, stages = inputs.request.reads, [stage.name for stage in inputs.graph.of(*SHOWN)]
+    summaries = {name: found for name in stages if (found := _summary(reads.get(name, ())))}
+    there = {name: read_manifest(inputs.ref(name)).tables for name in summaries}
+    tables = {n: {t: cache(partial(inputs.frame, n, t)) for t in there[n]} for n in summaries}
     return tables, summaries
 
 

@@ -5,7 +5,7 @@ Strings here are plain text, never markup: the writers escape them for HTML and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Summary = Mapping[str, Any]
 """A stage's JSON-ready summary; `skipped` in it holds a reason, or null."""
+Tables = Mapping[str, Mapping[str, Callable[[], "pl.DataFrame"]]]
+"""What reads the tables of each stage, by their names."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class ReportInputs:
     label_note: str | None = None
     label_name: str | None = None
     """What the label means in the user's words, such as "effect = present"."""
-    tables: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
-    """The tables of each stage that ran, by their names; the main one is `MAIN`."""
+    tables: Tables = field(default_factory=dict)
+    """What reads the tables of each stage that ran, by their names; the main one is `MAIN`."""
     summaries: Mapping[str, Summary] = field(default_factory=dict)
     """The summary of each stage that ran."""
     embeddings: Summary | None = None
@@ -75,7 +77,8 @@ class ReportInputs:
         summary = self.summaries.get(stage)
         if summary is None or summary.get("skipped"):
             return None
-        return self.tables.get(stage, {}).get(table)
+        read = self.tables.get(stage, {}).get(table)
+        return read() if read else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fusemine.tasks.core.errors import StageError
 from fusemine.tasks.report import words
 from fusemine.tasks.report.charts import series
 from fusemine.tasks.report.model import ReportModel, Skipped
@@ -45,10 +46,22 @@ def render_html(model: ReportModel, folders: tuple[Path, ...]) -> str:
 
 
 def template_folders(graph: Graph) -> tuple[Path, ...]:
-    """The folders of templates: the report's own, and that beside each section's module."""
+    """The folders of templates: the report's own, and those beside the sections' modules.
+
+    Raises:
+        StageError: Two of them have a file of the same name.
+    """
     found = [find_spec(stage.section.partition(":")[0]) for stage in graph if stage.section]
-    modules = [Path(spec.origin) for spec in found if spec and spec.origin]
-    return (TEMPLATES, *(module.parent / TEMPLATES.name for module in modules))
+    beside = (Path(spec.origin).with_name(TEMPLATES.name) for spec in found if spec and spec.origin)
+    folders = tuple(folder for folder in dict.fromkeys((TEMPLATES, *beside)) if folder.is_dir())
+    names = [file.name for folder in folders for file in folder.iterdir()]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StageError(
+            got=f"more than one file {', '.join(twice)} in {', '.join(map(str, folders))}",
+            expected="templates and scripts of different names, because one page has them all",
+            fix="rename all but one of them",
+        )
+    return folders
 
 
 def templates_digest(folders: Iterable[Path]) -> str:

@@ -53,11 +53,9 @@ class Scorer:
         """
         own = clean.select("row_id", pl.lit(NEW).alias("split"), "label")
         if self.classifier is None:
-            nothing = {
-                "prediction": pl.lit(None, pl.String),
-                "probability": pl.lit(None, pl.Float64),
-            }
-            return own.with_columns(**nothing)
+            return own.with_columns(
+                prediction=pl.lit(None, pl.String), probability=pl.lit(None, pl.Float64)
+            )
         predicted = self.classifier.predict(Rows(clean, vectors, self.timezone))
         return own.hstack(self.classifier.predictions(predicted))
 

@@ -7,6 +7,7 @@ holds the text is rewritten last.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,38 +29,42 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.storage.artifact import Manifest
     from fusemine.tasks.core.storage.store import Store
 
+_FAILURES = ("failed", "backfills")
+"""Folders of records, JSON files, in which each `error` is a message."""
+_BLANK = "not kept, because a row was forgotten"
+
 
 @dataclass(frozen=True)
 class Forgotten:
     """What forgetting touched; nothing of what the row held.
 
     Args:
-        rewritten: Artifacts that lost the row, or count it otherwise, by stage.
+        rewritten: Artifacts that lost the row, or count it otherwise, by stage; and records of
+            failed runs that lost the messages of their errors, which may quote it, by folder.
         removed: Artifacts that were removed, by stage: results, which may quote the row, and
             damaged artifacts, which may hold it.
         partitions: Partitions whose report has to be made again.
-        vectors: Vectors that were removed from the embedding store.
+        purged: What was removed of what stages keep besides artifacts, such as vectors, by stage.
         leftovers: Drafts of killed processes that were removed.
     """
 
     rewritten: dict[str, int]
     removed: dict[str, int]
     partitions: tuple[str, ...]
-    vectors: int
+    purged: dict[str, int]
     leftovers: int
 
     def lines(self) -> list[str]:
         """The result for people."""
-        if not any(vars(self).values()):
-            return ["nothing of it was left"]
         shown = {
             "rewritten": _counts(self.rewritten),
             "removed": _counts(self.removed),
-            "vectors removed": f"{self.vectors:,}" if self.vectors else "",
+            "removed besides artifacts": _counts(self.purged),
             "leftovers removed": f"{self.leftovers:,}" if self.leftovers else "",
             "reports to make again": ", ".join(self.partitions),
         }
-        return [f"{what}: {text}" for what, text in shown.items() if text]
+        lines = [f"{what}: {text}" for what, text in shown.items() if text]
+        return lines or ["nothing of it was left"]
 
     def as_json(self) -> dict[str, Any]:
         """The result, JSON-ready."""
@@ -130,17 +135,13 @@ class _Forgetting:
         leftovers = self._contents.leftovers
         self._delete(leftovers)
         gone = [*self._damaged, *reversed(self._results())]  # a report before what it was made of
-        vectors = self._purge(self._texts(frozenset(gone)))
+        purged = self._purge(self._texts(frozenset(gone)))
         self._delete(gone)
         partitions = self._remove_records(records)
+        blanked = self._blank_errors()
         rewritten, unusable = self._rewrite()
-        return Forgotten(
-            self._count(rewritten),
-            self._count([*gone, *unusable]),
-            partitions,
-            vectors,
-            len(leftovers),
-        )
+        lost, removed = self._count([*rewritten, *blanked]), self._count([*gone, *unusable])
+        return Forgotten(lost, removed, partitions, purged, len(leftovers))
 
     def _rule(self, made: Manifest) -> Forget:
         """What a row costs the stage of an artifact; results of other versions go."""
@@ -202,14 +203,19 @@ class _Forgetting:
             others |= _texts_in(frame.filter(~mine))
         return own - others
 
-    def _purge(self, texts: set[str]) -> int:
-        """Remove texts from what stages keep besides artifacts; how many vectors that were."""
-        counts = {
-            stage.window: load(stage.forget.purge)(self._store, texts)
-            for stage in self._graph
-            if stage.forget.purge
-        }
-        return int(counts.get("vectors", 0))
+    def _purge(self, texts: set[str]) -> dict[str, int]:
+        """Remove texts from what stages keep besides artifacts; what that was, by stage."""
+        rules = ((stage.name, stage.forget.purge) for stage in self._graph)
+        counts = {name: load(purge)(self._store, texts) for name, purge in rules if purge}
+        return {name: count for name, count in counts.items() if count}
+
+    def _blank_errors(self) -> list[str]:
+        """Blank the errors in the records of failed runs; those that had any."""
+        files = [file.name for folder in _FAILURES for file in self._store.files(folder)]
+        blank = {n: new for n in files if (new := _without_errors(self._store.read(n)))}
+        for name, content in blank.items():
+            self._store.replace(name, content)
+        return list(blank)
 
     def _remove_records(self, records: dict[str, str]) -> tuple[str, ...]:
         """Remove the newest report, if it is a copy of none that stays, and records of none."""
@@ -246,6 +252,19 @@ class _Forgetting:
 
     def _count(self, names: Iterable[str]) -> dict[str, int]:
         return {stage: total.number for stage, total in self._contents.totals(names).items()}
+
+
+def _without_errors(content: bytes) -> bytes | None:
+    """A record without what its errors quote; None where it has none."""
+
+    def blanked(part: dict[str, Any]) -> dict[str, Any]:
+        return {**part, "error": _BLANK} if part.get("error") else part
+
+    try:
+        record, blank = json.loads(content), json.loads(content, object_hook=blanked)
+    except ValueError:  # it may hold anything
+        record, blank = None, {}
+    return None if blank == record else json.dumps(blank, indent=1).encode() + b"\n"
 
 
 def _texts_in(frame: pl.DataFrame) -> set[str]:

@@ -154,20 +154,12 @@ def _artifact(path: Path) -> tuple[str, str]:
 
 def _node(root: str, name: str) -> Node:
     stage, partition, key = ("", "", *name.split("/"))[-3:]
-    manifest = manifest_of(root, name)
-    if manifest is None:
+    made = manifest_of(root, name)
+    if made is None:
         return Node(name, stage, partition, key, State.GONE)
-    return Node(
-        name,
-        stage,
-        partition,
-        key,
-        State.INTACT if is_intact(root, manifest) else State.CHANGED,
-        manifest.main_rows,
-        manifest.created_at,
-        tuple(manifest.input_names),
-        manifest.sources,
-    )
+    state, inputs = State.INTACT if is_intact(root, made) else State.CHANGED, made.input_names
+    more = (made.main_rows, made.created_at, tuple(inputs), made.sources)
+    return Node(name, stage, partition, key, state, *more)
 
 
 def _sources(nodes: dict[str, Node], base: Path | None) -> tuple[SourceFile, ...]:

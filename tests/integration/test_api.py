@@ -114,13 +114,21 @@ def test_a_role_of_a_column_that_is_not_there_is_refused(roles: dict[str, str], 
         fusemine.mine(frame, **roles)
 
 
-def test_a_folder_with_a_pipeline_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "pipeline.yaml").write_text("version: 1\n")
+@pytest.mark.parametrize("name", ["pipeline.yaml", "table.parquet"])
+def test_a_file_that_somebody_else_wrote_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version: 1\n")
     with pytest.raises(fusemine.FusemineError, match="did not write"):
         fusemine.mine(pl.DataFrame({"body": ["a"]}), text="body", folder=tmp_path)
-    assert (tmp_path / "pipeline.yaml").read_text() == "version: 1\n"
+    assert (tmp_path / name).read_text() == "version: 1\n"
 
 
+def test_rows_of_the_future_alone_are_nothing_to_mine(server: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"body": ["a", "b"], "day": ["2100-01-01", "2100-01-02"]})
+    with pytest.raises(fusemine.FusemineError, match="a partition that is over"):
+        fusemine.mine(frame, text="body", columns={"time": "day"}, folder=tmp_path)
+
+
+@pytest.mark.slow
 def test_the_examples_run(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     done = doctest.testmod(api, optionflags=doctest.ELLIPSIS)

@@ -191,6 +191,7 @@ def test_a_dry_run_changes_nothing(year: Table, backfill: Flow) -> None:
     assert not year.root.exists()
 
 
+@pytest.mark.slow
 def test_a_backfill_writes_the_bytes_that_single_runs_write(
     year: Table, backfill: Flow, mine: Flow, tmp_path: Path
 ) -> None:

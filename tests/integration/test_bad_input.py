@@ -51,7 +51,7 @@ def test_a_header_without_rows_is_a_partition_without_rows(table: Table, mine: M
         ("tickets.parquet", b"ticket,opened\n1,2\n", "is not a Parquet file"),
         ("tickets.csv.gz", b"ticket,opened\n1,2\n", "cannot be decompressed"),
         ("tickets.jsonl", b"ticket,opened\n1,2\n", "no JSON object"),
-        ("tickets.xyz", b"ticket,opened\n1,2\n", "tells no form"),
+        ("tickets.xyz", b"ticket,opened\n1,2\n", "shows no format"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says(

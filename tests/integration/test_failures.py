@@ -50,6 +50,7 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
     table: Table, server: str, tmp_path: Path
 ) -> None:

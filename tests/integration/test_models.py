@@ -87,13 +87,13 @@ def test_running_again_changes_nothing(used: Table, training: Mine) -> None:
 
 def test_a_model_is_chosen_and_given_back_by_hand(used: Table) -> None:
     ids = list(registry(used).entries)
-    line = registry(used).line()
+    line = registry(used).succession()
     current = registry(used).current
     assert current is not None
     other = next(name for name in ids if name != current.id)
     done = command("promote", used.pipeline, other, "--why", "the newest one looks odd")
     assert f"{other} is in use now" in done.stdout
-    assert registry(used).line() == [*line, other]
+    assert registry(used).succession() == [*line, other]
     assert command("promote", used.pipeline, other).exit_code == 2
     told = promote(used.pipeline, "previous", "it was not odd")
     assert told.startswith(f"{current.id} is in use now")
@@ -152,7 +152,7 @@ def test_a_run_trains_when_asked_and_not_before_it_is_due(used: Table, training:
     used.set(classify=LEARNING, models={"margin": 0.5, "retrain": {"every": 2}})
     training(used.pipeline, "2024-06")
     assert not [name for name in registry(used).entries if name.startswith("2024-06")]
-    assert registry(used).turns["2024-06"].champion == registry(used).line()[-1]
+    assert registry(used).turns["2024-06"].champion == registry(used).succession()[-1]
     training(used.pipeline, "2024-06", "now")
     assert [name for name in registry(used).entries if name.startswith("2024-06")]
 
@@ -173,7 +173,7 @@ def test_pruning_keeps_the_model_in_use_and_the_newest_ones(used: Table) -> None
     before = registry(used)
     prune_root(load_pipeline(used.pipeline), dry_run=False)
     there = {name for name, made in before.entries.items() if (used.root / made.artifact).is_dir()}
-    assert there == {*before.line()[-2:], list(before.entries)[-1]}
+    assert there == {*before.succession()[-2:], list(before.entries)[-1]}
     assert command("predict", used.pipeline, new_file(used, tickets(5))).exit_code == 0
     coverage = coverage_of(load_pipeline(used.pipeline))
     assert coverage.of("2024-05").state is State.COMPLETE
@@ -274,7 +274,11 @@ def test_a_model_that_was_taken_into_use_during_a_run_stays(used: Table) -> None
     ids = list(before.entries)
     made = before.entries[ids[-1]].model_copy(update={"id": "2024-06-new", "partition": "2024-06"})
     event = Event(
-        at=made.made_at, action="promoted", model=made.id, before=before.line()[-1], why="test"
+        at=made.made_at,
+        action="promoted",
+        model=made.id,
+        before=before.succession()[-1],
+        why="test",
     )
     promote(used.pipeline, ids[0], "by hand, meanwhile")
     registry_after = Use({}, entry=made, event=event).applied_to(registry(used))
@@ -309,7 +313,7 @@ def test_models_of_a_table_with_markup_for_names_are_compared(used: Table) -> No
 
 
 def test_going_back_passes_over_what_is_gone(used: Table) -> None:
-    first, second, *_ = line = registry(used).line()
+    first, second, *_ = line = registry(used).succession()
     if len(line) < 3:
         third = next(name for name in registry(used).entries if name not in line)
         promote(used.pipeline, third, "one more")

@@ -72,6 +72,7 @@ def test_a_folder_and_a_line_are_all_that_a_stage_takes(installed: Installed) ->
     assert partition["lengths"] == "complete"
     results = pl.read_csv(installed.call("export", pipeline).encode())
     assert results["characters"].to_list() == results["body"].str.len_chars().to_list()
+    assert "60 rows of" in installed.call("predict", pipeline, pipeline.with_name("tickets.csv"))
     assert "lengths" in installed.call("lineage", installed.table.root / "report/latest.html")
 
     installed.table.set(lengths={"longest": 1}, classify={"strategy": "early", "explain": 0})

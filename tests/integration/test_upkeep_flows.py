@@ -85,6 +85,7 @@ def test_the_prune_flow_removes_nothing_by_default(table: Table, mine: Mine) -> 
     assert told("prune", table.pipeline)["goes"] == []
 
 
+@pytest.mark.slow
 def test_what_is_young_stays(table: Table, mine: Mine) -> None:
     grown(table, mine)
     assert told("prune", table.pipeline)["goes"] == []

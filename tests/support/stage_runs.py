@@ -67,7 +67,7 @@ def mine_plainly(
     walk.mine()
     use = use_models(walk, train) if train else None
     walk.serving = use.shown if use else {}
-    report = walk.result(GRAPH["report"], walk.plan.target)
+    report = walk.report()
     assert report is not None
     keys = {name: refs[0].key for name, refs in walk.shown().items()}
     record = {"pipeline": loaded.pipeline.name, "partition": walk.plan.target, "keys": keys}

@@ -5,12 +5,18 @@ A stage that is added to the graph is held to it without a line here.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import pickle
 import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,18 +28,26 @@ from support.stage_runs import PlainRunner, mine_plainly
 from support.tickets import SETTINGS, tickets
 
 from fusemine.flows.serving.scoring import request_of
+from fusemine.tasks.core.device import resolve_device
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.key import code_of
 from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import find, manifest_of, read_manifest, ref_of
+from fusemine.tasks.embed.engine import EncoderSpec
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.forget import forget
 
 FORGOTTEN = "T0033"
 SECRET = "zebra crossing at quarter past nine"
 MINED = {name: SETTINGS["columns"][name] for name in ("id", "time", "text", "category", "number")}
+CHANGE_NOTHING = frozenset(
+    {"fusemine", "httpx", "markupsafe", "pyarrow", "pydantic", "pyyaml", "threadpoolctl"}
+)
+"""Distributions that may be left out of keys."""
+IN_RESOURCES = frozenset({"fusemine.tasks.embed.precision"})
+"""Modules of which a resource puts into the key what they find: the precision."""
 LEARNING = {"test_share": 0.3, "strategy": "early", "explain": 0}
 
 
@@ -111,7 +125,7 @@ def test_it_accounts_for_its_rows_and_keeps_to_its_contracts(mined: Mined, stage
 def test_the_same_request_gives_the_same_bytes(mined: Mined, stage: str, tmp_path: Path) -> None:
     request = asked(mined, stage)
     again = replace(request, job=replace(request.job, root=str(tmp_path)))
-    made = computed(again)
+    made = computed(pickle.loads(pickle.dumps(again)))  # as another process gets it
     first = ref_of(mined.small.root, made.name)
     assert first is not None
     assert read_manifest(made).files == read_manifest(first).files
@@ -218,6 +232,55 @@ def test_its_key_covers_the_code_that_runs(mined: Mined, stage: str, tmp_path: P
         name for name in ours if not any(name == c or name.startswith(f"{c}.") for c in covered)
     }
     assert missed == set()
+
+
+DISTRIBUTIONS = packages_distributions()
+
+
+@cache
+def libraries_of(module: str) -> frozenset[str]:
+    """The distributions that a module imports, at its top or inside a function."""
+    tree, names = ast.parse(inspect.getsource(import_module(module))), set[str]()
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return frozenset(
+        found.lower() for name in names for found in DISTRIBUTIONS.get(name.split(".")[0], ())
+    )
+
+
+@each
+def test_its_key_covers_the_libraries_that_its_code_imports(mined: Mined, stage: str) -> None:
+    recipe = asked(mined, stage).job.recipe
+    code = code_of(GRAPH[stage].modules) if GRAPH[stage].package else recipe.code
+    imported = {name for module in {*code} - IN_RESOURCES for name in libraries_of(module)}
+    declared = {name.removesuffix("?") for name in GRAPH[stage].libraries}
+    assert imported - declared - CHANGE_NOTHING == set()
+
+
+@pytest.mark.parametrize("stage", ["embed", "predict"])
+def test_an_encoder_runs_while_its_device_is_held(
+    mined: Mined, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    @contextmanager
+    def lock(device: str, _: object) -> Iterator[None]:
+        held.append(device)
+        yield
+
+    monkeypatch.setattr(EncoderSpec, "uses_device", True)
+    monkeypatch.setattr("fusemine.tasks.core.inputs.device_lock", lock)
+    request = asked(mined, stage)
+    computed(replace(request, job=replace(request.job, root=str(tmp_path))))
+    assert held == [resolve_device("auto")]
 
 
 def changed(section: Settings, field: str) -> Settings:

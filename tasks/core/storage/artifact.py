@@ -217,11 +217,19 @@ def read_manifest(ref: ArtifactRef) -> Manifest:
     """The manifest of an artifact.
 
     Raises:
-        ArtifactError: There is none, or it cannot be read.
+        ArtifactError: There is none, it cannot be read, or it is that of other content.
     """
     path = f"{ref.name}/{MANIFEST}"
     with _reading(ref.root, path):
-        return Manifest.model_validate_json(ref.store.read(path))
+        manifest = Manifest.model_validate_json(ref.store.read(path))
+    # What is made of the reference has its hash in the key, so no other content may stand for it.
+    if manifest.sha256 != ref.sha256:
+        raise ArtifactError(
+            got=f"{ref.name} below {ref.root} with content of hash {manifest.sha256[:12]}",
+            expected=f"that of hash {ref.sha256[:12]}, which was there when this run looked",
+            fix="run again: another run has replaced it meanwhile",
+        )
+    return manifest
 
 
 def read_table(

@@ -124,12 +124,16 @@ class Store:
         """Move a local file in under a name that its content decides.
 
         A file of that name stays, unless its content is another one, which is damage.
+
+        Raises:
+            FileNotFoundError: The local file is gone.
         """
         with suppress(OSError):  # there is none, or a disk does not answer: it is written
             if self.sha256(name) == sha256:
                 return
         target = self.folder / name
         while True:
+            path.stat()  # an error where it is gone, and no reason to try again
             target.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # another process found the folder empty
                 path.replace(target)

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fusemine.tasks.core.contract import Contract, text
 from fusemine.tasks.core.errors import ContractError
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.artifact import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from fusemine.tasks.core.contract import Contract
     from fusemine.tasks.core.storage.artifact import ArtifactRef, Job
     from fusemine.tasks.core.storage.store import Store
 
@@ -71,7 +71,7 @@ class TableWriter:
         """Add rows with the columns of the first piece, in any order.
 
         Raises:
-            ContractError: They break the contract.
+            ContractError: They break the contract, or have other columns than the first piece.
             pyarrow.ArrowInvalid: A column has a type that the first piece's cannot hold.
         """
         table = rows.to_arrow() if isinstance(rows, pl.DataFrame) else rows
@@ -79,6 +79,8 @@ class TableWriter:
         if self._file is None:
             self._file = pq.ParquetWriter(self._path, table.schema, compression="zstd")
         schema = self._file.schema
+        first = Contract(self._contract.name, dict.fromkeys(schema.names, text()))
+        first.check_names(table.column_names)
         self._file.write_table(table.select(schema.names).cast(schema))
         self.rows += table.num_rows
 

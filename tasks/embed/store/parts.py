@@ -95,19 +95,24 @@ def _opened(store: Store, name: str) -> Iterator[pq.ParquetFile]:
         raise DamagedError(name) from error
 
 
-def write(store: Store, space: str, tables: Iterable[pa.Table]) -> None:
+def write(store: Store, space: str, tables: Iterable[pa.Table]) -> str:
     """Write rows as one part, named after its content, whole or not at all.
 
     Args:
         store: Where to.
         space: Name of the space there.
         tables: One or more, by the contract `store` and in one schema.
+
+    Returns:
+        The part's name.
     """
     with store.draft_folder() as folder:
         draft = folder / "part.parquet"
         _write_draft(draft, tables)
         sha256 = file_digest(draft)
-        store.add_file(draft, f"{space}/{PART}{sha256[:32]}.parquet", sha256)
+        name = f"{space}/{PART}{sha256[:32]}.parquet"
+        store.add_file(draft, name, sha256)
+        return name
 
 
 def names(store: Store, space: str) -> list[str]:

@@ -250,12 +250,13 @@ class EmbeddingStore:
             for _, table, rows in part.read(np.sort(kept))
         )
         try:
-            parts.write(self.store, self.space, tables)
+            merged = parts.write(self.store, self.space, tables)
         except parts.DamagedError as error:
             self._set_aside(error.name)
             return
-        for part in chosen:
-            self.store.delete(part.name)
+        # Where the others were copies, the merged rows are those of one part, under its own name.
+        for name in {part.name for part in chosen} - {merged}:
+            self.store.delete(name)
 
 
 def _check_rounding(matrix: np.ndarray, rounded: np.ndarray) -> None:

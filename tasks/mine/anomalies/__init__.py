@@ -15,7 +15,7 @@ STAGE = Stage(
     tables={MAIN: ANOMALIES, "repeats": REPEATS, "bursts": BURSTS},
     reads=("clean", "embed", "fuse"),
     settings=AnomaliesSettings,
-    libraries=("numpy", "polars", "scikit-learn", "scipy"),
+    libraries=("numpy", "polars", "scikit-learn", "scipy", "torch"),
     row_columns=RowColumns(
         {
             "anomaly_score": number(nullable=True),

@@ -11,7 +11,7 @@ import numpy as np
 from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.flagging import FEW, RARE, RepeatGroups, most
 from fusemine.tasks.mine.anomalies.reasons.references import References
-from fusemine.tasks.mine.anomalies.score_views import ScoredWindow, known_rows, score_views
+from fusemine.tasks.mine.anomalies.score_views import ScoredWindow, score_views
 from fusemine.tasks.mine.anomalies.views.view import Table
 from fusemine.tasks.stats.p_values import benjamini_hochberg
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
-    from numpy.typing import NDArray
 
     from fusemine.tasks.mine.anomalies.reasons.baseline import Baseline
     from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.anomalies.views.match import MatchDetector
     from fusemine.tasks.mine.anomalies.views.table_detector import TableDetector
     from fusemine.tasks.mine.anomalies.views.text_detector import TextDetector
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Vectors
 
 
 @storable
@@ -50,7 +50,7 @@ class Detectors:
     table: TableDetector | None
     match: MatchDetector | None
     time: BurstDetector | None
-    ordered: dict[str, NDArray[np.float64]]
+    ordered: dict[str, Floats]
     references: References
     baseline: Baseline
     covariance: Covariance | None
@@ -59,11 +59,11 @@ class Detectors:
 
 def fit_detectors(
     clean: pl.DataFrame,
-    vectors: NDArray[np.float32],
-    table: NDArray[np.float32],
+    vectors: Vectors,
+    table: Vectors,
     table_names: Sequence[str],
     settings: AnomaliesSettings,
-    new: NDArray[np.bool_] | None = None,
+    new: Flags | None = None,
 ) -> Detectors:
     """Fit detectors to the known rows of a window; they score new rows as the window does.
 
@@ -76,9 +76,8 @@ def fit_detectors(
         new: (n,) rows that nothing is learned from; only bursts are counted with them. None for
             none.
     """
-    known = known_rows(clean.height, new)
-    window = score_views(Table.of(clean, table, table_names), vectors, known)
-    baseline = window.findings.rows.baseline
+    window = score_views(Table.of(clean, table, table_names), vectors, new)
+    known, baseline = window.known, window.findings.rows.baseline
     return Detectors(
         names=list(table_names),
         text=window.text_detector,

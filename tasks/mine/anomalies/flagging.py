@@ -13,10 +13,9 @@ from fusemine.tasks.stats.p_values import benjamini_hochberg
 from fusemine.tasks.text.words import without_noise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from fusemine.tasks.mine.anomalies.score_views import ScoredWindow
     from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints
 
 FEW = 10
 """Of fewer rows than this none is flagged: there is nothing yet that is usual."""
@@ -31,11 +30,8 @@ RARE = 0.01
 
 
 def candidates(
-    p_values: NDArray[np.float64],
-    representative: NDArray[np.bool_],
-    new: NDArray[np.bool_],
-    settings: AnomaliesSettings,
-) -> NDArray[np.bool_]:
+    p_values: Floats, representative: Flags, new: Flags, settings: AnomaliesSettings
+) -> Flags:
     """The rows (n,) that may be flagged, of those that stand for themselves or for a group.
 
     Those with a significant p-value, new rows and history each by themselves so that neither
@@ -67,30 +63,18 @@ def most(rows: int, settings: AnomaliesSettings) -> int:
     return MAX_FLAGGED if settings.top is None else min(settings.top, rows // 10)
 
 
-@dataclass(frozen=True)
-class Explained:
-    """The rows that have a reason: those that are flagged, and the next unusual ones.
-
-    Attributes:
-        reasons: By row, why it is unusual.
-        near: By row, the places of the typical rows that are nearest to it, nearest first.
-        flagged: How many of them, the first ones, are flagged.
-    """
-
-    reasons: dict[int, str]
-    near: dict[int, list[int]]
-    flagged: int = 0
-
-
 def flag_and_explain(
-    window: ScoredWindow, newest: NDArray[np.bool_], settings: AnomaliesSettings
-) -> Explained:
+    window: ScoredWindow, newest: Flags, settings: AnomaliesSettings
+) -> tuple[dict[int, str], int]:
     """Flag rows by their p-values, and give these and the next unusual ones a reason.
 
     Args:
         window: The n rows.
         newest: (n,) the rows of the newest partition, some of which always get a reason.
         settings: How many rows are flagged.
+
+    Returns:
+        By row, why it is unusual; and how many of these, the first ones, are flagged.
     """
     p_values, new = window.p_values, ~window.known
     groups = RepeatGroups.of(window.repeats.of_row, p_values, new)
@@ -104,7 +88,7 @@ def flag_and_explain(
         more, read = _first(window, groups, left, min(count, len(p_values) // FEW) - have)
         reasons |= more
         seen += read
-    return Explained(reasons, {row: window.near(row) for row in reasons}, flagged)
+    return reasons, flagged
 
 
 @dataclass(frozen=True)
@@ -122,15 +106,13 @@ class RepeatGroups:
         before: By group, the rows of history that repeat it; 0 for a group of history.
     """
 
-    group: NDArray[np.int64]
-    representative: NDArray[np.bool_]
-    rows: NDArray[np.int64]
-    before: NDArray[np.int64]
+    group: Ints
+    representative: Flags
+    rows: Ints
+    before: Ints
 
     @classmethod
-    def of(
-        cls, of_row: NDArray[np.int64], p_values: NDArray[np.float64], new: NDArray[np.bool_]
-    ) -> RepeatGroups:
+    def of(cls, of_row: Ints, p_values: Floats, new: Flags) -> RepeatGroups:
         """Divide the groups of repeats (n,), -1 for none, by what is new; keep the unusual ones."""
         sides = np.where(of_row >= 0, 2 * of_row + new, -1)
         size = 2 * (int(of_row.max(initial=-1)) + 1)
@@ -160,7 +142,7 @@ class RepeatGroups:
 
 
 def _first(
-    window: ScoredWindow, groups: RepeatGroups, chosen: NDArray[np.bool_], count: int
+    window: ScoredWindow, groups: RepeatGroups, chosen: Flags, count: int
 ) -> tuple[dict[int, str], list[int]]:
     """The first `count` of the chosen rows by their p-values, with their reasons.
 
@@ -179,7 +161,7 @@ def _first(
     return reasons, [row for rows in found.values() for row in rows]
 
 
-def by_p_value(p_values: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+def by_p_value(p_values: Floats, rows: Flags) -> Ints:
     """The places of some of the rows (n,), the least p-value first and ties in the rows' order.
 
     >>> by_p_value(np.array([0.5, 0.1, 0.1, 0.9]), np.array([True, True, True, False])).tolist()

@@ -14,15 +14,13 @@ from fusemine.tasks.mine.anomalies.reasons.explain import Findings
 from fusemine.tasks.mine.anomalies.reasons.rare_words import not_near, rare_words
 from fusemine.tasks.mine.anomalies.reasons.references import seen_before
 from fusemine.tasks.mine.anomalies.score_views import combined, score_columns
-from fusemine.tasks.mine.anomalies.views.text_detector import TextDistances
 from fusemine.tasks.mine.anomalies.views.view import VIEWS, Table, View, absent
 from fusemine.tasks.stats.threads import map_in_order, thread_count
 from fusemine.tasks.text.distinct import distinct_texts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from fusemine.tasks.mine.anomalies.detectors import Detectors
+    from fusemine.tasks.mine.anomalies.views.view import Ints, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 MIN_ROWS = 2_000
@@ -34,10 +32,7 @@ _SCHEMA = pl.DataFrame(ANOMALIES.empty()).select(_NAMES).schema
 
 
 def score_rows(
-    detectors: Detectors,
-    clean: pl.DataFrame,
-    vectors: NDArray[np.float32],
-    table: NDArray[np.float32],
+    detectors: Detectors, clean: pl.DataFrame, vectors: Vectors, table: Vectors
 ) -> pl.DataFrame:
     """Score new rows.
 
@@ -64,11 +59,7 @@ def score_rows(
 
 
 def _scored(
-    by: Detectors,
-    clean: pl.DataFrame,
-    vectors: NDArray[np.float32],
-    table: NDArray[np.float32],
-    chosen: NDArray[np.int64],
+    by: Detectors, clean: pl.DataFrame, vectors: Vectors, table: Vectors, chosen: Ints
 ) -> pl.DataFrame:
     rows = Table.of(clean[chosen], table[chosen], by.names)
     texts = distinct_texts(rows.clean, np.nan_to_num(vectors[chosen]))
@@ -89,7 +80,7 @@ def _scored(
     return pl.DataFrame(columns, _SCHEMA)
 
 
-def _findings(by: Detectors, table: Table, texts: Texts, places: NDArray[np.int64]) -> Findings:
+def _findings(by: Detectors, table: Table, texts: Texts, places: Ints) -> Findings:
     """What the views find of n rows with m distinct texts, whose places are (m,)."""
     new = np.zeros(table.clean.height, bool)
     match = by.match.score(texts, table) if by.match else None
@@ -106,18 +97,16 @@ def _findings(by: Detectors, table: Table, texts: Texts, places: NDArray[np.int6
     return Findings(rows, table, views, shares, match, bursts, by.covariance)
 
 
-def _text_view(by: Detectors, texts: Texts, places: NDArray[np.int64]) -> View:
+def _text_view(by: Detectors, texts: Texts, places: Ints) -> View:
     if by.text is None:
         return absent(len(texts.of_row), "")
     from_core = by.text.core.distances(texts.vectors)
     near = by.references.typical_near(texts.vectors, places)
     copies = by.references.copies_of(texts)
-    return by.text.view(TextDistances(texts.of_row, from_core, near, seen_before(places), copies))
+    return by.text.view(texts, from_core, near, seen_before(places), copies)
 
 
-def _rare_words(
-    by: Detectors, texts: Texts, places: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> dict[int, list[str]]:
+def _rare_words(by: Detectors, texts: Texts, places: Ints, chosen: Ints) -> dict[int, list[str]]:
     """The unusual words of the chosen texts, -1 for none, by these."""
     new = ~seen_before(places)
     rare = {

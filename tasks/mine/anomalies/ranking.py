@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 
 from fusemine.tasks.mine.anomalies.contracts import ANOMALIES
-from fusemine.tasks.mine.anomalies.flagging import RARE, Explained, by_p_value, flag_and_explain
+from fusemine.tasks.mine.anomalies.flagging import RARE, by_p_value, flag_and_explain
 from fusemine.tasks.mine.anomalies.score_views import (
     STEPS,
     ScoredWindow,
-    known_rows,
     score_columns,
     score_views,
 )
@@ -22,10 +21,9 @@ from fusemine.tasks.mine.anomalies.views.view import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from fusemine.tasks.mine.anomalies.score_views import Progress
     from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Vectors
 
 _METHODS = {
     "text": "Mahalanobis distance from the core and nearest usual texts",
@@ -59,11 +57,11 @@ class Anomalies:
 
 def find_anomalies(
     clean: pl.DataFrame,
-    vectors: NDArray[np.float32],
-    table: NDArray[np.float32],
+    vectors: Vectors,
+    table: Vectors,
     table_names: Sequence[str],
     settings: AnomaliesSettings,
-    new: NDArray[np.bool_] | None = None,
+    new: Flags | None = None,
     progress: Progress = lambda *_: None,
 ) -> Anomalies:
     """Rank the rows of a clean table by how unusual they are and give reasons for the first.
@@ -86,37 +84,35 @@ def find_anomalies(
         progress: Called with the steps done and the steps there are.
     """
     newest = np.zeros(clean.height, bool) if new is None else new
-    rows = Table.of(clean, table, table_names)
-    window = score_views(rows, vectors, known_rows(clean.height, new), progress)
-    explained = Explained({}, {})
+    window = score_views(Table.of(clean, table, table_names), vectors, new, progress)
+    reasons, flagged = flag_and_explain(window, newest, settings) if window.used else ({}, 0)
+    ranked = _ranked(window, newest, reasons, flagged)
     if window.used:
-        explained = flag_and_explain(window, newest, settings)
         progress(STEPS, STEPS)
-    ranked = _ranked(window, newest, explained)
     summary = _summary(window, ranked, settings)
     return Anomalies(ranked, window.repeats.groups, window.bursts.found, summary)
 
 
-def _ranked(window: ScoredWindow, newest: NDArray[np.bool_], explained: Explained) -> pl.DataFrame:
-    """The rows by the contract `anomalies`."""
+def _ranked(
+    window: ScoredWindow, newest: Flags, reasons: dict[int, str], first: int
+) -> pl.DataFrame:
+    """The rows by the contract `anomalies`; the first of those with a reason are flagged."""
     p_values, ids, rows = window.p_values, window.table.clean["row_id"], len(newest)
     flagged, shown = np.zeros(rows, bool), np.zeros(rows, bool)
-    flagged[list(explained.reasons)[: explained.flagged]] = True
-    shown[list(explained.reasons)] = True
+    flagged[list(reasons)[:first]] = True
+    shown[list(reasons)] = True
     sides = (flagged, shown & ~flagged, ~shown)
     ranks = np.empty(rows, np.int64)
     ranks[np.concatenate([by_p_value(p_values, side) for side in sides])] = np.arange(rows) + 1
-    near = [explained.near.get(row) for row in range(rows)]
-    group = window.repeats.of_row.tolist()
     columns: dict[str, Any] = {
         "row_id": ids,
         "rank": ranks,
         **score_columns(p_values, window.findings.shares),
         "new": newest,
         "flagged": flagged,
-        "group": [its if its >= 0 else None for its in group],
-        "reason": [explained.reasons.get(row) for row in range(rows)],
-        "near": [None if its is None else ids[its].to_list() for its in near],
+        "group": [its if its >= 0 else None for its in window.repeats.of_row.tolist()],
+        "reason": [reasons.get(row) for row in range(rows)],
+        "near": [ids[window.near(i)].to_list() if i in reasons else None for i in range(rows)],
     }
     return pl.DataFrame(columns, pl.DataFrame(ANOMALIES.empty()).schema)
 

@@ -24,7 +24,7 @@ from fusemine.tasks.stats.p_values import combine_p_values
 from fusemine.tasks.text.distinct import Texts, distinct_texts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Vectors
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps there are."""
@@ -55,8 +55,8 @@ class ScoredWindow:
     table: Table
     texts: Texts
     neighbours: Neighbours
-    known: NDArray[np.bool_]
-    typical: NDArray[np.bool_]
+    known: Flags
+    typical: Flags
     views: dict[str, View]
     match: Match | None
     bursts: Bursts
@@ -70,7 +70,7 @@ class ScoredWindow:
         return [name for name, view in self.views.items() if view.used]
 
     @cached_property
-    def p_values(self) -> NDArray[np.float64]:
+    def p_values(self) -> Floats:
         """(n,) how probable so unusual a row is by chance, all views together."""
         return combined(self.views, len(self.known))
 
@@ -99,28 +99,20 @@ class ScoredWindow:
         return [its for its in rows if self.p_values[its] > TYPICAL][:NEAR]
 
 
-def known_rows(rows: int, new: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """(n,) the rows to compare with: those that are not `new`, or all if these are too few."""
-    if new is None or (~new).sum() < HISTORY:
-        return np.ones(rows, bool)
-    return ~new
-
-
 def score_views(
-    table: Table,
-    vectors: NDArray[np.float32],
-    known: NDArray[np.bool_],
-    progress: Progress = lambda *_: None,
+    table: Table, vectors: Vectors, new: Flags | None, progress: Progress = lambda *_: None
 ) -> ScoredWindow:
     """Compare the rows of a window in all ways.
 
     Args:
         table: The n rows.
         vectors: (n, d) unit vectors of their texts, zero where a row has none.
-        known: (n,) the rows of history, from which alone is learned.
+        new: (n,) the rows from which nothing is learned; None for none. All are history where the
+            others are fewer than `HISTORY`.
         progress: Called after each of the first `STEPS` - 1 steps.
     """
-    clean, rows = table.clean, len(known)
+    clean, rows = table.clean, table.clean.height
+    known = np.ones(rows, bool) if new is None or (~new).sum() < HISTORY else ~new
     texts = distinct_texts(clean, np.nan_to_num(vectors))
     neighbours = neighbours_of(texts, texts_of(texts, known))
     text, text_detector, typical = text_view(texts, known)
@@ -139,15 +131,13 @@ def score_views(
     return ScoredWindow(table, texts, neighbours, known, typical, *found)
 
 
-def combined(views: dict[str, View], rows: int) -> NDArray[np.float64]:
+def combined(views: dict[str, View], rows: int) -> Floats:
     """(n,) one p-value of those of all views, 1 for a row that is in no view."""
     p_values = [view.p_values for view in views.values() if view.used]
     return np.nan_to_num(combine_p_values(p_values), nan=1.0) if p_values else np.ones(rows)
 
 
-def score_columns(
-    p_values: NDArray[np.float64], shares: dict[str, NDArray[np.float64]]
-) -> dict[str, pl.Series]:
+def score_columns(p_values: Floats, shares: dict[str, Floats]) -> dict[str, pl.Series]:
     """`score`, `p_value` and the views' scores (n,), null where a row is not in the view."""
     by_view = {f"{name}_score": its for name, its in shares.items()}
     columns = {"score": 1 - p_values, "p_value": p_values, **by_view}

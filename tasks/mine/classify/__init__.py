@@ -19,10 +19,10 @@ STAGE = Stage(
     resources={
         "corrections": "fusemine.tasks.corrections.read:provide",
         "encoder": "fusemine.tasks.embed.engine:provide",
-        "learner": "fusemine.tasks.mine.classify.compute:provide_learner",
     },
     libraries=(
-        "numpy", "polars", "safetensors", "scikit-learn", "scipy", "shap", "skops", "torch",
+        "lightgbm?", "numpy", "polars", "safetensors", "scikit-learn", "scipy", "shap", "skops",
+        "torch",
     ),
     device="classify.device",
     unit="fits",

@@ -69,7 +69,7 @@ def classify(
         number: Whether the label is a number to be predicted, and not a class.
         encode: Embeds texts with words left out, to explain rows; without it their vectors stay.
     """
-    problem = make_problem(Rows(clean, vectors, timezone), settings, timezone, number)
+    problem = make_problem(Rows(clean, vectors, timezone), settings, number)
     if isinstance(problem, str):
         predictions, errors = (pl.DataFrame(t.empty()) for t in (PREDICTIONS, LABEL_ERRORS))
         return Classification(predictions, errors, {**EMPTY, "skipped": problem}, None)
@@ -109,7 +109,7 @@ def refit(
     Raises:
         ModelError: The label of these rows cannot be learnt.
     """
-    problem = make_problem(Rows(clean, vectors, timezone), settings, timezone, number)
+    problem = make_problem(Rows(clean, vectors, timezone), settings, number)
     if isinstance(problem, str):
         raise ModelError(
             got=f"a label that cannot be learnt: {problem}",

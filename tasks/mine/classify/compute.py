@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.pack.pack import pack
-from fusemine.tasks.core.request import Resource
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.corrections.apply import correct_labels
 from fusemine.tasks.embed.ad_hoc import embedder
 from fusemine.tasks.embed.settings import EmbedSettings
 from fusemine.tasks.fuse.settings import FuseSettings
 from fusemine.tasks.mine.classify.classify import classify
-from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.table.roles import Columns
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
-    from fusemine.tasks.core.request import Context
+    from fusemine.tasks.mine.classify.settings import ClassifySettings
 
 CHOICE = "choice"
 """The name of the files that hold the chosen model."""
@@ -52,10 +48,3 @@ def run(inputs: Inputs, settings: ClassifySettings, progress: Progress) -> Outpu
         summary={**found.summary, "corrections": corrected.counts},
         files={f"{CHOICE}.{kind}": content for kind, content in pack(found.choice).items()},
     )
-
-
-def provide_learner(context: Context, _: tuple[str, ...]) -> Resource:
-    """The version of a library that only one learner needs, where it is there."""
-    named = context.pipeline.section(ClassifySettings).learner == "lightgbm"
-    key = {"lightgbm": version("lightgbm")} if named and find_spec("lightgbm") else {}
-    return Resource(None, key)

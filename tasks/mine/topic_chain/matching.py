@@ -70,12 +70,14 @@ def match(
     from scipy.optimize import linear_sum_assignment
 
     numbers = sorted(known)
-    overlap = _overlap(groups, before, numbers, len(centres))
+    counts = [np.bincount(groups[before == n], minlength=len(centres)) for n in numbers]
+    overlap = np.array(counts, np.int64).reshape(len(numbers), len(centres))
     sizes = np.bincount(groups, minlength=len(centres))
     union = overlap.sum(axis=1, keepdims=True) + sizes[None, :] - overlap
     # Jaccard: texts in common over the texts of either.
     shared = overlap / np.maximum(union, 1)
-    nearness = _nearness([known[n] for n in numbers], centres)
+    own = np.array([known[n] for n in numbers], np.float64).reshape(len(numbers), centres.shape[1])
+    nearness = np.round(own @ centres.T.astype(np.float64), 6)
     # Texts count for more than centres, which only decide where texts leave it open.
     rows, columns = linear_sum_assignment(-(0.8 * shared + 0.2 * nearness))
     same = {
@@ -86,18 +88,6 @@ def match(
     return Matching(
         same, _parts(overlap, numbers, same), _into(overlap, numbers, same), overlap, numbers
     )
-
-
-def _overlap(groups: Topics, before: Topics, numbers: list[int], count: int) -> NDArray[np.int64]:
-    found = [np.bincount(groups[before == number], minlength=count) for number in numbers]
-    return np.array(found, np.int64).reshape(len(numbers), count)
-
-
-def _nearness(
-    known: list[NDArray[np.float32]], centres: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    stacked = np.array(known, np.float64).reshape(len(known), centres.shape[1])
-    return np.round(stacked @ centres.T.astype(np.float64), 6)
 
 
 def _is_same(old: int, new: int, common: int, nearness: float) -> bool:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fusemine.tasks.mine.topic_chain.contracts import polars_schema
 from fusemine.tasks.mine.topics.contracts import CROSSED
 from fusemine.tasks.table.roles import CATEGORY
+
+if TYPE_CHECKING:
+    from fusemine.tasks.stats.intervals import Floats, Ints
 
 LIFT, LEAST, RATE = 2.0, 5, 0.05
 """A pair is notable that has so many times the rows that chance would give, and so many rows; or
 that has as many times fewer, where chance would give so many rows. Of all notable pairs, at most
 the share `RATE` is expected to be chance."""
 _SCHEMA = polars_schema(CROSSED) | {"p_value": pl.Float64}
-Floats = NDArray[np.float64]
-Ints = NDArray[np.integer[Any]]
 
 
 def category_lift(clean: pl.DataFrame, topics: Ints, most_levels: int = 12) -> pl.DataFrame:

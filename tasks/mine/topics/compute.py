@@ -11,13 +11,7 @@ from fusemine.tasks.core.inputs import Output
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.mine.topic_chain.contracts import polars_schema
 from fusemine.tasks.mine.topic_chain.grouping.quality import agreement, diversity, silhouette
-from fusemine.tasks.mine.topic_chain.registry import (
-    MODEL,
-    NO_TEXT,
-    WORDS,
-    events_frame,
-    read_state,
-)
+from fusemine.tasks.mine.topic_chain.registry import MODEL, NO_TEXT, WORDS, events_frame, read_state
 from fusemine.tasks.mine.topics.category_lift import category_lift
 from fusemine.tasks.mine.topics.contracts import CLUSTERS
 from fusemine.tasks.mine.topics.describe import describe

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fusemine.tasks.mine.topic_chain.contracts import polars_schema
 from fusemine.tasks.mine.topics.contracts import SHARES
 from fusemine.tasks.stats.intervals import wilson
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fusemine.tasks.stats.intervals import Floats, Ints
 
 EARLIER = 3
 """Earlier partitions with texts from which on something is expected of the next one."""
@@ -19,9 +23,6 @@ LEAST, TIMES, FALSE_BURSTS = 10, 1.5, 0.05
 named, at most this share is expected to be chance."""
 POOLED = 4
 """Partitions for which the dispersion of all topics counts beside a topic's own."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.integer[Any]]
 
 
 def over_time(partitions: pl.Series, topics: Ints) -> pl.DataFrame:

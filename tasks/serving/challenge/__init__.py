@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fusemine.tasks.core.stage import Scope, Stage
 from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.mine import classify
 from fusemine.tasks.serving.challenge.contracts import CHALLENGE
 
 STAGE = Stage(
@@ -15,5 +16,5 @@ STAGE = Stage(
     uses=("models.margin",),
     resources={"corrections": "fusemine.tasks.corrections.read:provide"},
     code=("fusemine.tasks.mine.classify.classify",),  # that of the stored models
-    libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
+    libraries=classify.STAGE.libraries,
 )

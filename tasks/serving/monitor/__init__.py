@@ -14,6 +14,6 @@ STAGE = Stage(
     reads=("score", "clean"),
     uses=("models.retrain",),
     resources={"corrections": "fusemine.tasks.corrections.read:provide"},
-    libraries=("numpy", "polars", "scikit-learn", "scipy"),
+    libraries=("numpy", "polars", "scikit-learn", "scipy", "torch"),
     section="fusemine.tasks.serving.monitor.report.section:section",
 )

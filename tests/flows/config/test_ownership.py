@@ -58,3 +58,14 @@ def test_a_root_of_an_earlier_version_has_no_owner_yet(small: SmallRoot) -> None
     shutil.rmtree(small.root)
     (small.root / "collect").mkdir(parents=True)
     assert load_pipeline(copy_of(small, "other.yaml", "reviews.csv")).root == small.root
+
+
+def test_the_same_relative_path_in_two_folders_is_not_the_same_source(tmp_path: Path) -> None:
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+        SmallRoot(folder, more={"root": str(tmp_path / "shared")}).write(row(1, "2024-01-05"))
+    first, second = (SmallRoot(f, more={"root": str(tmp_path / "shared")}) for f in folders)
+    first.collect()
+    with pytest.raises(SettingsError, match="belongs to"):
+        second.collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from fusemine.flows.config.pipeline import Loaded, Pipeline, load_pipeline, schema_json
-from fusemine.tasks.core.errors import SettingsError
+from fusemine.flows.config.pipeline import (
+    Loaded,
+    Pipeline,
+    check_section,
+    load_pipeline,
+    schema_json,
+)
+from fusemine.tasks.core.errors import SettingsError, StageError
 from fusemine.tasks.core.partition import By
+from fusemine.tasks.mine.topics import STAGE
 
 Write = Callable[[str, str | bytes], Path]
 BASE = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
@@ -246,3 +254,11 @@ def test_settings_that_do_not_go_together_are_named_without_the_rest_of_the_file
     mapped = BASE.replace("remarks}", "remarks, category: sky}")
     error = refused(mapped + "classify: {groups: [produkt]}\n")
     assert error.got == "pipeline.yaml: classify.groups of produkt: no category column"
+
+
+@pytest.mark.parametrize("name", ["gaps", "models"])
+def test_a_stage_with_the_section_of_another_is_refused(name: str) -> None:
+    with pytest.raises(StageError) as refused:
+        check_section(replace(STAGE, name=name))
+    assert "fusemine.tasks.mine.topics" in refused.value.got
+    assert "fusemine.flows.config.pipeline" in refused.value.got

@@ -36,7 +36,7 @@ def to_stdout(small: SmallRoot, partition: str | None = None) -> tuple[str, pl.D
 
 def test_the_newest_run_goes_to_standard_output_as_csv(mined: SmallRoot) -> None:
     line, table = to_stdout(mined)
-    assert line == "2 rows of 2024-02 to standard output"
+    assert line == "2 rows of the window of 2024-02 to standard output"
     assert table["row_id"].to_list() == ["ID-000", "ID-001"]
     assert table["remarks"][0] == REMARK
     assert set(RESULTS.columns) < set(table.columns)
@@ -44,7 +44,7 @@ def test_the_newest_run_goes_to_standard_output_as_csv(mined: SmallRoot) -> None
 
 def test_an_older_run_can_be_named(mined: SmallRoot) -> None:
     line, table = to_stdout(mined, "2024-01")
-    assert line == "1 rows of 2024-01 to standard output"
+    assert line == "1 rows of the window of 2024-01 to standard output"
     assert table["partition"].to_list() == ["2024-01"]
 
 
@@ -52,7 +52,7 @@ def test_the_outputs_name_decides_its_form(mined: SmallRoot, tmp_path: Path) -> 
     for name in ("out.csv", "out.parquet"):
         path = tmp_path / name
         line = export_results(mined.loaded, None, path, io.BytesIO())
-        assert line == f"2 rows of 2024-02 to {path}"
+        assert line == f"2 rows of the window of 2024-02 to {path}"
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert found.equals(mined.frame("report/2024-02"))
     assert pl.read_csv(tmp_path / "out.csv", infer_schema=False)["row_id"][0] == "ID-000"

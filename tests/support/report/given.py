@@ -48,21 +48,19 @@ def changed(inputs: ReportInputs, **given: Any) -> ReportInputs:
     summaries = dict(inputs.summaries)
     for name in given.keys() & TABLES.keys():
         stage, table = TABLES[name]
-        tables.setdefault(stage, {})[table] = given[name]
+        tables.setdefault(stage, {}).pop(table, None)
+        if given[name] is not None:
+            tables[stage][table] = given[name].clone
     for name in given.keys() & SUMMARIES.keys():
         summaries[SUMMARIES[name]] = given[name]
-    there = {
-        stage: {name: table for name, table in found.items() if table is not None}
-        for stage, found in tables.items()
-    }
     kept = {stage: summary for stage, summary in summaries.items() if summary is not None}
-    return replace(inputs, **fields, tables=there, summaries=kept)
+    return replace(inputs, **fields, tables=tables, summaries=kept)
 
 
 def table_of(inputs: ReportInputs, name: str) -> pl.DataFrame:
     """A table, which is there."""
     stage, table = TABLES[name]
-    return inputs.tables[stage][table]
+    return inputs.tables[stage][table]()
 
 
 def model_of(inputs: ReportInputs, **settings: Any) -> ReportModel:

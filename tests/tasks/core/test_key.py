@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,9 @@ def test_each_part_of_a_recipe_changes_the_key(change: dict[str, object]) -> Non
 
 def test_the_versions_are_those_that_are_installed() -> None:
     assert key.versions(("numpy", "pyarrow")) == {n: version(n) for n in ("numpy", "pyarrow")}
+    assert key.versions(("numpy?", "absent?")) == {"numpy": version("numpy")}
+    with pytest.raises(PackageNotFoundError):
+        key.versions(("absent",))
 
 
 def test_settings_that_change_no_result_are_not_in_keys() -> None:

@@ -44,9 +44,29 @@ MISTAKES = {
         [FIRST, stage("second", tables={"shares": ROWS})],
         ["'second' in mining.second without a contract of its main table"],
     ),
-    "a section with two owners": (
-        [FIRST, replace(SECOND, name="source")],
-        ["section 'source' of mining.second", "of the pipeline itself"],
+    "a folder that holds something else": (
+        [FIRST, stage("latest")],
+        ["'latest' in mining.latest", "a folder of each root"],
+    ),
+    "a column of the results with two owners": (
+        [
+            stage("first", row_columns=RowColumns({"a": text()})),
+            stage("second", row_columns=RowColumns({"a": text()})),
+        ],
+        ["column 'a' of mining.first and of mining.second"],
+    ),
+    "a column of the results that they have anyway": (
+        [
+            stage("first", row_columns=RowColumns({"id": text()})),
+            stage(
+                "report", gathers=True, tables={"part-00000": Contract("results", {"id": text()})}
+            ),
+        ],
+        ["column 'id' of mining.first and of mining.report"],
+    ),
+    "a part of the report behind it": (
+        [stage("report", gathers=True), stage("second", section="mining.second:section")],
+        ["mining.second adds to what mining.report writes"],
     ),
 }
 
@@ -54,13 +74,9 @@ MISTAKES = {
 @pytest.mark.parametrize(("stages", "named"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_in_the_list_names_its_places(stages: list[Stage], named: list[str]) -> None:
     with pytest.raises(StageError) as caught:
-        Graph(stages, ("source",))
+        Graph(stages)
     assert [part for part in named if part not in str(caught.value)] == []
     assert caught.value.fix == "correct fusemine.tasks.graph"
-
-
-def test_a_stage_without_settings_may_be_called_like_a_section() -> None:
-    assert Graph([stage("source")], ("source",)).names == ["source"]
 
 
 def test_the_stages_keep_their_order() -> None:
@@ -72,11 +88,11 @@ def test_the_stages_keep_their_order() -> None:
     assert ("first" in graph, "fourth" in graph) == (True, False)
 
 
-def test_a_stage_that_gathers_reads_all_partitions_and_windows_before_it() -> None:
+def test_a_stage_that_gathers_reads_all_before_it_but_the_source() -> None:
     scopes = (Scope.SOURCE, Scope.PARTITION, Scope.CHAIN, Scope.WINDOW, Scope.SERVING)
     before = [stage(scope.value, scope=scope) for scope in scopes]
     graph = Graph([*before, stage("report", "source", gathers=True), FIRST])
-    assert graph["report"].reads == ("source", "partition", "window", "serving?")
+    assert graph["report"].reads == ("source", "partition", "chain", "window", "serving?")
 
 
 def test_what_stages_add_to_the_results_comes_in_their_order() -> None:

@@ -16,8 +16,8 @@ from fusemine.tasks.embed.ad_hoc import Embedder, embedder
 from fusemine.tasks.embed.embed import embed
 from fusemine.tasks.embed.encoders.models import ModelFiles, load_encoder
 from fusemine.tasks.embed.engine import EncoderSpec
+from fusemine.tasks.embed.fill import Engine
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store.fill import Engine
 from fusemine.tasks.embed.store.store import EmbeddingStore
 
 TEXTS = ["bird struck the windshield", "engine shut down", "bird"]

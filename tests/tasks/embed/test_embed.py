@@ -14,12 +14,12 @@ from support.small_models import loaded, make_model
 
 from fusemine.tasks.core.errors import ArtifactError, ModelError
 from fusemine.tasks.core.storage.store import store_at
+from fusemine.tasks.embed import fill
 from fusemine.tasks.embed.embed import Embedded, embed
 from fusemine.tasks.embed.encoders.encoder import Advance, Encoder, Prepared, no_progress
 from fusemine.tasks.embed.encoders.models import ModelFiles, load_encoder
+from fusemine.tasks.embed.fill import Engine
 from fusemine.tasks.embed.settings import EmbedSettings
-from fusemine.tasks.embed.store import fill
-from fusemine.tasks.embed.store.fill import Engine
 from fusemine.tasks.embed.store.space import read_facts, read_use
 from fusemine.tasks.embed.store.store import EmbeddingStore
 

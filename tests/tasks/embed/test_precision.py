@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed import precision
-from fusemine.tasks.embed.encoders.models import ModelFiles
+from fusemine.tasks.embed.encoders.encoder import Encoder
+from fusemine.tasks.embed.encoders.models import ModelFiles, load_encoder
 from fusemine.tasks.embed.precision import (
     candidate,
     fidelity,
@@ -17,7 +20,7 @@ from fusemine.tasks.embed.precision import (
     precision_of,
     resolve_precision,
 )
-from fusemine.tasks.embed.settings import EmbedSettings
+from fusemine.tasks.embed.settings import EmbedSettings, Precision
 
 AUTO = EmbedSettings(device="cpu")
 NATIVE = "cpu x86_64 avx512_bf16"
@@ -51,6 +54,27 @@ def test_what_the_settings_name_is_taken_without_a_probe(
 def test_bfloat16_keeps_the_probe_nearly_as_it_is(model_files: ModelFiles) -> None:
     assert 0.999 < fidelity(AUTO, model_files, "bfloat16") < 1
     assert fidelity(AUTO, model_files, "float32") == pytest.approx(1, abs=1e-6)
+
+
+def test_the_probe_holds_the_device(
+    model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    @contextmanager
+    def lock(device: str, _report: object) -> Iterator[None]:
+        steps.append(device)
+        yield
+        steps.append("free")
+
+    def load(model: ModelFiles, settings: EmbedSettings, way: Precision) -> Encoder:
+        steps.append(way)
+        return load_encoder(model, settings, way)
+
+    monkeypatch.setattr(precision, "device_lock", lock)
+    monkeypatch.setattr(precision, "load_encoder", load)
+    fidelity(AUTO, model_files, "bfloat16")
+    assert steps == ["cpu", "float32", "bfloat16", "free"]
 
 
 @pytest.mark.parametrize(("cosine", "chosen"), [(0.9991, "bfloat16"), (0.998, "float32")])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from support.report.watched import NOW, part, table
 
+from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.inputs import Inputs
 from fusemine.tasks.core.request import Request
-from fusemine.tasks.core.storage.artifact import MAIN, SUMMARY, Job, to_json
+from fusemine.tasks.core.storage.artifact import MAIN, SUMMARY, Job, locate, to_json
 from fusemine.tasks.core.storage.writing import new_artifact
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.compute import stage_results
@@ -23,9 +26,15 @@ def test_a_stage_that_ran_gives_its_tables_and_summary_and_another_none(
         draft.table(MAIN, table([part("1990-05")]), MONITOR)
         draft.bytes(SUMMARY, to_json({"model": NOW}))
         draft.count(120, 120)
-    request = Request(draft.job, {"monitor": (draft.ref,), "challenge": ()})
+    reads = {"monitor": (draft.ref,), "challenge": ()}
+    request = Request(replace(draft.job, stage="report"), reads)
     tables, summaries = stage_results(Inputs(request, GRAPH, draft, lambda *_: None))
-    assert tables["monitor"][MAIN]["model"].to_list() == [NOW]
+    path = Path(locate(draft.ref, f"{MAIN}.parquet"))
+    hidden = path.rename(path.with_suffix(".hidden"))
+    with pytest.raises(ArtifactError):  # it is read only now
+        tables["monitor"][MAIN]()
+    hidden.rename(path)
+    assert tables["monitor"][MAIN]()["model"].to_list() == [NOW]
     assert summaries == {"monitor": {"model": NOW}}
     nothing = Inputs(replace(request, reads={}), GRAPH, draft, lambda *_: None)
     assert stage_results(nothing) == ({}, {})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from support.report.inputs import make
 
 from fusemine.tasks.core.contract import Contract
+from fusemine.tasks.core.errors import StageError
 from fusemine.tasks.core.stage import Graph, Scope, Stage
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.graph import GRAPH
@@ -51,9 +54,11 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Graph:
     template = "<p>{{ section }} odd, {{ charts.double(section) }} halves</p>"
     (folder / "odd.html.j2").write_text(template)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_part", raising=False)
     functions = {name: f"odd_part:{name}" for name in ("compute", "section", "facts")}
     odd = Stage("odd", Scope.WINDOW, tables={MAIN: Contract("odd", {})}, **functions)
-    return Graph([*GRAPH, odd])
+    before, after = list(GRAPH), GRAPH.place("report")
+    return Graph([*before[:after], odd, *before[after:]])
 
 
 def test_a_new_stage_has_its_part_without_a_change_of_the_report(graph: Graph) -> None:
@@ -71,6 +76,17 @@ def test_a_new_stage_has_its_part_without_a_change_of_the_report(graph: Graph) -
     assert model.findings[-1].endswith("; odd is much.")
     assert len(model.findings) == 5
     assert render_markdown(model).endswith(f"{chapter('Odd')}\n")
+
+
+def test_a_section_needs_no_templates_but_none_of_the_name_of_another(
+    graph: Graph, tmp_path: Path
+) -> None:
+    templates = tmp_path / "odd_part" / "templates"
+    (templates / "style.css").touch()
+    with pytest.raises(StageError, match=r"more than one file style\.css"):
+        template_folders(graph)
+    shutil.rmtree(templates)
+    assert template_folders(graph) == template_folders(GRAPH)
 
 
 def test_a_report_without_scripts_allows_none() -> None:

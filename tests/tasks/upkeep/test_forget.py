@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from support.small_root import SmallRoot, at_every_step, everything, files_with, names, row
 
+from fusemine.flows.backfills.state import Backfill, Row, RowState, load_backfill
+from fusemine.flows.engine.failures import read_failures, record_failure
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.contracts import RAW
 from fusemine.tasks.collect.forgotten import (
     add_forgotten,
-    blank_forgotten,
-    content_id,
     id_hash,
     read_forgotten,
 )
-from fusemine.tasks.core.contract import REJECTED
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.storage.artifact import MAIN, Rows, locate, read_manifest, ref_of
 from fusemine.tasks.core.storage.store import store_at
@@ -80,6 +80,15 @@ def stored(small: SmallRoot) -> set[bytes]:
 
 
 def test_a_row_is_nowhere_once_it_is_forgotten(small: SmallRoot) -> None:
+    record_failure(small.store, "2024-02", ValueError("unreadable cell 'story 3'"), None)
+    (small.root / "names").mkdir()
+    (small.root / "names" / "a.json").write_text('{"name": "story 3"}')
+    row = Row(partition="2024-02", state=RowState.FAILED, error="no number in 'story 3'")
+    backfill = Backfill(
+        id="b", pipeline=small.pipeline, only="all", order="oldest", max_parallel=1,
+        max_failures=1, pool="here", created_at=datetime.now(UTC), rows=[row],
+    )  # fmt: skip
+    backfill.save(small.store)
     assert len(files_with(small.root, "ID-003", "story 3")) > 8
     found = forget_row(small, "ID-003")
     assert files_with(small.root, "ID-003", "story 3") == []
@@ -87,19 +96,27 @@ def test_a_row_is_nowhere_once_it_is_forgotten(small: SmallRoot) -> None:
     assert len(stored(small)) == 5
     assert all_intact(small)
     assert found == Forgotten(
-        rewritten={"inventory": 1, "collect": 1, "clean": 1, "embed": 1},
+        rewritten=dict.fromkeys(
+            ["inventory", "collect", "clean", "embed", "backfills", "failed"], 1
+        ),
         removed=dict.fromkeys(MINED, 2),
         partitions=("2024-02", "2024-03"),
-        vectors=1,
+        purged={"embed": 1, "topic_chain": 1},
         leftovers=0,
     )
     assert found.lines() == [
-        "rewritten: 1 of inventory, 1 of collect, 1 of clean, 1 of embed",
+        "rewritten: 1 of inventory, 1 of collect, 1 of clean, 1 of embed, "
+        "1 of backfills, 1 of failed",
         "removed: " + ", ".join(f"2 of {stage}" for stage in MINED),
-        "vectors removed: 1",
+        "removed besides artifacts: 1 of embed, 1 of topic_chain",
         "reports to make again: 2024-02, 2024-03",
     ]
-    assert json.loads(json.dumps(found.as_json()))["vectors"] == 1
+    assert json.loads(json.dumps(found.as_json()))["purged"]["embed"] == 1
+    assert read_failures(small.store)["2024-02"].attempts == 1
+    again = load_backfill(small.store, backfill.id)
+    assert again.failed() == ["2024-02"]
+    again.reset_unfinished()
+    assert again.waiting()[0].error is None
 
 
 def test_every_stage_still_accounts_for_its_rows(small: SmallRoot) -> None:
@@ -172,7 +189,7 @@ def test_a_second_call_finds_nothing(small: SmallRoot) -> None:
     forget_row(small, "ID-003")
     before = everything(small.root)
     again = forget_row(small, "ID-003")
-    assert again == Forgotten({}, {}, (), 0, 0)
+    assert again == Forgotten({}, {}, (), {}, 0)
     assert again.lines() == ["nothing of it was left"]
     assert everything(small.root) == before
 
@@ -239,7 +256,7 @@ def test_a_row_without_a_partition_is_blanked_by_its_own_id_or_the_records(
     assert rows_of(small, "inventory/*") == (3, 1, 2)
     assert found.rewritten == {"inventory": 1}
     assert found.partitions == ("2024-01",)
-    assert forget_row(small, name) == Forgotten({}, {}, (), 0, 0)
+    assert forget_row(small, name) == Forgotten({}, {}, (), {}, 0)
 
 
 def test_a_malformed_record_is_blanked_if_one_of_its_fields_is_the_id(tmp_path: Path) -> None:
@@ -266,9 +283,9 @@ def test_a_row_that_cleaning_rejected_is_forgotten(tmp_path: Path) -> None:
 def test_a_text_that_another_row_has_too_keeps_its_vector(tmp_path: Path) -> None:
     rows = row(1, JANUARY, "the same"), row(2, JANUARY), row(3, FEBRUARY, "the same")
     small = mine(tmp_path, *rows, partitions=["2024-02"])
-    assert forget_row(small, "ID-001").vectors == 0
+    assert forget_row(small, "ID-001").purged == {}
     assert text_hash("the same") in stored(small)
-    assert forget_row(small, "ID-003").vectors == 1
+    assert forget_row(small, "ID-003").purged == {"embed": 1}
     assert stored(small) == {text_hash("story 2")}
 
 
@@ -315,6 +332,7 @@ def test_an_artifact_keeps_all_that_the_row_has_no_part_in(small: SmallRoot) -> 
     [ref] = small.refs("embed/2024-02")
     old, metadata = read_manifest(ref), pq.read_schema(locate(ref, f"{MAIN}.parquet")).metadata
     forget_row(small, "ID-003")
+    [ref] = small.refs("embed/2024-02")
     new = read_manifest(ref)
     changed = {"rows", "main_rows", "files"}
     assert new.model_dump(exclude=changed) == old.model_dump(exclude=changed)
@@ -358,19 +376,3 @@ def test_the_tombstones_hold_hashes_alone_and_each_once(tmp_path: Path) -> None:
     assert content == {"row_ids": sorted([id_hash("a"), id_hash("b")])}
     assert read_forgotten(store) == {id_hash("a"), id_hash("b")}
     assert [file.name for file in store.files() if file.size] == ["forgotten.json"]
-
-
-@pytest.mark.parametrize(
-    "record",
-    [{"no": "7", "x": None}, {"no": 7}, "1,7,2", "1| 7 |2", '{"no": "7", "x": ', '{"no": 7, "x": '],
-)
-def test_a_record_is_known_by_its_id_and_by_nothing_like_it(record: Any) -> None:
-    schema = dict.fromkeys(REJECTED.columns, pl.String)
-    row = ("f:1", "collect", "rule", "reason", json.dumps(record))
-    records = pl.DataFrame([row], schema=schema, orient="row")
-    blank = blank_forgotten(records, "no", frozenset([id_hash("7")]))
-    assert blank.rows()[0][1:] == ("collect", "forgotten", "forgotten on request", "{}")
-    for other in ("77", "f:1", "reason"):
-        assert blank_forgotten(records, "no", frozenset([id_hash(other)])).equals(records)
-    by_content = frozenset([id_hash(content_id(row[-1]))])
-    assert blank_forgotten(records, None, by_content)["rule"].to_list() == ["forgotten"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints
+
 MAX_TEXTS = 100_000
 """Words are counted in at most this many distinct texts, evenly spread."""
 
@@ -48,7 +50,7 @@ class Position:
         return max(1 - self.share, 1 / max(self.size, 1))
 
 
-def position_of(value: float, ordered: NDArray[np.float64]) -> Position:
+def position_of(value: float, ordered: Floats) -> Position:
     """Compare a number with others (n,) in ascending order, itself among them.
 
     >>> place = position_of(9.0, np.array([1.0, 2.0, 3.0, 4.0, 9.0]))
@@ -70,10 +72,10 @@ class KnownNumbers:
     """A column of numbers: (h,) the values of the known rows, NaN where there is none."""
 
     name: str
-    values: NDArray[np.float64]
+    values: Floats
 
     @cached_property
-    def ordered(self) -> NDArray[np.float64]:
+    def ordered(self) -> Floats:
         """The values, ascending."""
         return np.sort(self.values[~np.isnan(self.values)])
 
@@ -110,11 +112,11 @@ class KnownCategories:
         return float(rows / max(len(self.codes), 1))
 
     @cached_property
-    def _counts(self) -> NDArray[np.int64]:
+    def _counts(self) -> Ints:
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
 
     @cached_property
-    def _rows_upto(self) -> NDArray[np.float64]:
+    def _rows_upto(self) -> Floats:
         """By a number of rows, the rows of the levels that have at most so many."""
         return np.cumsum(np.bincount(self._counts, weights=self._counts, minlength=1))
 
@@ -123,7 +125,7 @@ class KnownCategories:
         return np.argsort(self.codes, kind="stable")
 
     @cached_property
-    def _ends(self) -> NDArray[np.int64]:
+    def _ends(self) -> Ints:
         return len(self.codes) - self.filled + np.append(0, np.cumsum(self._counts))
 
 
@@ -144,11 +146,11 @@ class Baseline:
     numbers: list[KnownNumbers]
     categories: list[KnownCategories]
     words: list[str]
-    word_rows: NDArray[np.int64]
+    word_rows: Ints
     texts_read: int
 
     @classmethod
-    def fit(cls, clean: pl.DataFrame, known: NDArray[np.bool_]) -> Baseline:
+    def fit(cls, clean: pl.DataFrame, known: Flags) -> Baseline:
         """Gather what is usual in the known rows (n,) of a clean table."""
         clean = clean.filter(pl.Series(known, dtype=pl.Boolean))
         numbers = [
@@ -183,14 +185,14 @@ class Baseline:
         return int(self.word_rows[place]) if place >= 0 else 0
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str, int], NDArray[np.float64]]:
+    def _groups(self) -> dict[tuple[str, str, int], Floats]:
         return {}
 
     @cached_property
-    def _pairs(self) -> dict[tuple[str, str], NDArray[np.int64]]:
+    def _pairs(self) -> dict[tuple[str, str], Ints]:
         return {}
 
-    def among(self, column: KnownNumbers, other: KnownCategories, code: int) -> NDArray[np.float64]:
+    def among(self, column: KnownNumbers, other: KnownCategories, code: int) -> Floats:
         """The numbers of the known rows that have one level, ascending."""
         key = column.name, other.name, code
         if key not in self._groups:
@@ -221,7 +223,7 @@ class Baseline:
 class NumberColumn:
     """A column of numbers: (n,) values, NaN where there is none, and those of the known rows."""
 
-    values: NDArray[np.float64]
+    values: Floats
     history: KnownNumbers
 
 
@@ -249,14 +251,14 @@ class ComparedRows:
     """
 
     baseline: Baseline
-    known: NDArray[np.bool_]
+    known: Flags
     numbers: list[NumberColumn]
     categories: list[CategoryColumn]
     texts: pl.Series
 
     @classmethod
     def of(
-        cls, clean: pl.DataFrame, known: NDArray[np.bool_], baseline: Baseline | None = None
+        cls, clean: pl.DataFrame, known: Flags, baseline: Baseline | None = None
     ) -> ComparedRows:
         """Compare the rows of a clean table.
 
@@ -275,7 +277,7 @@ class ComparedRows:
         return cls(baseline, known, numbers, categories, clean["text"])
 
 
-def _finite(column: pl.Series) -> NDArray[np.float64]:
+def _finite(column: pl.Series) -> Floats:
     values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     # An infinite value would make every range that is reported infinite.
     return np.where(np.isfinite(values), values, np.nan)

@@ -18,8 +18,6 @@ from fusemine.tasks.table.roles import NUMBER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from fusemine.tasks.mine.anomalies.evidence import Burst
     from fusemine.tasks.mine.anomalies.reasons.baseline import (
         CategoryColumn,
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.mine.anomalies.views.bursts import RowBursts
     from fusemine.tasks.mine.anomalies.views.mahalanobis import Covariance
     from fusemine.tasks.mine.anomalies.views.match import Match
-    from fusemine.tasks.mine.anomalies.views.view import Table, View
+    from fusemine.tasks.mine.anomalies.views.view import Floats, Table, View
 
 LONGEST = 360
 """Characters of a reason."""
@@ -65,7 +63,7 @@ class Findings:
     rows: ComparedRows
     table: Table
     views: dict[str, View]
-    shares: dict[str, NDArray[np.float64]]
+    shares: dict[str, Floats]
     match: Match | None
     bursts: RowBursts | None
     covariance: Covariance | None
@@ -227,9 +225,7 @@ def _pair(
     if (others + 1) * APART <= expected:
         both = f"{_level(column, row)} with {_level(other, row)}"
         kind = "other" if rows.known[row] else "earlier"
-        among = (
-            f"{others} {kind} {'row' if others == 1 else 'rows'}" if others else f"no {kind} row"
-        )
+        among = f"{others or 'no'} {kind} {'row' if others <= 1 else 'rows'}"
         yield _Clause(
             (others + 1) / expected / APART,
             f"{both} occurs in {among} where chance would give {figure(round(expected))}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.text.words import words
@@ -53,16 +54,10 @@ def not_near(rare: Sequence[str], near: Iterable[Sequence[str]]) -> list[str]:
     Returns:
         The first `MAX_WORDS` of them.
     """
-    if not rare:
-        return []
-    found: list[str] = []
-    others = [set(its) for its in near]
-    for word in rare:
-        if sum(_has(word, its) for its in others) <= FEW_NEAR:
-            found.append(word)
-        if len(found) == MAX_WORDS:
-            break
-    return found
+    # Without rare words the words of the neighbours are not read.
+    others = [set(its) for its in near] if rare else []
+    found = (word for word in rare if sum(_has(word, its) for its in others) <= FEW_NEAR)
+    return list(islice(found, MAX_WORDS))
 
 
 def _has(word: str, others: set[str]) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fusemine.tasks.mine.anomalies.reasons.baseline import Baseline
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Ints, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 _UNKNOWN, _NO_VECTOR = -2, -1
@@ -42,7 +43,7 @@ class Lookup:
     """
 
     keys: NDArray[np.uint64]
-    values: NDArray[np.int64]
+    values: Ints
 
     @classmethod
     def of(cls, texts: Iterable[str], values: Iterable[int]) -> Lookup:
@@ -55,7 +56,7 @@ class Lookup:
         order = np.argsort(keys, kind="stable")
         return cls(keys[order], numbers[order])
 
-    def get(self, texts: Iterable[str], default: int) -> NDArray[np.int64]:
+    def get(self, texts: Iterable[str], default: int) -> Ints:
         """The number of each text, or the default."""
         sought = _hashed(texts)
         if not len(self.keys):
@@ -85,22 +86,16 @@ class References:
         codes: Their different words, as places among `Baseline.words`, ascending in each text.
     """
 
-    vectors: NDArray[np.float32]
-    near: NDArray[np.int64]
-    typical: NDArray[np.int64]
+    vectors: Vectors
+    near: Ints
+    typical: Ints
     texts: Lookup
     copies: Lookup
-    starts: NDArray[np.int64]
+    starts: Ints
     codes: NDArray[np.int32]
 
     @classmethod
-    def of(
-        cls,
-        texts: Texts,
-        known: NDArray[np.bool_],
-        typical: NDArray[np.bool_],
-        baseline: Baseline,
-    ) -> References:
+    def of(cls, texts: Texts, known: Flags, typical: Flags, baseline: Baseline) -> References:
         """Keep what is needed of m distinct texts of n rows.
 
         Args:
@@ -127,22 +122,22 @@ class References:
             codes=np.concatenate([np.empty(0, np.int32), *codes]),
         )
 
-    def places(self, texts: list[str]) -> NDArray[np.int64]:
+    def places(self, texts: list[str]) -> Ints:
         """The place of each text among the vectors; below 0 where it has none."""
         return self.texts.get(texts, _UNKNOWN)
 
-    def copies_of(self, texts: Texts) -> NDArray[np.int64]:
+    def copies_of(self, texts: Texts) -> Ints:
         """(n,) for each row the number of known rows with nearly its text, at least 1."""
         found = self.copies.get(map(without_noise, texts.texts), 1)
         return np.append(found, 1)[texts.of_row]
 
-    def typical_near(self, vectors: NDArray[np.float32], places: NDArray[np.int64]) -> Neighbours:
+    def typical_near(self, vectors: Vectors, places: Ints) -> Neighbours:
         """The typical texts nearest to each of some texts, which have `places` themselves."""
         own = _within(self.typical, places, len(self.vectors))
         return nearest_others(vectors, self._typical, own)
 
     def words_near(
-        self, vectors: NDArray[np.float32], places: NDArray[np.int64], baseline: Baseline
+        self, vectors: Vectors, places: Ints, baseline: Baseline
     ) -> list[list[list[str]]]:
         """For each text the words of each of the known texts nearest to it."""
         own = _within(self.near, places, len(self.vectors))
@@ -157,15 +152,15 @@ class References:
         return [baseline.words[code] for code in codes.tolist()]
 
     @cached_property
-    def _near(self) -> NDArray[np.float32]:
+    def _near(self) -> Vectors:
         return take_rows(self.vectors, self.near)
 
     @cached_property
-    def _typical(self) -> NDArray[np.float32]:
+    def _typical(self) -> Vectors:
         return take_rows(self.vectors, self.typical)
 
 
-def seen_before(places: NDArray[np.int64]) -> NDArray[np.bool_]:
+def seen_before(places: Ints) -> Flags:
     """Which texts with these `References.places` are known."""
     return places > _UNKNOWN
 
@@ -175,7 +170,7 @@ def _codes(text: str, baseline: Baseline) -> NDArray[np.int32]:
     return np.array([code for code in codes if code >= 0], np.int32)
 
 
-def _within(chosen: NDArray[np.int64], places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _within(chosen: Ints, places: Ints, size: int) -> Ints:
     """The places among the chosen ones of `size`, -1 for none."""
     found = np.full(size + 1, -1, np.int64)
     found[chosen] = np.arange(len(chosen))

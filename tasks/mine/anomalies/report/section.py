@@ -44,7 +44,6 @@ class Anomalies(Section):
         shown: The first of the others.
         folded: The next ones, which unfold.
         flagged: How many rows are flagged.
-        new_flagged: How many of them are new.
         threshold: Which rows are flagged, in words.
         absent: The views that no row is in, and why.
         method: How they were found.
@@ -58,7 +57,6 @@ class Anomalies(Section):
     shown: list[Card]
     folded: list[Card]
     flagged: int
-    new_flagged: int
     threshold: str
     absent: str
     method: str
@@ -100,14 +98,13 @@ def anomalies(
     first, last = newest.height, newest.height + settings.anomalies
     groups, more_groups = repeats(inputs)
     bursts, more_bursts = group_bursts(inputs)
-    flagged, new_flagged = _flagged(scores)
+    flagged, _ = _flagged(scores)
     return Anomalies(
         lead=_lead(scores, inputs.partition, summary),
         newest=found[:first],
         shown=found[first:last],
         folded=found[last : last + FOLDED],
         flagged=flagged,
-        new_flagged=new_flagged,
         threshold=_threshold(summary) if flagged else _unmet(summary),
         absent=_absent(summary),
         method=method(summary),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fusemine.tasks.core.pack.trusted import storable
 from fusemine.tasks.mine.anomalies.contracts import BURSTS
@@ -18,6 +17,8 @@ from fusemine.tasks.table.roles import CATEGORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints
 
 EARLIER = 6
 """Partitions that must come before one, so that something can be expected of it."""
@@ -31,9 +32,6 @@ RATE = 0.05
 """The share of a partition's bursts that is expected to be chance."""
 LEAST = 0.01
 """A burst alone does not make a row rarer than this: it is reported as a whole, not by its rows."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class BurstDetector:
         ordered = np.sort(rarest[np.isfinite(rarest)])
         return cls(partitions, bursts, p_values, ordered, clean.height)
 
-    def score(self, clean: pl.DataFrame, known: NDArray[np.bool_] | None = None) -> RowBursts:
+    def score(self, clean: pl.DataFrame, known: Flags | None = None) -> RowBursts:
         """How rare the bursts are that the n rows of a clean table are in.
 
         Args:
@@ -119,7 +117,7 @@ class Bursts:
     detector: BurstDetector | None
 
 
-def find_bursts(clean: pl.DataFrame, known: NDArray[np.bool_]) -> Bursts:
+def find_bursts(clean: pl.DataFrame, known: Flags) -> Bursts:
     """Find bursts of the levels of every category.
 
     What is expected of a level is its earlier share of the rows, times the partition's rows. How
@@ -168,11 +166,11 @@ class _Counts:
 
     column: str
     levels: list[str]
-    known: NDArray[np.bool_]
+    known: Flags
     counts: Floats
 
 
-def _count(values: pl.Series, known: NDArray[np.bool_], of_row: Ints, partitions: int) -> _Counts:
+def _count(values: pl.Series, known: Flags, of_row: Ints, partitions: int) -> _Counts:
     # Levels of new rows alone come last, so that they take no level's place.
     rows = (
         pl.DataFrame({"level": values, "known": known})
@@ -225,7 +223,7 @@ def _tests(counts: _Counts, total: Floats, partition: int) -> Iterator[tuple[Any
         yield (counts.column, counts.levels[i], partition, *found)
 
 
-def _shifted(counts: Floats, total: Floats, before: int) -> tuple[NDArray[np.bool_], Floats]:
+def _shifted(counts: Floats, total: Floats, before: int) -> tuple[Flags, Floats]:
     """Whether all partitions from `before` on lie above the usual range, and how rare that is.
 
     The p-values of the partitions are combined by Fisher's method.
@@ -259,7 +257,7 @@ class _Expected:
         unsure = 1 + 2 / np.sqrt(2 * (counts.shape[1] - 1))
         return cls(share * rows, 1 + (wider * unsure - 1) + wider * rows / total.sum())
 
-    def where(self, chosen: NDArray[np.bool_], other: _Expected) -> _Expected:
+    def where(self, chosen: Flags, other: _Expected) -> _Expected:
         return _Expected(
             np.where(chosen, other.mean, self.mean), np.where(chosen, other.wider, self.wider)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +28,8 @@ from fusemine.tasks.stats.threads import one_thread
 from fusemine.tasks.table.roles import CATEGORY, NUMBER
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from fusemine.tasks.mine.anomalies.evidence import CategoryMismatch, NumberMismatch
-    from fusemine.tasks.mine.anomalies.views.view import Table
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints, Table, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 MIN_ROWS, MIN_TEXTS = 200, 50
@@ -57,8 +56,8 @@ class MatchDetector:
     featurizer: TextFeaturizer
     predictor: TablePredictor
     columns: dict[str, list[int]]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    scale: Floats
+    weights: Floats
     tail: FittedTail
     mismatches: dict[str, CategoryMismatches | NumberMismatches]
 
@@ -71,7 +70,7 @@ class MatchDetector:
             found = _Predictions(table.features, predicted, self.predictor.mean, self.columns)
             contributions = np.full((len(predicted), len(self.columns)), np.nan)
             contributions[rows] = found.surprise(rows, rows) / self.scale * self.weights
-        return Match.of(self, table, contributions, predicted)
+        return Match(self, table, contributions, predicted)
 
 
 @dataclass(frozen=True)
@@ -81,31 +80,21 @@ class Match:
     Attributes:
         detector: What the scores are from.
         table: The columns besides the text.
-        scores: (n,) the logarithm of the odds that the row's text belongs to another row; NaN
-            without a text.
-        contributions: (n, k) what each of the k columns adds to it.
+        contributions: (n, k) what each of the k columns adds to the score; NaN without a text.
         predicted: (n, c) the features as the text predicts them.
     """
 
     detector: MatchDetector
     table: Table
-    scores: NDArray[np.float64]
-    contributions: NDArray[np.float64]
-    predicted: NDArray[np.float32]
+    contributions: Floats
+    predicted: Vectors
 
-    @classmethod
-    def of(
-        cls,
-        detector: MatchDetector,
-        table: Table,
-        contributions: NDArray[np.float64],
-        predicted: NDArray[np.float32],
-    ) -> Match:
-        """`contributions` are NaN for a row without text."""
-        scores = round_significant(contributions.sum(axis=1))
-        return cls(detector, table, scores, np.nan_to_num(contributions), predicted)
+    @cached_property
+    def scores(self) -> Floats:
+        """(n,) the logarithm of the odds that the row's text belongs to another row, or NaN."""
+        return round_significant(self.contributions.sum(axis=1))
 
-    def view(self, known: NDArray[np.bool_]) -> View:
+    def view(self, known: Flags) -> View:
         """How rare the scores are; the known rows (n,) count as seen."""
         return View(self.detector.tail.p_values(self.scores, known))
 
@@ -113,8 +102,9 @@ class Match:
         """The column that contradicts a row's text most, or None where none does clearly."""
         names, clean = list(self.detector.columns), self.table.clean
         both = self.predicted[row], self.table.features[row]
-        for place in np.argsort(-self.contributions[row], kind="stable").tolist():
-            if self.contributions[row, place] <= 0:
+        added = np.nan_to_num(self.contributions[row])
+        for place in np.argsort(-added, kind="stable").tolist():
+            if added[place] <= 0:
                 return None
             name = names[place]
             column = self.detector.mismatches.get(name)
@@ -125,7 +115,7 @@ class Match:
         return None
 
 
-def match_texts(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match | None:
+def match_texts(texts: Texts, table: Table, known: Flags) -> Match | None:
     """Predict the table from the text, and compare each row with what is predicted of it.
 
     Ridge regression predicts the table's features from the text's vector and the main components
@@ -155,9 +145,7 @@ def match_texts(texts: Texts, table: Table, known: NDArray[np.bool_]) -> Match |
         return _matched(texts, table, known, training)
 
 
-def _matched(
-    texts: Texts, table: Table, known: NDArray[np.bool_], training: NDArray[np.int64]
-) -> Match:
+def _matched(texts: Texts, table: Table, known: Flags, training: Ints) -> Match:
     with_text = texts.of_row >= 0
     splits = list(splits_of(texts, known & with_text, training))
     mean = table.features[training].mean(axis=0, dtype=np.float64)
@@ -176,7 +164,7 @@ def _matched(
     # The tail is fitted to the scores of the known rows, which come first.
     unfitted = FittedTail.fit(np.empty(0))
     detector = MatchDetector(featurizer, whole, columns, scale, weights, unfitted, mismatches)
-    match = Match.of(detector, table, contributions, predicted)
+    match = Match(detector, table, contributions, predicted)
     tail = FittedTail.fit(match.scores[known & with_text])
     return replace(match, detector=replace(detector, tail=tail))
 
@@ -196,12 +184,12 @@ def _columns(table: Table) -> dict[str, list[int]]:
 class _Predictions:
     """The table's features (n, c), what the texts predict of them, their mean (c,), by column."""
 
-    features: NDArray[np.float32]
-    predicted: NDArray[np.float32]
-    mean: NDArray[np.float64]
+    features: Vectors
+    predicted: Vectors
+    mean: Floats
     columns: dict[str, list[int]]
 
-    def surprise(self, rows: NDArray[np.int64], texts: NDArray[np.int64]) -> NDArray[np.float64]:
+    def surprise(self, rows: Ints, texts: Ints) -> Floats:
         """(r, k) how much worse than the mean the texts of some rows predict these rows."""
         found = np.empty((len(rows), len(self.columns)))
         for block in blocks(np.arange(len(rows))):
@@ -213,8 +201,8 @@ class _Predictions:
 
 
 def _contributions(
-    found: _Predictions, splits: list[Split], training: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    found: _Predictions, splits: list[Split], training: Ints
+) -> tuple[Floats, Floats, Floats]:
     """(n, k) what each column adds, and the last split's scale (k,) and weights (k,)."""
     from sklearn.linear_model import LogisticRegression
 

@@ -14,9 +14,7 @@ from fusemine.tasks.mine.anomalies.evidence import CategoryMismatch, NumberMisma
 from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from fusemine.tasks.mine.anomalies.views.view import Table
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Table, Vectors
 
 LIKELY, TIMES = 0.5, 5
 """A level is suggested that is at least so probable, and so much more so than the row's own."""
@@ -42,7 +40,7 @@ class CategoryMismatches:
     unit: float
 
     @classmethod
-    def of(cls, table: Table, places: list[int], known: NDArray[np.bool_]) -> CategoryMismatches:
+    def of(cls, table: Table, places: list[int], known: Flags) -> CategoryMismatches:
         """Read the levels of the features at some places; `known` (n,) are the rows of history."""
         names = [table.names[place].partition(" = ")[2] for place in places]
         # Column by column: of all of them at once a large copy would be made.
@@ -50,7 +48,7 @@ class CategoryMismatches:
         return cls(places, names, max(*largest, 1e-9))
 
     def find(
-        self, column: str, value: str, predicted: NDArray[np.float32], features: NDArray[np.float32]
+        self, column: str, value: str, predicted: Vectors, features: Vectors
     ) -> CategoryMismatch | None:
         """What a row's text suggests instead of its value; None where it suggests no other."""
         odds = np.maximum(predicted[self.features] / self.unit, 0)
@@ -75,9 +73,9 @@ class NumberMismatches:
     """
 
     feature: int
-    misses: NDArray[np.float64]
-    places: NDArray[np.float32]
-    values: NDArray[np.float64]
+    misses: Floats
+    places: Vectors
+    values: Floats
 
     @classmethod
     def of(
@@ -85,9 +83,9 @@ class NumberMismatches:
         table: Table,
         column: str,
         place: int,
-        predicted: NDArray[np.float32],
-        known: NDArray[np.bool_],
-        with_text: NDArray[np.bool_],
+        predicted: Vectors,
+        known: Flags,
+        with_text: Flags,
     ) -> NumberMismatches:
         """Learn how far predictions miss, and which number each feature stands for.
 
@@ -113,7 +111,7 @@ class NumberMismatches:
         return cls(place, misses, pairs[0][new], pairs[1][new])
 
     def find(
-        self, column: str, value: str, predicted: NDArray[np.float32], features: NDArray[np.float32]
+        self, column: str, value: str, predicted: Vectors, features: Vectors
     ) -> NumberMismatch | None:
         """What a row's text suggests instead of its number; None where it suggests no other."""
         if not value or not len(self.misses):
@@ -129,11 +127,7 @@ class NumberMismatches:
 
 
 def fit_mismatches(
-    table: Table,
-    predicted: NDArray[np.float32],
-    columns: dict[str, list[int]],
-    known: NDArray[np.bool_],
-    with_text: NDArray[np.bool_],
+    table: Table, predicted: Vectors, columns: dict[str, list[int]], known: Flags, with_text: Flags
 ) -> dict[str, CategoryMismatches | NumberMismatches]:
     """Learn what counts as a mismatch, by the names of the columns with their prefix.
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fusemine.tasks.mine.anomalies.contracts import REPEATS
 from fusemine.tasks.text.words import LONGEST_TEXT, without_noise
 
 if TYPE_CHECKING:
     from fusemine.tasks.mine.anomalies.views.text_neighbours import Neighbours
+    from fusemine.tasks.mine.anomalies.views.view import Ints, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 MIN_ROWS, SHARE = 10, 0.001
@@ -36,7 +36,6 @@ _SHARED, _SHARED_PART = 4, 0.6
 _STEP = 2
 _SPLITS = 20
 _SCHEMA = pl.DataFrame(REPEATS.empty()).schema
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _copies(cores: _Cores, texts: Texts, neighbours: Neighbours) -> Ints:
     return found
 
 
-def _split(members: Ints, cores: _Cores, vectors: NDArray[np.float32], found: Ints) -> None:
+def _split(members: Ints, cores: _Cores, vectors: Vectors, found: Ints) -> None:
     """Gather a chain of copies around its commonest ones, so that its ends do not meet."""
     rest = members[np.argsort(-cores.rows[members], kind="stable")]
     for _ in range(_SPLITS):

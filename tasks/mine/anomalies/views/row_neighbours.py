@@ -13,7 +13,7 @@ from fusemine.tasks.stats.threads import one_thread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints, Vectors
 
 _BLOCK = 128
 
@@ -27,12 +27,10 @@ class KthNeighbour:
         k: Which neighbour counts; the last where there are fewer.
     """
 
-    references: NDArray[np.float32]
+    references: Vectors
     k: int
 
-    def distances(
-        self, rows: NDArray[np.float32], itself: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
+    def distances(self, rows: Vectors, itself: Flags) -> Floats:
         """Euclidean distances of (n, d) rows, (n,), to 6 significant digits.
 
         Args:
@@ -63,8 +61,8 @@ class SparseNeighbours:
     """
 
     neighbours: Sequence[KthNeighbour]
-    shared: NDArray[np.float64]
-    own: Sequence[NDArray[np.float64]]
+    shared: Floats
+    own: Sequence[Floats]
 
     @classmethod
     def of(cls, neighbours: Sequence[KthNeighbour], shared: int) -> SparseNeighbours:
@@ -74,7 +72,7 @@ class SparseNeighbours:
         common = np.ascontiguousarray(-2 * each[0][len(each[0]) - shared :])
         return cls(neighbours, common, own)
 
-    def distances(self, rows: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
+    def distances(self, rows: Sequence[Vectors]) -> list[Floats]:
         """Euclidean distances of n rows, none of them a reference, by each of `neighbours`, (n,).
 
         Args:
@@ -94,9 +92,7 @@ class SparseNeighbours:
         return [_distances(its, by.references[found]) for its, by, _, found in each]
 
 
-def _kth_nearest(
-    rows: NDArray[np.float32], product: NDArray[np.float64], own: NDArray[np.float64], k: int
-) -> NDArray[np.int64]:
+def _kth_nearest(rows: Vectors, product: Floats, own: Floats, k: int) -> Ints:
     """The places of the k-th nearest references of some rows, ties by the lower place."""
     ones = np.ones((len(rows), 1))
     # The squared distances, less the rows' own squares.
@@ -107,7 +103,7 @@ def _kth_nearest(
     return np.asarray((gaps == chosen[:, None]).argmax(axis=1))
 
 
-def _distances(rows: NDArray[np.float32], references: NDArray[np.float32]) -> NDArray[np.float64]:
+def _distances(rows: Vectors, references: Vectors) -> Floats:
     """From each row to its reference, with the digits that scikit-learn leaves of float32."""
     gaps = rows.astype(np.float64) - references
     squares = (gaps * gaps).sum(axis=1).astype(np.float32)

@@ -19,7 +19,7 @@ from fusemine.tasks.stats.p_values import FittedTail, combine_p_values, round_si
 from fusemine.tasks.table.roles import NUMBER
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Vectors
 
 BY_RANKS, BY_RANGES = 20, 10
 """Which neighbour counts, by the numbers' ranks and by their robust ranges."""
@@ -42,7 +42,7 @@ class RobustRanges:
 
     scaler: NumberScaler
     spread: float
-    references: NDArray[np.float32]
+    references: Vectors
     forest: Any
 
 
@@ -58,14 +58,12 @@ class TableDetector:
         tails: How rare each of the scores is, by its name.
     """
 
-    references: NDArray[np.float32]
+    references: Vectors
     levels: list[int]
     ranges: RobustRanges | None
     tails: dict[str, FittedTail]
 
-    def scores(
-        self, table: Table, itself: NDArray[np.bool_] | None = None
-    ) -> dict[str, NDArray[np.float64]]:
+    def scores(self, table: Table, itself: Flags | None = None) -> dict[str, Floats]:
         """By name, how unusual n rows are, each (n,), to 6 significant digits.
 
         Args:
@@ -85,14 +83,12 @@ class TableDetector:
             found["isolated"] = round_significant(-ranges.forest.score_samples(numbers))
         return found
 
-    def view(self, scores: dict[str, NDArray[np.float64]], known: NDArray[np.bool_]) -> View:
+    def view(self, scores: dict[str, Floats], known: Flags) -> View:
         """How rare the `scores` of n rows are; the known ones (n,) count as seen."""
         found = {name: self.tails[name].p_values(its, known) for name, its in scores.items()}
         return View(combine_p_values(list(found.values())), detectors=found)
 
-    def _rows(
-        self, features: NDArray[np.float32], numbers: NDArray[np.float32] | None
-    ) -> list[NDArray[np.float32]]:
+    def _rows(self, features: Vectors, numbers: Vectors | None) -> list[Vectors]:
         """The rows by ranks, and by ranges where there are some, the levels last."""
         levels = features[:, self.levels]
         own = np.delete(features, self.levels, axis=1)
@@ -109,7 +105,7 @@ class TableDetector:
         return SparseNeighbours.of(self._neighbours, len(self.levels))
 
 
-def table_view(table: Table, known: NDArray[np.bool_]) -> tuple[View, TableDetector | None]:
+def table_view(table: Table, known: Flags) -> tuple[View, TableDetector | None]:
     """Rows far from the rows nearest to them, and rows that few questions isolate.
 
     Nearness is measured twice, by the features as they are and with the numbers in robust ranges,
@@ -138,7 +134,7 @@ def table_view(table: Table, known: NDArray[np.bool_]) -> tuple[View, TableDetec
     return detector.view(scores, known), detector
 
 
-def _fit_ranges(clean: pl.DataFrame, known: NDArray[np.bool_]) -> RobustRanges | None:
+def _fit_ranges(clean: pl.DataFrame, known: Flags) -> RobustRanges | None:
     from sklearn.ensemble import IsolationForest
 
     rows = clean.filter(pl.Series(known))
@@ -152,7 +148,7 @@ def _fit_ranges(clean: pl.DataFrame, known: NDArray[np.bool_]) -> RobustRanges |
     return RobustRanges(scaler, spread, references, forest)
 
 
-def _ranges(scaler: NumberScaler, clean: pl.DataFrame, spread: float) -> NDArray[np.float32]:
+def _ranges(scaler: NumberScaler, clean: pl.DataFrame, spread: float) -> Vectors:
     """The ranges of any rows (n, k)."""
     columns = clean.select(NUMBER + name for name in scaler.names)
     return np.asarray(scaler.transform(Rows.without_vectors(columns)) / spread, np.float32)

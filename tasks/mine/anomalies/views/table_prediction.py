@@ -17,8 +17,7 @@ from fusemine.tasks.stats.sampling import stratified_folds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 FOLDS, SEED = 5, 0
@@ -28,12 +27,10 @@ RIDGE = 0.1
 """The penalty, as a share of the mean variance of the features."""
 _BLOCK = 8_192
 
-Split: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64]]"
+Split: TypeAlias = "tuple[Ints, Ints]"
 
 
-def splits_of(
-    texts: Texts, with_text: NDArray[np.bool_], training: NDArray[np.int64]
-) -> Iterator[Split]:
+def splits_of(texts: Texts, with_text: Flags, training: Ints) -> Iterator[Split]:
     """Training rows and the rows that they score, all known rows of a text on one side.
 
     Args:
@@ -61,10 +58,10 @@ class TextFeaturizer:
     """
 
     tfidf: Tfidf
-    components: NDArray[np.float32] | None
+    components: Vectors | None
 
     @classmethod
-    def of(cls, texts: Texts, training: NDArray[np.int64]) -> TextFeaturizer:
+    def of(cls, texts: Texts, training: Ints) -> TextFeaturizer:
         """Fit to the texts of the training rows."""
         from sklearn.decomposition import TruncatedSVD
 
@@ -88,7 +85,7 @@ class TextFeaturizer:
         return TextFeatures(texts, found)
 
     @cached_property
-    def _components64(self) -> NDArray[np.float64]:
+    def _components64(self) -> Floats:
         return np.asarray(self.components, np.float64)
 
 
@@ -101,15 +98,15 @@ class TextFeatures:
     """The features of n rows' texts: their vectors, and the components of their terms (m, t)."""
 
     texts: Texts
-    components: NDArray[np.float32]
+    components: Vectors
 
-    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def of(self, rows: Ints) -> Floats:
         """(r, f) the features of some rows."""
         place = self.texts.of_row[rows]
         return np.hstack([self.texts.vectors[place], self.components[place]]).astype(np.float64)
 
 
-def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def blocks(rows: Ints) -> Iterator[Ints]:
     """Some rows' places, a bounded number of them at a time."""
     for start in range(0, len(rows), _BLOCK):
         yield rows[start : start + _BLOCK]
@@ -126,15 +123,11 @@ class TablePredictor:
     """
 
     ridge: Any
-    mean: NDArray[np.float64]
+    mean: Floats
 
     @classmethod
     def of(
-        cls,
-        texts: TextFeatures,
-        features: NDArray[np.float32],
-        mean: NDArray[np.float64],
-        training: NDArray[np.int64],
+        cls, texts: TextFeatures, features: Vectors, mean: Floats, training: Ints
     ) -> TablePredictor:
         """Fit to the training rows; `features` are (n, c)."""
         from sklearn.linear_model import Ridge
@@ -144,9 +137,7 @@ class TablePredictor:
         model = Ridge(alpha=max(penalty, 1e-9), solver="cholesky")
         return cls(model.fit(known, features[training] - mean), mean)
 
-    def predict_into(
-        self, found: NDArray[np.float32], texts: TextFeatures, rows: NDArray[np.int64]
-    ) -> None:
+    def predict_into(self, found: Vectors, texts: TextFeatures, rows: Ints) -> None:
         """Predict the features of some rows into their places in `found` (n, c)."""
         for block in blocks(rows):
             predicted = self.ridge.predict(texts.of(block)).reshape(len(block), -1)

@@ -16,28 +16,8 @@ from fusemine.tasks.stats.p_values import FittedTail, combine_p_values, round_si
 from fusemine.tasks.text.words import without_noise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Floats, Ints
     from fusemine.tasks.text.distinct import Texts
-
-
-@dataclass(frozen=True)
-class TextDistances:
-    """How far the texts of n rows are from the known ones.
-
-    Attributes:
-        of_row: (n,) the place of each row's text among the m distinct ones, -1 for none.
-        from_core: (m,) the texts' distances from the core.
-        near: The typical texts nearest to each.
-        seen: (m,) the texts that a known row has.
-        copies: (n,) the number of known rows with nearly the row's text, at least 1.
-    """
-
-    of_row: NDArray[np.int64]
-    from_core: NDArray[np.float64]
-    near: Neighbours
-    seen: NDArray[np.bool_]
-    copies: NDArray[np.int64]
 
 
 @storable
@@ -57,24 +37,32 @@ class TextDetector:
     near_tail: FittedTail
     rows: int
 
-    def view(self, texts: TextDistances) -> View:
-        """How unusual the texts of rows are."""
+    def view(
+        self, texts: Texts, from_core: Floats, near: Neighbours, seen: Flags, copies: Ints
+    ) -> View:
+        """How unusual the texts of rows are.
+
+        Args:
+            texts: The m distinct texts of n rows.
+            from_core: (m,) their distances from the core.
+            near: The typical texts nearest to each.
+            seen: (m,) the texts that a known row has.
+            copies: (n,) the number of known rows with nearly the row's text, at least 1.
+        """
         by_text = {
-            "far from the core": self.core_tail.p_values(texts.from_core, texts.seen),
-            "few near": self.near_tail.p_values(distance_to(texts.near), texts.seen),
+            "far from the core": self.core_tail.p_values(from_core, seen),
+            "few near": self.near_tail.p_values(distance_to(near), seen),
         }
         found = {name: np.append(its, np.nan)[texts.of_row] for name, its in by_text.items()}
         # A text of seven rows is seven times as usual as its place suggests, and that place can be
         # no farther out than seven rows are: `NONE` is far from all narratives, but nothing to
         # look into.
-        least = np.where(texts.copies > 1, texts.copies / self.rows, 0)
-        p_values = np.maximum(combine_p_values(list(found.values())), least) * texts.copies
+        least = np.where(copies > 1, copies / self.rows, 0)
+        p_values = np.maximum(combine_p_values(list(found.values())), least) * copies
         return View(np.minimum(p_values, 1), detectors=found)
 
 
-def text_view(
-    texts: Texts, known: NDArray[np.bool_]
-) -> tuple[View, TextDetector | None, NDArray[np.bool_]]:
+def text_view(texts: Texts, known: Flags) -> tuple[View, TextDetector | None, Flags]:
     """Texts far from most others, and far from the texts nearest to them.
 
     The first is a Mahalanobis distance from the core of the known texts, each of which counts once
@@ -100,25 +88,24 @@ def text_view(
     near = neighbours_of(texts, typical)
     near_tail = FittedTail.fit(distance_to(near)[seen])
     detector = TextDetector(core, core_tail, near_tail, int(known.sum()))
-    found = TextDistances(texts.of_row, distances, near, seen, _copies(texts, known))
-    return detector.view(found), detector, typical
+    return detector.view(texts, distances, near, seen, _copies(texts, known)), detector, typical
 
 
-def distance_to(near: Neighbours) -> NDArray[np.float64]:
+def distance_to(near: Neighbours) -> Floats:
     """(m,) the mean distance, 1 - cosine, to the nearest typical texts; 1 where there is none."""
     similar = near.similar.astype(np.float64)
     there = (~np.isnan(similar)).sum(axis=1)
     return round_significant(1 - np.nansum(similar, axis=1) / np.maximum(there, 1))
 
 
-def _copies(texts: Texts, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _copies(texts: Texts, known: Flags) -> Ints:
     """For each row the number of known rows with nearly its text, at least 1."""
     counts = copies_by_core(texts, known)
     copies = np.array([*(counts[without_noise(text)] for text in texts.texts), 1], np.int64)
     return np.maximum(copies[texts.of_row], 1)
 
 
-def copies_by_core(texts: Texts, known: NDArray[np.bool_]) -> Counter[str]:
+def copies_by_core(texts: Texts, known: Flags) -> Counter[str]:
     """How many known rows have nearly the same text, by what `without_noise` leaves of it."""
     has = texts.of_row[known & (texts.of_row >= 0)]
     rows = np.bincount(has, minlength=len(texts))

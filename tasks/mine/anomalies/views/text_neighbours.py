@@ -11,8 +11,7 @@ from fusemine.tasks.mine.anomalies.views.view import evenly_chosen
 from fusemine.tasks.text.neighbours import nearest_neighbours
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from fusemine.tasks.mine.anomalies.views.view import Flags, Ints, Vectors
     from fusemine.tasks.text.distinct import Texts
 
 MAX_TEXTS = 50_000
@@ -28,15 +27,15 @@ class Neighbours:
         similar: (m, k) their cosine similarities, NaN where there are no more.
     """
 
-    places: NDArray[np.int64]
-    similar: NDArray[np.float32]
+    places: Ints
+    similar: Vectors
 
     def of(self, text: int) -> list[int]:
         """The places of one text's neighbours, as many as there are."""
         return [place for place in self.places[text].tolist() if place >= 0]
 
 
-def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Neighbours:
+def neighbours_of(texts: Texts, known: Flags, count: int = 10) -> Neighbours:
     """Find each distinct text's nearest other texts among the known ones.
 
     Args:
@@ -52,12 +51,7 @@ def neighbours_of(texts: Texts, known: NDArray[np.bool_], count: int = 10) -> Ne
     return Neighbours(np.append(references, -1)[found.places], found.similar)
 
 
-def nearest_others(
-    vectors: NDArray[np.float32],
-    references: NDArray[np.float32],
-    own: NDArray[np.int64],
-    count: int = 10,
-) -> Neighbours:
+def nearest_others(vectors: Vectors, references: Vectors, own: Ints, count: int = 10) -> Neighbours:
     """Find the references nearest to each text, a text itself not among them.
 
     Args:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.text.distinct import Texts
 
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
+    Vectors = NDArray[np.float32]
+    """Vectors of texts or features of rows, (n, d)."""
+
 TYPICAL = 0.1
 """A row or text of a p-value above this is typical: nothing about it is unusual."""
 VIEWS = ("text", "table", "match", "time")
@@ -33,20 +39,20 @@ class View:
         detectors: What `p_values` is combined from, by name, each (n,) p-values.
     """
 
-    p_values: NDArray[np.float64]
+    p_values: Floats
     note: str = "used"
-    detectors: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    detectors: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def used(self) -> bool:
         """Whether at least one row is in the view."""
         return bool((~np.isnan(self.p_values)).any())
 
-    def ordered(self, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def ordered(self, known: Flags) -> Floats:
         """The p-values of the known rows in the view, ascending."""
         return np.sort(self.p_values[known & ~np.isnan(self.p_values)])
 
-    def shares(self, ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    def shares(self, ordered: Floats) -> Floats:
         """(n,) the share of the known rows in the view that are less unusual, NaN for none."""
         less = len(ordered) - np.searchsorted(ordered, self.p_values, "right")
         return np.where(np.isnan(self.p_values), np.nan, less / max(len(ordered), 1))
@@ -57,14 +63,14 @@ def absent(rows: int, note: str) -> View:
     return View(np.full(rows, np.nan), note)
 
 
-def texts_of(texts: Texts, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def texts_of(texts: Texts, rows: Flags) -> Flags:
     """(m,) the distinct texts that at least one of some rows (n,) has."""
     found = np.zeros(len(texts), bool)
     found[texts.of_row[rows & (texts.of_row >= 0)]] = True
     return found
 
 
-def evenly_chosen(known: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+def evenly_chosen(known: Flags, most: int) -> Ints:
     """The places of at most so many of the known (n,), evenly spread.
 
     >>> evenly_chosen(np.array([True, False, True, True, True]), 2).tolist()
@@ -85,14 +91,14 @@ class Table:
     """
 
     clean: pl.DataFrame
-    features: NDArray[np.float32]
+    features: Vectors
     names: Sequence[str]
 
     @classmethod
-    def of(cls, clean: pl.DataFrame, features: NDArray[np.float32], names: Sequence[str]) -> Table:
+    def of(cls, clean: pl.DataFrame, features: Vectors, names: Sequence[str]) -> Table:
         """What is not finite counts 0."""
         return cls(clean, np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0), names)
 
-    def covariance(self, known: NDArray[np.bool_]) -> Covariance | None:
+    def covariance(self, known: Flags) -> Covariance | None:
         """The centre and covariance of the known rows (n,); None where no two of them differ."""
         return Covariance.of(self.features[known], TABLE_SHRINKAGE)

@@ -240,12 +240,8 @@ class _Share:
 def _shares(task: Task, predicted: Floats) -> list[_Share]:
     called = task.predicted(predicted)
     if task.positive is None:
-        every = np.ones(len(called), dtype=bool)
-        return [
-            _Share(
-                "accuracy", -1, "of the rows are classified correctly", every, called == task.truth
-            )
-        ]
+        every, words = np.ones(len(called), dtype=bool), "of the rows are classified correctly"
+        return [_Share("accuracy", -1, words, every, called == task.truth)]
     hits, truth = called == task.positive, task.truth == task.positive
     return [
         _Share("recall", -1, "of the positive rows are found", truth, hits),

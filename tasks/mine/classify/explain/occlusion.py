@@ -58,11 +58,9 @@ class _Pieces:
     def variants(self) -> list[str]:
         """The text, then the text without each group in turn."""
         groups = range(max(self.groups, default=-1) + 1)
-        return [" ".join(self.texts), *(self._without(group) for group in groups)]
-
-    def _without(self, group: int) -> str:
-        pairs = zip(self.texts, self.groups, strict=True)
-        return " ".join(text for text, its in pairs if its != group)
+        pairs = list(zip(self.texts, self.groups, strict=True))
+        rests = (" ".join(text for text, its in pairs if its != group) for group in groups)
+        return [" ".join(self.texts), *rests]
 
     def weighted(self, outputs: Floats) -> tuple[Word, ...]:
         """The words, from the outputs (1 + groups,) of the text and of it without each group."""

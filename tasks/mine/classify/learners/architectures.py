@@ -24,7 +24,7 @@ from fusemine.tasks.mine.classify.learners.network import Architecture, Network,
 from fusemine.tasks.mine.classify.learners.network_training import Examples, TrainingConfig, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import torch
     from torch import Tensor
@@ -192,22 +192,16 @@ def fit_tabm(
     Raises:
         ValueError: No row counts, or no block has a column.
     """
-
-    def design(widths: Sequence[int], outputs: int) -> TabM:
-        return TabM(outputs, sum(widths) + len(widths))
-
-    return train(design, examples, replace(TABM, max_steps=max_steps), seed, device)
+    config = replace(TABM, max_steps=max_steps)
+    return train(lambda w, n: TabM(n, sum(w) + len(w)), examples, config, seed, device)
 
 
 def fit_gated(
     examples: Examples, seed: int = 0, device: str = "cpu", max_steps: int = GATED.max_steps
 ) -> Network[Gate]:
     """Train the gated network on all blocks given; the arguments are those of `fit_tabm`."""
-
-    def design(widths: Sequence[int], outputs: int) -> Gate:
-        return Gate(outputs, tuple(widths))
-
-    return train(design, examples, replace(GATED, max_steps=max_steps), seed, device)
+    config = replace(GATED, max_steps=max_steps)
+    return train(lambda w, n: Gate(n, tuple(w)), examples, config, seed, device)
 
 
 def block_gates(network: Network[Gate], blocks: Blocks) -> Floats:

@@ -196,8 +196,8 @@ class Network(Generic[A]):
 
         with one_torch_thread(), torch.no_grad():
             inputs, present = map(self._tensor, self.scaling.apply(batch))
-            found: NDArray[np.float32] = method(weights, inputs, present, _no_dropout).cpu().numpy()
-            return found
+            found = method(weights, inputs, present, lambda values: values)
+            return np.asarray(found.cpu().numpy(), np.float32)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name: self._tensor(value) for name, value in self.weights.items()}
@@ -272,7 +272,3 @@ def _moments(block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     varying = deviations[deviations > TINY * np.abs(mean)]
     deviation = np.median(varying) if len(varying) else 1.0
     return mean.astype(np.float32), np.full(len(mean), deviation, np.float32)
-
-
-def _no_dropout(values: Tensor) -> Tensor:
-    return values

@@ -136,7 +136,7 @@ def growth(points: Sequence[tuple[int, Estimate]], metric: str) -> Markup:
     line = at([e.value for _, e in known], places)
     band = [el("path", class_="band", d=path(outline) + "Z")] if outline else []
     dots = [
-        el("circle", el("title", _point(rows, e)), class_="dot", cx=x, cy=y, r=4)
+        el("circle", el("title", f"{count(rows)} rows: {e.full}"), class_="dot", cx=x, cy=y, r=4)
         for (rows, e), (x, y) in zip(known, line, strict=True)
     ]
     ticks = [(x, count(rows)) for x, (rows, _) in zip(places, known, strict=True)]
@@ -155,11 +155,6 @@ def lean(share: float) -> Markup:
     ]
     stretch = {"viewBox": "0 0 100 8", "preserveAspectRatio": "none", "aria_hidden": "true"}
     return el("svg", *parts, class_="meter", **stretch)
-
-
-def _point(rows: int, estimate: Estimate) -> str:
-    bounds = f" ({estimate.bounds})" if estimate.bounds else ""
-    return f"{count(rows)} rows: {estimate.text}{bounds}"
 
 
 def _room(scale: Scale) -> float:

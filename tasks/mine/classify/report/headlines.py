@@ -116,8 +116,7 @@ def _score(summary: Summary) -> str:
     if main.value is None:
         balanced = estimate(summary, view, "balanced_accuracy")
         return f"balanced accuracy {number(balanced.value)} from {source}."
-    bounds = f" ({main.bounds})" if main.bounds else ""
-    score = f"{metric_name(metric)} {main.text}{bounds} from {source}"
+    score = f"{metric_name(metric)} {main.full} from {source}"
     if view not in {"both", "chosen"} or single.value is None:
         return f"{score}."
     gain = _gain(summary.get("gain") or {}, metric)
@@ -143,10 +142,7 @@ def _metrics(section: Ablation) -> str:
     rows = []
     for place, view in enumerate(section.views):
         cells = [metric.cells[place] for metric in section.metrics]
-        texts = [cell.text for cell in cells]
-        if cells and cells[0].bounds:
-            texts[0] += f" ({cells[0].bounds})"
-        rows.append((view.name, *texts))
+        rows.append((view.name, *(c.full for c in cells[:1]), *(c.text for c in cells[1:])))
     header = ("on the test rows", *(escape_markdown(metric.name) for metric in section.metrics))
     return table(header, rows) if section.metrics else ""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.mine.classify.report.model import Estimate, Metric
 from fusemine.tasks.report.words import amount, cut, finite, known, number, signed, signed_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fusemine.tasks.report.model import Summary
 
@@ -112,7 +113,7 @@ def estimate(summary: Summary | None, view: str, metric: str) -> Estimate:
 def read_estimate(cells: Mapping[str, Any], metric: str, name: str = "") -> Estimate:
     """A metric and its interval out of a mapping that holds `metric` and `metric_interval`."""
     low, high = map(finite, cells.get(f"{metric}_interval") or (None, None))
-    return Estimate(name, finite(cells.get(metric)), low, high, metric in IN_UNIT)
+    return Estimate(finite(cells.get(metric)), low, high, value_format(metric), name)
 
 
 def best_single(summary: Summary | None) -> Estimate:
@@ -150,9 +151,9 @@ def chance(summary: Summary) -> float | None:
     return finite(summary.get("base_rate")) if summary.get("positive") is not None else None
 
 
-def score_text(value: float | None, metric: str) -> str:
-    """A value of a metric."""
-    return amount(value, fixed=True) if metric in IN_UNIT else number(value)
+def value_format(metric: str) -> Callable[[float | None], str]:
+    """How a person reads the values of a metric."""
+    return partial(amount, fixed=True) if metric in IN_UNIT else number
 
 
 def change_text(value: float | None, metric: str) -> str:

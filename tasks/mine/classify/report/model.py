@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fusemine.tasks.report import words
 from fusemine.tasks.report.model import Quote, Section
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval, where one was computed."""
+    """A value with its 95 % interval, where there is one, and how a person reads its numbers."""
 
-    name: str
-    value: float | None
+    value: float | None = None
     low: float | None = None
     high: float | None = None
-    in_unit: bool = False
-    """Whether it is in the unit of the label, and not a score of about 0 to 1."""
+    form: Callable[[float | None], str] = words.number
+    name: str = ""
 
     @property
     def text(self) -> str:
-        """The value as a person reads it."""
-        return words.amount(self.value, fixed=True) if self.in_unit else words.number(self.value)
+        """The value; a dash where there is none."""
+        return self.form(self.value)
 
     @property
     def bounds(self) -> str:
         """Both ends of the interval, or nothing."""
-        if self.in_unit and words.known(self.low) and words.known(self.high):
-            return " to ".join(words.amount(end, fixed=True) for end in (self.low, self.high))
-        return words.interval(self.low, self.high)
+        if not (words.known(self.low) and words.known(self.high)):
+            return ""
+        return f"{self.form(self.low)} to {self.form(self.high)}"
+
+    @property
+    def full(self) -> str:
+        """The value, and its interval in brackets."""
+        return f"{self.text} ({self.bounds})" if self.bounds else self.text
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from fusemine.tasks.mine.classify.report.metrics import (
     gain_text,
     leading,
     main_view,
-    score_text,
 )
 from fusemine.tasks.mine.classify.report.model import Estimate, Label
 from fusemine.tasks.mine.classify.report.quality import learning_curve, quality
@@ -99,12 +98,12 @@ def _reached(summary: Summary, view: str, metric: str, found: Estimate) -> str:
 def _chance(summary: Summary, metric: str) -> str:
     """The same metric of a model without any knowledge."""
     if metric == "rmse":
-        mean = estimate(summary, "majority", metric).value
-        return "" if mean is None else f"; the mean alone gets {score_text(mean, metric)}"
+        mean = estimate(summary, "majority", metric)
+        return "" if mean.value is None else f"; the mean alone gets {mean.text}"
     base = chance(summary)
     if metric != "average_precision" or base is None:
         return ""
-    return f"; a random order would get {score_text(base, metric)}"
+    return f"; a random order would get {Estimate(base).text}"
 
 
 def _range(values: pl.Series) -> str:

@@ -109,11 +109,7 @@ def _rounded(coordinates: Floats) -> Floats:
 
 
 def _umap(
-    vectors: Floats,
-    neighbours: Neighbours,
-    dimensions: int,
-    seed: int,
-    start: Floats | None = None,
+    vectors: Floats, neighbours: Neighbours, dimensions: int, seed: int, start: Floats | None = None
 ) -> Floats:
     with _quiet(), one_thread():
         from umap import UMAP

@@ -35,10 +35,7 @@ def central(texts: Texts, members: NDArray[np.intp], centre: NDArray[np.float32]
 
 
 def typical(
-    texts: Texts,
-    members: NDArray[np.intp],
-    centre: NDArray[np.float32],
-    listed: Sequence[str],
+    texts: Texts, members: NDArray[np.intp], centre: NDArray[np.float32], listed: Sequence[str]
 ) -> list[int]:
     """The members that have most of a topic's terms, at most `SHOWN`; better terms count more.
 

@@ -8,63 +8,56 @@ from fusemine.tasks.mine.topics.report.themes import real_topics
 from fusemine.tasks.report.words import cut, finite, number, percent, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fusemine.tasks.report.model import ReportInputs, Summary
 
 MODEL, LABEL = "model", "label"
 """The value of `named_by` for a name by a language model; the clean table's label."""
 
-_Grades = tuple[tuple[float, str], ...]
-# Of vectors with hundreds of dimensions, silhouettes are small even where groups are plain.
-_SILHOUETTE: _Grades = (
-    (0.3, "lie far apart"),
-    (0.1, "lie apart"),
-    (0.03, "overlap a little"),
-    (-1.0, "overlap"),
-)
-_COHERENCE: _Grades = (
-    (0.1, "often come together in a text"),
-    (0.0, "come together a little more than by chance"),
-    (-1.0, "seldom come together"),
-)
-_STABILITY: _Grades = (
-    (0.9, "comes out nearly the same"),
-    (0.75, "comes out much the same"),
-    (0.5, "comes out only in part the same"),
-    (-1.0, "comes out otherwise each time"),
-)
+_Measure = tuple[str, tuple[tuple[float, str], ...]]
+_MEASURES: dict[str, _Measure] = {
+    # Of vectors with hundreds of dimensions, silhouettes are small even where groups are plain.
+    "silhouette": (
+        "the topics {} (silhouette {})",
+        ((0.3, "lie far apart"), (0.1, "lie apart"), (0.03, "overlap a little"), (-1.0, "overlap")),
+    ),
+    "coherence": (
+        "the words of a topic {} (coherence {})",
+        (
+            (0.1, "often come together in a text"),
+            (0.0, "come together a little more than by chance"),
+            (-1.0, "seldom come together"),
+        ),
+    ),
+    "stability": (
+        "the grouping {} when part of the texts is left out (stability {})",
+        (
+            (0.9, "comes out nearly the same"),
+            (0.75, "comes out much the same"),
+            (0.5, "comes out only in part the same"),
+            (-1.0, "comes out otherwise each time"),
+        ),
+    ),
+}
+"""The text on each measure, and the words for its values from each number on."""
 
 
 def quality_words(summary: Summary) -> str:
     """How good the topics are, in one line; empty where nothing was measured."""
-    parts = [
-        _graded(summary, "silhouette", "the topics {} (silhouette {})", _SILHOUETTE),
-        _graded(summary, "coherence", "the words of a topic {} (coherence {})", _COHERENCE),
-        _graded(
-            summary,
-            "stability",
-            "the grouping {} when part of the texts is left out (stability {})",
-            _STABILITY,
-        ),
-        _outliers(summary),
-        _agreement(summary.get("agreement") or {}),
-    ]
-    text = "; ".join(filter(None, parts))
+    parts = [_graded(finite(summary.get(name)), *words) for name, words in _MEASURES.items()]
+    outliers = finite(summary.get("outlier_share"))
+    if outliers is not None:
+        parts.append(f"{percent(outliers)} of the texts are like no others")
+    text = "; ".join(filter(None, [*parts, _agreement(summary.get("agreement") or {})]))
     return f"How good they are: {text}." if text else ""
 
 
-def _graded(summary: Summary, name: str, text: str, grades: _Grades) -> str:
-    value = finite(summary.get(name))
+def _graded(value: float | None, text: str, grades: Sequence[tuple[float, str]]) -> str:
     if value is None:
         return ""
     grade = next((words for least, words in grades if value >= least), grades[-1][1])
     return text.format(grade, number(value, 2))
-
-
-def _outliers(summary: Summary) -> str:
-    share = finite(summary.get("outlier_share"))
-    return "" if share is None else f"{percent(share)} of the texts are like no others"
 
 
 def _agreement(agreement: Mapping[str, Any]) -> str:

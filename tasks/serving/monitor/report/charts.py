@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from fusemine.tasks.mine.classify.report.model import Estimate
     from fusemine.tasks.serving.monitor.report.model import Result
-    from fusemine.tasks.serving.monitor.report.performance import Estimate, Performance
+    from fusemine.tasks.serving.monitor.report.performance import Performance
 
 TURN, WIDE = 7, 4
 """Height of the mark of another model; whiskers of more than so many medians are cut off."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from fusemine.tasks.mine.classify.report.model import Estimate
 from fusemine.tasks.report.model import Figure, Section
-from fusemine.tasks.serving.monitor.report.performance import Estimate, Performance
+
+if TYPE_CHECKING:
+    from fusemine.tasks.serving.monitor.report.performance import Performance
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.tasks.mine.classify.report.metrics import metric_name, read_estimate
+from fusemine.tasks.mine.classify.report.metrics import metric_name, read_estimate, value_format
+from fusemine.tasks.mine.classify.report.model import Estimate
 from fusemine.tasks.report import words
 
 if TYPE_CHECKING:
@@ -20,33 +21,6 @@ if TYPE_CHECKING:
 ID = 60
 SMALL_POINTS, SMALL_PART = 1.0, 0.1
 """A gap of fewer percentage points, or of less than this part of the RMSE, needs no attention."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval, and how a person reads its numbers."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    form: Callable[[float | None], str] = words.number
-
-    @property
-    def text(self) -> str:
-        """The value; a dash where there is none."""
-        return self.form(self.value)
-
-    @property
-    def bounds(self) -> str:
-        """Both ends of the interval, or nothing."""
-        if not (words.known(self.low) and words.known(self.high)):
-            return ""
-        return f"{self.form(self.low)} to {self.form(self.high)}"
-
-    @property
-    def full(self) -> str:
-        """The value, and its interval in brackets."""
-        return f"{self.text} ({self.bounds})" if self.bounds else self.text
 
 
 @dataclass(frozen=True)
@@ -111,14 +85,13 @@ class Performance:
     @cached_property
     def tested(self) -> Estimate:
         """The metric on the model's own test rows."""
-        found = read_estimate(self.summary["label"].get("metrics") or {}, self.metric)
-        return Estimate(found.value, found.low, found.high, self._metric_form)
+        return read_estimate(self.summary["label"].get("metrics") or {}, self.metric)
 
     @cached_property
     def live(self) -> Estimate:
         """The metric on all labelled rows since, of numbers; else its mean by labelled rows."""
         if self.is_number and len(self.own) > 1:
-            return _root(self._pooled(partial(_estimate, "loss", self._metric_form)))
+            return _root(self._pooled(partial(_estimate, "loss", value_format(self.metric))))
         return self._pooled(self.metric_of)
 
     @cached_property
@@ -126,13 +99,9 @@ class Performance:
         """How much too high the predictions for all labelled rows since were."""
         return self._pooled(self.gap_of)
 
-    @property
-    def _metric_form(self) -> Callable[[float | None], str]:
-        return partial(words.amount, fixed=True) if self.is_number else words.number
-
     def metric_of(self, part: Mapping[str, Any]) -> Estimate:
         """The metric of one row of the table."""
-        return _estimate("metric", self._metric_form, part)
+        return _estimate("metric", value_format(self.metric), part)
 
     def gap_of(self, part: Mapping[str, Any]) -> Estimate:
         """The gap of one row of the table, of probabilities in percentage points."""
@@ -250,8 +219,6 @@ def _signed_points(value: float | None) -> str:
 
 def _root(found: Estimate) -> Estimate:
     """The root of a mean square and of its limits."""
-    value, low, high = (
-        None if end is None else math.sqrt(max(end, 0.0))
-        for end in (found.value, found.low, found.high)
-    )
+    ends = (found.value, found.low, found.high)
+    value, low, high = (None if end is None else math.sqrt(max(end, 0.0)) for end in ends)
     return Estimate(value, low, high, found.form)

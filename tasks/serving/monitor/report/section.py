@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from fusemine.tasks.mine.classify.report.model import Estimate
 from fusemine.tasks.report import words
 from fusemine.tasks.report.markdown import bullets, chapter
 from fusemine.tasks.report.model import Figure, Part, ReportInputs, Skipped, View
 from fusemine.tasks.serving.monitor.report import charts
 from fusemine.tasks.serving.monitor.report.model import Comparison, InUse, Result, Retraining, Term
-from fusemine.tasks.serving.monitor.report.performance import ID, Estimate, Performance
+from fusemine.tasks.serving.monitor.report.performance import ID, Performance
 from fusemine.tasks.table.escaping import escape_markdown
 
 if TYPE_CHECKING:

@@ -113,7 +113,7 @@ def problem(kind: str) -> Problem:
     if kind == "number":
         columns["label"] = [str(float(i % 7)) for i in range(160)]
     rows = Rows(*incidents(**columns))
-    made = make_problem(rows, ClassifySettings(), "UTC", kind == "number")
+    made = make_problem(rows, ClassifySettings(), kind == "number")
     assert isinstance(made, Problem)
     return made
 

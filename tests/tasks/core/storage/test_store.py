@@ -89,6 +89,8 @@ def test_a_file_that_its_content_names_is_written_once_and_again_if_damaged(stor
     add(store, "a/x", b"content")
     assert store.read("a/x") == b"content"
     assert list(everything(Path(store.root))) == ["a/x"]
+    with pytest.raises(FileNotFoundError):
+        store.add_file(path.with_name("gone"), "a/y", "sha256")
 
 
 def test_a_kill_at_any_step_leaves_the_old_content_or_the_new(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars as pl
 import pytest
 from support.small_root import at_every_step
 
-from fusemine.tasks.core.contract import Contract
+from fusemine.tasks.core.contract import Contract, integer
 from fusemine.tasks.core.errors import ArtifactError, ContractError
 from fusemine.tasks.core.key import digest, file_digest
 from fusemine.tasks.core.storage.artifact import (
@@ -33,7 +34,7 @@ from fusemine.tasks.core.storage.artifact import (
     scan_table,
     to_json,
 )
-from fusemine.tasks.core.storage.writing import Draft, new_artifact
+from fusemine.tasks.core.storage.writing import Draft, TableWriter, new_artifact
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.inventory.contracts import INVENTORY
 
@@ -164,6 +165,16 @@ BROKEN = [
 ]
 
 
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_a_piece_with_other_columns_than_the_first_is_refused(tmp_path: Path, names: str) -> None:
+    pieces = {"a": pl.DataFrame({"a": [1]}), "b": pl.DataFrame({"a": [1], "b": [2]})}
+    contract = Contract("pieces", {}, optional={"a": integer(), "b": integer()})
+    with closing(TableWriter(tmp_path / "table.parquet", contract)) as writer:
+        writer.write(pieces[names[0]])
+        with pytest.raises(ContractError, match=r"column '?b"):
+            writer.write(pieces[names[1]])
+
+
 @pytest.mark.parametrize(("error", "table", "contract", "counts"), BROKEN)
 def test_an_artifact_with_a_wrong_table_or_wrong_counts_is_refused_and_not_written(
     make_job: MakeJob, error: str, table: str, contract: Contract, counts: tuple[int, ...]
@@ -235,6 +246,9 @@ def test_a_provisional_artifact_is_replaced(make_job: MakeJob) -> None:
         draft.provisional = True
     assert make(job) == find(job) != draft.ref
     assert len(left_in(folder(job))) == 4
+    for read in (read_manifest, read_json, lambda ref: read_table(ref, INVENTORY)):
+        with pytest.raises(ArtifactError, match="another run has replaced it"):
+            read(draft.ref)
 
 
 @pytest.mark.parametrize("earlier", ["nothing", "a damaged one"])

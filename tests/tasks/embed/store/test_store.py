@@ -201,6 +201,14 @@ def test_compaction_keeps_each_text_once(tmp_path: Path) -> None:
     assert pq.read_metadata(part).num_rows == parts.MERGED + 1
 
 
+def test_compaction_keeps_the_one_part_that_others_are_copies_of(tmp_path: Path) -> None:
+    for number, store in enumerate([opened(tmp_path) for _ in range(parts.MERGED)]):
+        store.add(keys_of(["same"]), vectors(1), [1], [str(number)])
+    opened(tmp_path).compact()
+    assert len(files(tmp_path)) == 1
+    assert numbers(opened(tmp_path), "same") == [1]
+
+
 def test_a_damaged_part_does_not_stop_the_compaction_of_the_others_for_good(tmp_path: Path) -> None:
     store = opened(tmp_path)
     texts = [f"text {n}" for n in range(2 * parts.MERGED)]

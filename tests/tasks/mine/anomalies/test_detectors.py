@@ -18,7 +18,7 @@ from fusemine.tasks.mine.anomalies.detectors import Detectors, fit_detectors
 from fusemine.tasks.mine.anomalies.flagging import FEW
 from fusemine.tasks.mine.anomalies.new_rows import score_rows
 from fusemine.tasks.mine.anomalies.ranking import Anomalies, find_anomalies
-from fusemine.tasks.mine.anomalies.score_views import ScoredWindow, known_rows, score_views
+from fusemine.tasks.mine.anomalies.score_views import ScoredWindow, score_views
 from fusemine.tasks.mine.anomalies.settings import AnomaliesSettings
 from fusemine.tasks.mine.anomalies.views.view import Table
 from fusemine.tasks.table.roles import NUMBER
@@ -43,7 +43,7 @@ def window() -> Anomalies:
 @cache
 def views() -> ScoredWindow:
     clean, vectors, table, names, new = mixed()
-    return score_views(Table.of(clean, table, names), vectors, known_rows(clean.height, new))
+    return score_views(Table.of(clean, table, names), vectors, new)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from fusemine.tasks.mine.topic_chain.registry import (
 from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fusemine.tasks.core.window import Rows
     from fusemine.tasks.mine.topic_chain.advance import Namer
@@ -195,6 +196,24 @@ def test_a_models_names_are_kept_while_a_topic_lives_and_the_others_stay_with_th
     after = history.add(month("2020-02", dict.fromkeys(FIRST, 60), start=100), namer)
     assert after.topics[named.topic].name == named.name
     assert asked == [3, 2]
+
+
+def test_the_device_is_free_while_the_model_is_asked() -> None:
+    steps: list[str] = []
+
+    @contextmanager
+    def device() -> Iterator[str]:
+        steps.append("held")
+        yield "cpu"
+        steps.append("free")
+
+    def namer(subjects: Sequence[Subject]) -> LlmNames:
+        steps.append("asked")
+        return LlmNames([None] * len(subjects))
+
+    texts = texts_of(month("2020-01", FIRST))
+    advance(State(), texts, lambda: texts, "2020-01", SETTINGS, namer, device)
+    assert steps == ["held", "free", "asked"]
 
 
 def test_the_model_is_asked_again_in_the_next_partition_after_it_could_not_answer() -> None:

@@ -15,11 +15,13 @@ from fusemine.tasks.mine.classify.report.charts import (
     lean,
     scatter,
 )
+from fusemine.tasks.mine.classify.report.metrics import value_format
 from fusemine.tasks.mine.classify.report.model import Bin, Estimate, Forest
 
 
 def test_a_forest_shows_each_interval_and_what_chance_would_get() -> None:
-    estimates = [Estimate("table", 0.4, 0.35, 0.45), Estimate("text", None), Estimate("both", 0.7)]
+    whole = Estimate(0.4, 0.35, 0.45, name="table")
+    estimates = [whole, Estimate(name="text"), Estimate(0.7, name="both")]
     svg = forest(Forest("average precision", 0.1, "a random order", estimates))
     kinds = [line.get("class") for line in elements(svg, "line")]
     assert kinds.count("range") == 1
@@ -29,7 +31,7 @@ def test_a_forest_shows_each_interval_and_what_chance_would_get() -> None:
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=3))
 def test_a_forest_has_room_for_every_value(values: list[float]) -> None:
-    estimates = [Estimate(str(i), v, in_unit=True) for i, v in enumerate(values)]
+    estimates = [Estimate(v, form=value_format("rmse"), name=str(i)) for i, v in enumerate(values)]
     svg = forest(Forest("f", None, "", estimates))
     places = [float(c.get("cx", "nan")) for c in elements(svg, "circle")]
     assert all(40 <= place <= 440 for place in places)
@@ -66,14 +68,14 @@ def test_true_and_predicted_numbers_are_to_one_scale_and_meet_on_the_diagonal() 
 
 
 def test_growth_is_drawn_to_the_logarithm_of_the_rows() -> None:
-    points = [(rows, Estimate("", rows / 1000, 0.0, 1.0)) for rows in (10, 100, 1000)]
+    points = [(rows, Estimate(rows / 1000, 0.0, 1.0)) for rows in (10, 100, 1000)]
     first, middle, last = (float(c.get("cx", "0")) for c in elements(growth(points, "f"), "circle"))
     assert middle - first == pytest.approx(last - middle, abs=0.2)
     assert len(elements(growth(points, "f"), "path", "band")) == 1
 
 
 def test_growth_without_intervals_has_no_band() -> None:
-    svg = growth([(10, Estimate("", 0.1)), (100, Estimate("", 0.2))], "f")
+    svg = growth([(10, Estimate(0.1)), (100, Estimate(0.2))], "f")
     assert [p.get("class") for p in elements(svg, "path")] == ["line"]
 
 

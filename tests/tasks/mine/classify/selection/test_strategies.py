@@ -104,6 +104,7 @@ def test_the_gates_are_reported() -> None:
     assert sum(gates.values()) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_with_every_kind_of_model() -> None:
     made = [classified(*incidents(120), strategy="auto", budget=60) for _ in range(2)]
     assert made[0].summary == made[1].summary
