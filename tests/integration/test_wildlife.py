@@ -16,7 +16,7 @@ WILDLIFE = Path(__file__).parents[2] / "data" / "wildlife"
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_table_and_text_foresee_effects_on_the_flight(
+def test_table_and_text_predict_effects_on_the_flight(
     tmp_path: Path, mine: Callable[..., Any]
 ) -> None:
     shutil.copy(WILDLIFE / "pipeline.yaml", tmp_path)

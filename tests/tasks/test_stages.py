@@ -33,7 +33,7 @@ from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.key import code_of
 from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.settings import Settings
-from fusemine.tasks.core.stage import Scope
+from fusemine.tasks.core.stage import FOLDERS, Scope
 from fusemine.tasks.core.storage.artifact import find, manifest_of, read_manifest, ref_of
 from fusemine.tasks.embed.engine import EncoderSpec
 from fusemine.tasks.graph import GRAPH
@@ -105,6 +105,12 @@ def asked(mined: Mined, stage: str) -> Request:
 def names_of(root: Path, stage: str) -> list[str]:
     found = sorted((root / stage).glob("*/*/manifest.json"))
     return [path.parent.relative_to(root).as_posix() for path in found]
+
+
+def test_a_folder_of_a_root_is_a_stages_or_one_that_no_stage_may_have(mined: Mined) -> None:
+    folders = {path.name for path in mined.small.root.iterdir() if path.is_dir()}
+    assert {"store", "latest", "models"} <= folders
+    assert folders <= {*GRAPH.names, *FOLDERS}
 
 
 @each

@@ -85,6 +85,6 @@ def test_a_process_that_is_killed_is_an_error(request_of_fuse: Request, tmp_path
             time.sleep(0.01)
         os.kill(int(found[0].name), signal.SIGKILL)
 
-    threading.Thread(target=kill).start()
+    threading.Thread(target=kill, daemon=True).start()
     with pytest.raises(StageError, match="whose process was ended"):
         in_new_process(elsewhere(request_of_fuse, tmp_path), GRAPH, print, print)
