@@ -72,6 +72,7 @@ SETTINGS: dict[str, Any] = {
         "label": {"column": "urgent", "positive": ["yes"]},
     },
     "partition": {"by": "month", "timezone": "Europe/Berlin"},
+    "embed": {"precision": "float32"},  # so that no root has to find out which is the fastest
     "classify": QUICK,
 }
 
