@@ -13,6 +13,7 @@ from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import make_request
 from fusemine.tasks.core.stage import Read
 from fusemine.tasks.core.storage.artifact import read_json
+from fusemine.tasks.core.storage.own import delete_artifact
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.compare import Comparison, describe
 from fusemine.tasks.serving.registry import Event, Turn, change_registry, read_registry
@@ -185,7 +186,7 @@ class _Run(Champions):
         entries = self.registry.entries.values()
         entry = next((e for e in entries if e.artifact == request.job.name), None)
         if entry is not None and self.whole(entry) is None:
-            self.walk.session.loaded.store.delete(request.job.name)
+            delete_artifact(request.job.root, request.job.name)
 
     def _challenged(self, current: Entry, ref: ArtifactRef, entry: Entry) -> ArtifactRef | None:
         """The comparison with the model in use, where both predict a label of these rows."""

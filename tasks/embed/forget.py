@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.core.storage.writing import Rewritten
 from fusemine.tasks.embed.store import parts
-from fusemine.tasks.embed.store.space import STORE
+from fusemine.tasks.embed.store.space import spaces
 from fusemine.tasks.embed.store.store import text_hash
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def purge(store: Store, texts: Collection[str]) -> int:
     that cannot be read goes whole: it may hold anything, and counts as not there.
     """
     hashes = set(map(text_hash, texts))
-    spaces = [f"{STORE}/{name}" for name in store.folders(STORE)] if hashes else []
-    return sum(_remove(store, s, part, hashes) for s in spaces for part in parts.names(store, s))
+    found = spaces(store) if hashes else []
+    return sum(_remove(store, s, part, hashes) for s in found for part in parts.names(store, s))
 
 
 def _remove(store: Store, space: str, part: str, hashes: Collection[bytes]) -> int:

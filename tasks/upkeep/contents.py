@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.key import KEY_LENGTH
+from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import manifest_of
-from fusemine.tasks.core.storage.store import DAMAGED, DRAFT
+from fusemine.tasks.core.storage.own import has_own_form, is_of, own_files
+from fusemine.tasks.core.storage.places import link_error
+from fusemine.tasks.embed.store.space import is_space
+from fusemine.tasks.upkeep.own import (
+    FOLDERS,
+    is_any_partition,
+    is_artifact,
+    is_file_name,
+    is_of_space,
+    is_record,
+    leftover_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,9 +28,6 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.stage import Graph
     from fusemine.tasks.core.storage.artifact import Manifest
     from fusemine.tasks.core.storage.store import FileInfo, Store
-
-_ARTIFACT = re.compile(rf"[^/]+/[^/]+/[0-9a-f]{{{KEY_LENGTH}}}(?=/)")
-_LEFTOVER = re.compile(rf"(?:.*?/)??(?:{re.escape(DRAFT)}|{re.escape(DAMAGED)})[^/]*")
 
 
 @dataclass(frozen=True)
@@ -44,47 +51,86 @@ class Total:
 class Contents:
     """All that is below a root, listed once.
 
-    Artifacts of stages of other versions of fusemine are among it.
+    Artifacts of stages of other versions of fusemine are among it. What somebody else put below
+    the root is known too, and is in nothing but `foreign`.
 
     Args:
         store: Where the pipeline keeps its artifacts.
         graph: All stages.
+
+    Raises:
+        SettingsError: There is a link in a folder of fusemine's, or in the place of one.
     """
 
     store: Store
     graph: Graph
 
+    def __post_init__(self) -> None:
+        for link in self.links:
+            if is_record(link) or link.split("/")[0] in self._tops:
+                raise link_error(self.store.folder / link)
+
     @cached_property
     def manifests(self) -> dict[str, Manifest]:
         """The readable manifests of artifacts by name, those of earlier stages first."""
-        names = sorted(self._artifacts, key=lambda name: (*self._order(name), name))
-        read = {name: manifest_of(self.store.root, name) for name in names}
-        return {name: manifest for name, manifest in read.items() if manifest is not None}
+        names = sorted(self._read, key=lambda name: (*self._order(name), name))
+        return {name: made for name in names if (made := self._read[name]) and is_of(made, name)}
 
-    @property
+    @cached_property
     def unreadable(self) -> list[str]:
-        """Names of artifacts that have no readable manifest."""
-        return [name for name in self._artifacts if name not in self.manifests]
+        """Artifacts that have no readable manifest, by their place and the names of their files.
+
+        A folder whose manifest is that of another place is a copy that somebody made, and no
+        artifact.
+        """
+        return [name for name, made in self._read.items() if made is None and self._is_own(name)]
 
     @cached_property
     def leftovers(self) -> list[str]:
         """Drafts, what was set aside as damaged, and files that their artifact does not name."""
         found: dict[str, None] = {}
         named = {path for manifest in self.manifests.values() for path in manifest.paths()}
-        for name in self._files:
-            leftover, artifact = _LEFTOVER.match(name), _ARTIFACT.match(name)
+        for name, file in self._files.items():
+            leftover = leftover_in(name, self._folders)
             if leftover:
-                found[leftover[0]] = None
-            elif artifact and artifact[0] in self.manifests and name not in named:
+                found[leftover] = None
+            elif file.folder in self.manifests and name not in named and has_own_form(file.base):
                 found[name] = None
         return list(found)
 
+    @cached_property
+    def links(self) -> list[str]:
+        """The links that are not deeper than artifacts."""
+        return self.store.links()
+
+    @cached_property
+    def foreign(self) -> list[str]:
+        """What somebody else put below the root: files, links, and folders with a `/` at the end.
+
+        A folder stands for all in it.
+        """
+        own = {name for name in self._files if self._is_known(name)}
+        folders = {folder for name in own for folder in _folders(name)}
+        others = [name for name in (*self._files, *self.links) if name not in own]
+        return sorted({_topmost(name, folders) for name in others})
+
+    def files_of(self, name: str) -> list[str]:
+        """The files that go when an artifact or a leftover does, in their order."""
+        if name not in self._artifacts:
+            return [name]
+        bases = [file.base for file in self._artifacts[name]]
+        return [f"{name}/{base}" for base in own_files(self.manifests.get(name), bases)]
+
+    def beside(self, name: str) -> list[str]:
+        """What somebody else put into the folder of an artifact."""
+        return [found for found in self.foreign if found.startswith(f"{name}/")]
+
     def size(self, name: str) -> int:
-        """Bytes of all that is below a name."""
+        """Bytes of all files of an artifact or a leftover."""
         return sum(file.size for file in self._below(name))
 
     def modified(self, name: str) -> float:
-        """When something below a name was last written, in seconds since 1970."""
+        """When a file of it was last written, in seconds since 1970."""
         return max((file.modified for file in self._below(name)), default=0.0)
 
     def totals(self, names: Iterable[str]) -> dict[str, Total]:
@@ -104,16 +150,78 @@ class Contents:
 
     @cached_property
     def _artifacts(self) -> dict[str, list[FileInfo]]:
-        """The files of all artifacts by name."""
+        """The files of all that may be artifacts by name; what is in a folder of theirs is not."""
         found: dict[str, list[FileInfo]] = defaultdict(list)
-        for name, file in self._files.items():
-            artifact = _ARTIFACT.match(name)
-            if artifact and not _LEFTOVER.match(name):
-                found[artifact[0]].append(file)
+        for file in self._files.values():
+            if is_artifact(file.folder):
+                found[file.folder].append(file)
         return dict(found)
 
+    @cached_property
+    def _read(self) -> dict[str, Manifest | None]:
+        return {name: manifest_of(self.store.root, name) for name in self._artifacts}
+
+    @cached_property
+    def _tops(self) -> frozenset[str]:
+        """The folders at the top that are fusemine's."""
+        stages = (stage.name for stage in self.graph)
+        return frozenset([*FOLDERS, *stages, *(name.split("/")[0] for name in self.manifests)])
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """The folders in which a process writes drafts."""
+        artifacts = [*self.manifests, *self.unreadable]
+        spaces = [name.rpartition("/")[0] for name in self._files if _is_in_space(name)]
+        dated = {"/".join(name.split("/")[:2]) for name in self._files}
+        partitions = [place for place in dated if is_any_partition(place.rpartition("/")[2])]
+        places = [name.rpartition("/")[0] for name in artifacts]
+        known = [name for name in (*partitions, *places) if name.split("/")[0] in self._tops]
+        return frozenset(["", *self._tops, *known, *artifacts, *spaces])
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a folder without a readable manifest is an artifact nevertheless."""
+        stage, partition, _ = name.split("/")
+        if stage not in self.graph:
+            return False
+        is_named = self.graph[stage].scope is Scope.SERVING and is_file_name(partition)
+        forms = (has_own_form(file.base) for file in self._artifacts[name])
+        return (is_named or is_any_partition(partition)) and any(forms)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a file is fusemine's."""
+        folder = name.rpartition("/")[0]
+        is_of_artifact = folder in self._artifacts and name in self._own
+        return is_record(name) or _is_in_space(name) or is_of_artifact or self._is_left(name)
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        artifacts = (*self.manifests, *self.unreadable)
+        return frozenset(file for name in artifacts for file in self.files_of(name))
+
+    def _is_left(self, name: str) -> bool:
+        return leftover_in(name, self._folders) is not None
+
     def _below(self, name: str) -> list[FileInfo]:
-        return self._artifacts.get(name) or list(self.store.files(name))
+        if name in self._artifacts:
+            return [self._files[file] for file in self.files_of(name)]
+        return list(self.store.files(name))
+
+
+def _is_in_space(name: str) -> bool:
+    folder, _, base = name.rpartition("/")
+    return is_space(folder) and is_of_space(base)
+
+
+def _topmost(name: str, folders: set[str]) -> str:
+    """A name, or the highest folder of it in which nothing is fusemine's."""
+    alone = (f"{folder}/" for folder in _folders(name) if folder not in folders)
+    return next(alone, name)
+
+
+def _folders(name: str) -> list[str]:
+    """The folders that a file is in, from the top down; the root is none of them."""
+    parts = name.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def megabytes(size: int) -> str:

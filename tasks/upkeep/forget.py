@@ -21,6 +21,8 @@ from fusemine.tasks.core.storage.writing import Stored, store_rewritten
 from fusemine.tasks.table.roles import TEXT
 from fusemine.tasks.upkeep.contents import Contents
 from fusemine.tasks.upkeep.latest import NEWEST, Latest
+from fusemine.tasks.upkeep.own import BACKFILLS, FAILED, is_record
+from fusemine.tasks.upkeep.prune import foreign_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.storage.artifact import Manifest
     from fusemine.tasks.core.storage.store import Store
 
-_FAILURES = ("failed", "backfills")
+_FAILURES = (FAILED, BACKFILLS)
 """Folders of records, JSON files, in which each `error` is a message."""
 _BLANK = "not kept, because a row was forgotten"
 
@@ -46,6 +48,7 @@ class Forgotten:
         partitions: Partitions whose report has to be made again.
         purged: What was removed of what stages keep besides artifacts, such as vectors, by stage.
         leftovers: Drafts of killed processes that were removed.
+        foreign: What somebody else put below the root; it was not looked into, and stays.
     """
 
     rewritten: dict[str, int]
@@ -53,6 +56,7 @@ class Forgotten:
     partitions: tuple[str, ...]
     purged: dict[str, int]
     leftovers: int
+    foreign: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The result for people."""
@@ -64,7 +68,7 @@ class Forgotten:
             "reports to make again": ", ".join(self.partitions),
         }
         lines = [f"{what}: {text}" for what, text in shown.items() if text]
-        return lines or ["nothing of it was left"]
+        return [*(lines or ["nothing of it was left"]), *foreign_lines(self.foreign)]
 
     def as_json(self) -> dict[str, Any]:
         """The result, JSON-ready."""
@@ -83,7 +87,8 @@ def forget(store: Store, row_id: str, graph: Graph) -> Forgotten:
         graph: All stages.
 
     Raises:
-        SettingsError: No row has this id, and none was forgotten.
+        SettingsError: No row has this id, and none was forgotten; or there is a link in a folder
+            of fusemine's, or in the place of one.
         ArtifactError: A record of a latest run cannot be read, or something cannot be written.
     """
     work = _Forgetting(store, row_id, graph)
@@ -141,7 +146,8 @@ class _Forgetting:
         blanked = self._blank_errors()
         rewritten, unusable = self._rewrite()
         lost, removed = self._count([*rewritten, *blanked]), self._count([*gone, *unusable])
-        return Forgotten(lost, removed, partitions, purged, len(leftovers))
+        foreign = tuple(self._contents.foreign)
+        return Forgotten(lost, removed, partitions, purged, len(leftovers), foreign)
 
     def _rule(self, made: Manifest) -> Forget:
         """What a row costs the stage of an artifact; results of other versions go."""
@@ -211,7 +217,8 @@ class _Forgetting:
 
     def _blank_errors(self) -> list[str]:
         """Blank the errors in the records of failed runs; those that had any."""
-        files = [file.name for folder in _FAILURES for file in self._store.files(folder)]
+        found = (file.name for folder in _FAILURES for file in self._store.files(folder))
+        files = [name for name in found if is_record(name)]
         blank = {n: new for n in files if (new := _without_errors(self._store.read(n)))}
         for name, content in blank.items():
             self._store.replace(name, content)
@@ -247,8 +254,8 @@ class _Forgetting:
         return rewritten, unusable
 
     def _delete(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._store.delete(name)
+        for file in (file for name in names for file in self._contents.files_of(name)):
+            self._store.delete(file)
 
     def _count(self, names: Iterable[str]) -> dict[str, int]:
         return {stage: total.number for stage, total in self._contents.totals(names).items()}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.partition import is_partition
 from fusemine.tasks.core.storage.artifact import locate, manifest_of, read_manifest
+from fusemine.tasks.upkeep.own import RECORDS, is_record
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.partition import PartitionSettings
     from fusemine.tasks.core.storage.artifact import ArtifactRef
     from fusemine.tasks.core.storage.store import Store
 
-RECORDS = "latest"
 NEWEST = "report/latest.html"
 """A copy of the newest partition's report."""
 HTML = "report.html"
@@ -33,8 +33,8 @@ class Latest:
 
     def partitions(self) -> list[str]:
         """The partitions that have one, in the order of their keys."""
-        names = [file.base for file in self.store.files(RECORDS) if file.folder == RECORDS]
-        return [n.removesuffix(".json") for n in names if n.endswith(".json") and n[0] != "."]
+        names = [file.base for file in self.store.files(RECORDS) if is_record(file.name)]
+        return [name.removesuffix(".json") for name in names]
 
     def newest(self, settings: PartitionSettings | None) -> str | None:
         """The newest partition that has one.

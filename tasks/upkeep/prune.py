@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import read_frame, ref_of
-from fusemine.tasks.core.storage.store import DAMAGED, store_at
+from fusemine.tasks.core.storage.places import DAMAGED
+from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.inventory.compute import COLLECT
 from fusemine.tasks.inventory.contracts import INVENTORY
 from fusemine.tasks.upkeep.contents import Contents, Total
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from fusemine.tasks.core.stage import Graph
@@ -28,17 +29,32 @@ if TYPE_CHECKING:
     from fusemine.tasks.core.storage.store import Store
 
 LEFTOVERS = "leftovers"
+SHOWN = 10
+"""Names of what somebody else put below the root that a line has."""
 LEFT_AFTER = timedelta(hours=1)
 """A draft that nothing was written to for this long belongs to no run."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing to remove: its path below the root, its size in bytes, and why it goes."""
+    """One thing to remove.
+
+    Args:
+        name: Its path below the root.
+        bytes: Size of what goes of it.
+        why: Why it goes.
+        files: The files that go, in their order; what else is in its folder stays.
+    """
 
     name: str
     bytes: int
     why: str
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, contents: Contents, name: str, why: str) -> Removal:
+        """The removal of an artifact, or of something that was left."""
+        return cls(name, contents.size(name), why, tuple(contents.files_of(name)))
 
 
 @dataclass(frozen=True)
@@ -54,8 +70,9 @@ class Removals:
     goes: tuple[Removal, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The plan, JSON-ready."""
-        return asdict(self)
+        """The plan, JSON-ready, without the single files of what goes."""
+        goes = [{"name": one.name, "bytes": one.bytes, "why": one.why} for one in self.goes]
+        return {**asdict(self), "goes": goes}
 
 
 @dataclass(frozen=True)
@@ -67,15 +84,18 @@ class PrunePlan(Removals):
         goes: What goes, in the order in which it does.
         kept: What stays, by stage.
         removed: What goes, by stage; leftovers are one more.
+        foreign: What somebody else put beside the files that go; it stays.
     """
 
     kept: dict[str, Total]
     removed: dict[str, Total]
+    foreign: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The plan for people."""
         stages = [f"  {name}: {total}" for name, total in self.removed.items()]
-        return [f"goes: {_sum(self.removed)}", *stages, f"stays: {_sum(self.kept)}"]
+        sums = [f"goes: {_sum(self.removed)}", *stages, f"stays: {_sum(self.kept)}"]
+        return [*sums, *foreign_lines(self.foreign)]
 
 
 def plan_prune(
@@ -97,6 +117,7 @@ def plan_prune(
     Raises:
         ArtifactError: A record of a latest run, or its report, cannot be read: what it needs
             is not known.
+        SettingsError: There is a link in a folder of fusemine's, or in the place of one.
     """
     contents = Contents(store, graph)
     whole = contents.manifests
@@ -106,11 +127,17 @@ def plan_prune(
     old = [name for name in reversed(whole) if name not in stays]  # results before their inputs
     left = dict.fromkeys(contents.unreadable, "no readable manifest")
     left |= dict.fromkeys(contents.leftovers, "left by a process that was killed")
-    artifacts = [Removal(name, contents.size(name), _why(whole[name])) for name in old]
-    rest = [Removal(n, contents.size(n), w) for n, w in left.items() if _is_old(contents, n, now)]
+    artifacts = [Removal.of(contents, name, _why(whole[name])) for name in old]
+    goes = {file for removal in artifacts for file in removal.files}
+    aged = {n: why for n, why in left.items() if n not in goes and _is_old(contents, n, now)}
+    rest = [Removal.of(contents, name, why) for name, why in aged.items()]
     leftovers = {LEFTOVERS: Total.of(removal.bytes for removal in rest)} if rest else {}
     return PrunePlan(
-        store.root, (*artifacts, *rest), contents.totals(stays), contents.totals(old) | leftovers
+        store.root,
+        (*artifacts, *rest),
+        contents.totals(stays),
+        contents.totals(old) | leftovers,
+        tuple(found for name in (*old, *aged) for found in contents.beside(name)),
     )
 
 
@@ -120,8 +147,16 @@ def prune(plan: Removals) -> None:
     Raises:
         ArtifactError: Something cannot be removed.
     """
-    for removal in plan.goes:
-        store_at(plan.root).delete(removal.name)
+    for name in (file for removal in plan.goes for file in removal.files):
+        store_at(plan.root).delete(name)
+
+
+def foreign_lines(names: Sequence[str]) -> list[str]:
+    """What stays because somebody else put it there, for people: a line, or none."""
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return [f"not fusemine's, and left as it is: {', '.join(names[:SHOWN])}{more}"]
 
 
 def _reports(store: Store, whole: dict[str, Manifest]) -> list[str]:

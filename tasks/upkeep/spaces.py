@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.tasks.core.storage.store import DAMAGED, DRAFT
-from fusemine.tasks.embed.store.parts import PART
-from fusemine.tasks.embed.store.space import FACTS, STORE, USE, Facts, read_facts, read_use
+from fusemine.tasks.core.storage.places import is_left
+from fusemine.tasks.embed.store.parts import PART_NAME
+from fusemine.tasks.embed.store.space import STORE, Facts, read_facts, read_use, spaces
 from fusemine.tasks.upkeep.contents import Total, megabytes
+from fusemine.tasks.upkeep.own import is_aside, is_of_space
 from fusemine.tasks.upkeep.prune import Removal, Removals
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from fusemine.tasks.core.storage.store import FileInfo, Store
-
-_FILES = (FACTS, USE, "uses.jsonl")
-"""Files of a space besides its parts; the last one is of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,10 @@ def read_spaces(store: Store, used: str) -> list[Space]:
         used: Name of the space that today's settings use.
     """
     found = []
-    for name in store.folders(STORE):
-        files = list(store.files(f"{STORE}/{name}"))
-        if any(_is_known(file) for file in files):
-            found.append(_space(store, name, files, f"{STORE}/{name}" == used))
+    for name in spaces(store):
+        files = own_files(store, name)
+        if any(file.base[0] != "." or is_aside(file.base) for file in files):
+            found.append(_space(store, name, files, name == used))
     return sorted(found, key=lambda space: (space.in_use, space.idle_since), reverse=True)
 
 
@@ -139,36 +137,46 @@ def plan_removal(
         now: The present moment, with its zone.
     """
     stays = [s for s in spaces if s.in_use or now - s.idle_since < unused_for]
-    gone = [Removal(f"{STORE}/{s.name}", s.bytes, _why(s)) for s in spaces if s not in stays]
-    whole = {removal.name for removal in gone}
-    reasons = {DAMAGED: "damaged", DRAFT: "left by a process that was killed"}
-    left = [
-        Removal(file.name, file.size, why)
-        for file in store.files(STORE)
-        for prefix, why in reasons.items()
-        if file.base.startswith(prefix) and file.folder not in whole
-    ]
-    kept = {f"{STORE}/{space.name}" for space in stays}
-    inside = sum(removal.bytes for removal in left if removal.name.rpartition("/")[0] in kept)
-    total = Total(len(stays), sum(space.bytes for space in stays) - inside)
-    return StorePrunePlan(store.root, (*gone, *left), total)
+    gone = [_removal(store, space) for space in spaces if space not in stays]
+    kept = [f"{STORE}/{space.name}" for space in stays]
+    inside = [removal for folder in kept for removal in _leftovers(store, folder)]
+    total = sum(space.bytes for space in stays) - sum(removal.bytes for removal in inside)
+    goes = (*gone, *_leftovers(store, STORE), *inside)
+    return StorePrunePlan(store.root, goes, Total(len(stays), total))
 
 
-def _is_known(file: FileInfo) -> bool:
-    """Whether a file is one of a space; a folder without any is the user's own, and stays."""
-    return file.base in _FILES or file.base.removeprefix(DAMAGED).startswith(PART)
+def own_files(store: Store, folder: str) -> list[FileInfo]:
+    """The files of a space that are fusemine's; a folder without any is the user's own."""
+    found = (file for file in store.files(folder) if file.folder == folder)
+    return [file for file in found if is_of_space(file.base)]
 
 
-def _space(store: Store, name: str, files: list[FileInfo], in_use: bool) -> Space:
-    place = f"{STORE}/{name}"
-    use, parts = read_use(store, place), [f for f in files if f.base.startswith(PART)]
+def _removal(store: Store, space: Space) -> Removal:
+    """All of a space, its facts last, so that it still is a space if a kill stops that."""
+    name = f"{STORE}/{space.name}"
+    files = [file.name for file in own_files(store, name)]
+    return Removal(name, space.bytes, _why(space), tuple(files))
+
+
+def _leftovers(store: Store, folder: str) -> list[Removal]:
+    """What was set aside in a folder, or left by processes that were killed."""
+    left = []
+    for file in own_files(store, folder):
+        if is_aside(file.base) or is_left(file.base):
+            why = "damaged" if is_aside(file.base) else "left by a process that was killed"
+            left.append(Removal(file.name, file.size, why, (file.name,)))
+    return left
+
+
+def _space(store: Store, place: str, files: list[FileInfo], in_use: bool) -> Space:
+    use, parts = read_use(store, place), [f for f in files if PART_NAME.fullmatch(f.base)]
     return Space(
-        name=name,
+        name=place.removeprefix(f"{STORE}/"),
         facts=read_facts(store, place),
         texts=_texts(store, parts),
         bytes=sum(file.size for file in files),
         parts=len(parts),
-        damaged=sum(file.base.startswith(DAMAGED) for file in files),
+        damaged=sum(is_aside(file.base) for file in files),
         looked_up=use.texts,
         hits=use.hits,
         last_used=use.at,

@@ -14,20 +14,25 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.errors import ArtifactError, SettingsError
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.locks import file_lock
+from fusemine.tasks.core.storage.places import (
+    DAMAGED,
+    DEEPEST,
+    DRAFT,
+    is_left,
+    link_error,
+    place_of,
+    remove,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DRAFT = ".draft-"
-"""Prefix of the name of what is still being written."""
-DAMAGED = ".damaged-"
-"""Prefix of the name of what was set aside."""
 CHANGES = ".changes"
 """Whoever compares before writing locks this file, so that nothing is written in between."""
 
@@ -61,7 +66,8 @@ class FileInfo:
 class Store:
     """What a pipeline keeps, in a folder; all names are below it.
 
-    Nothing else touches paths below a root, so that a store of objects can take its place.
+    Nothing else touches paths below a root, so that a store of objects can take its place. Each
+    method refuses a name of which a part is a link (`fusemine.tasks.core.storage.places`).
     """
 
     folder: Path
@@ -75,28 +81,47 @@ class Store:
         """All files below a prefix, such as `clean/1996-05`, in the order of names; no links.
 
         Draft folders that a kill has left without files are among them.
+
+        Raises:
+            SettingsError: There is a link below the prefix; below none, see `links`.
         """
-        top = self.folder / prefix
-        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+        for name, stat in self._below(prefix):
+            if prefix and _is_link(name, stat):
+                raise link_error(self.folder / name)
+            is_draft = S_ISDIR(stat.st_mode) and is_left(name.rpartition("/")[2])
+            if S_ISREG(stat.st_mode):
+                yield FileInfo(name, stat.st_size, stat.st_mtime)
+            elif is_draft and all(S_ISDIR(inner.st_mode) for _, inner in self._below(name)):
+                yield FileInfo(name, 0, stat.st_mtime)
+
+    def links(self) -> list[str]:
+        """The links below the root where files or folders of the store could be."""
+        return [name for name, stat in self._below("") if _is_link(name, stat)]
+
+    def _below(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """All below a prefix, or what is there under that name if it is no folder."""
+        top = place_of(self.folder, prefix)
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             with suppress(FileNotFoundError):  # a run took it away meanwhile
-                stat, name = path.lstat(), path.relative_to(self.folder).as_posix()
-                is_draft = S_ISDIR(stat.st_mode) and path.name.startswith(DRAFT)
-                if S_ISREG(stat.st_mode):
-                    yield FileInfo(name, stat.st_size, stat.st_mtime)
-                elif is_draft and all(below.is_dir() for below in path.rglob("*")):
-                    yield FileInfo(name, 0, stat.st_mtime)
+                yield path.relative_to(self.folder).as_posix(), path.lstat()
 
     def folders(self, prefix: str = "") -> list[str]:
-        """The names of the next parts below a prefix that hold something, in order; no drafts."""
+        """The names of the next parts below a prefix that hold something, in order; no drafts.
+
+        Raises:
+            SettingsError: One of them is a link.
+        """
         try:
-            found = sorted(os.scandir(self.folder / prefix), key=lambda entry: entry.name)
+            found = sorted(os.scandir(place_of(self.folder, prefix)), key=lambda e: e.name)
         except OSError:
             return []
+        for link in (entry for entry in found if prefix and entry.is_symlink()):
+            raise link_error(Path(link.path))
         return [e.name for e in found if e.is_dir(follow_symlinks=False) and e.name[0] != "."]
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
-        return (self.folder / name).is_file()
+        return place_of(self.folder, name).is_file()
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -104,7 +129,7 @@ class Store:
         Raises:
             FileNotFoundError: There is none.
         """
-        return (self.folder / name).read_bytes()
+        return place_of(self.folder, name).read_bytes()
 
     def sha256(self, name: str) -> str:
         """Hash of a file's content, computed once for as long as the file is not written to.
@@ -112,13 +137,13 @@ class Store:
         Raises:
             OSError: There is no such file, or it cannot be read.
         """
-        path = self.folder / name
+        path = place_of(self.folder, name)
         stat = path.stat()
         return _hashed(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
     def location(self, name: str) -> str:
         """What polars and pyarrow open to read a part of a file."""
-        return str(self.folder / name)
+        return str(place_of(self.folder, name))
 
     def add_file(self, path: Path, name: str, sha256: str) -> None:
         """Move a local file in under a name that its content decides.
@@ -131,7 +156,7 @@ class Store:
         with suppress(OSError):  # there is none, or a disk does not answer: it is written
             if self.sha256(name) == sha256:
                 return
-        target = self.folder / name
+        target = place_of(self.folder, name)
         while True:
             path.stat()  # an error where it is gone, and no reason to try again
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,9 +166,10 @@ class Store:
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a whole file if there is none of this name; whether it was written."""
-        with _drafted(self.folder / name, content) as draft:
+        target = place_of(self.folder, name)
+        with _drafted(target, content) as draft:
             try:
-                os.link(draft, self.folder / name)  # which fails if there is one
+                os.link(draft, target)  # which fails if there is one
             except FileExistsError:
                 return False
         return True
@@ -156,7 +182,7 @@ class Store:
             content: What it holds from now on.
             before: Write only if it holds this now (compare and swap).
         """
-        target = self.folder / name
+        target = place_of(self.folder, name)
         with _drafted(target, content) as draft:
             if before is None:
                 draft.replace(target)
@@ -168,40 +194,32 @@ class Store:
                 return same
 
     def delete(self, name: str) -> None:
-        """Remove a file, or all below a name; what is gone already is no error.
+        """Remove a file, or a draft whole; what is gone already is no error.
 
         Links are not followed, and folders that become empty go too.
 
         Raises:
             ArtifactError: It cannot be removed.
+            SettingsError: A link is in its way.
         """
-        path = self.folder / name
         try:
-            if path.is_dir() and not path.is_symlink():
-                # Moved away in one step first, so that nobody reads it half removed.
-                with self.draft_folder() as folder:
-                    path.rename(folder / path.name)
-                    shutil.rmtree(folder)
-            else:
-                path.unlink(missing_ok=True)
+            remove(self.folder, name)
         except OSError as error:
             raise ArtifactError(
-                got=f"{path}, which cannot be removed: {error.strerror or error}",
+                got=f"{self.folder / name}, which cannot be removed: {error.strerror or error}",
                 expected="the right to write below the root",
                 fix="look at the owner of the files, then do it again: what is done stays done",
             ) from error
-        for parent in path.relative_to(self.folder).parents[:-1]:
-            with suppress(OSError):  # something is in it
-                (self.folder / parent).rmdir()
 
     def rename(self, name: str, new: str) -> None:
         """Give all that is stored below a name another one, unless that is taken meanwhile."""
+        old, new_place = place_of(self.folder, name), place_of(self.folder, new)
         with suppress(OSError):  # another process was first
-            (self.folder / name).rename(self.folder / new)
+            old.rename(new_place)
 
     def set_aside(self, name: str) -> None:
         """Take a damaged file out of use, and keep it for a person to look at."""
-        path = self.folder / name
+        path = place_of(self.folder, name)
         with suppress(FileNotFoundError):  # another process was first
             path.rename(path.with_name(f"{DAMAGED}{path.name}"))
 
@@ -217,7 +235,7 @@ class Store:
 
     def lock_file(self, name: str) -> Path:
         """A file to be locked by the processes of this machine."""
-        path = self.folder / name
+        path = place_of(self.folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -232,15 +250,24 @@ def store_at(root: Path | str) -> Store:
 def replacing(path: Path) -> Iterator[Path]:
     """A new file beside one of the user's, which it replaces if the block ends without an error.
 
-    Readers, and a kill at any moment, find either the old file or the new one.
+    Readers, and a kill at any moment, find either the old file or the new one. Where the path is a
+    link, the file that it leads to is replaced, and the link stays.
 
     Raises:
         ArtifactError: It cannot be written.
+        SettingsError: It is no file, such as a folder or a device.
     """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise SettingsError(
+            got=f"{path}, which is no file",
+            expected="a file to write, or a name that is free",
+            fix="name another place",
+        )
     try:
-        with _drafted(path, b"") as draft:
+        with _drafted(target, b"") as draft:
             yield draft
-            draft.replace(path)
+            draft.replace(target)
     except OSError as error:
         raise ArtifactError(
             got=f"{path}, which cannot be written: {error.strerror or error}",
@@ -268,6 +295,11 @@ def _new_file(folder: Path) -> tuple[int, Path]:
         with suppress(FileNotFoundError):  # another process found the folder empty
             handle, name = tempfile.mkstemp(prefix=DRAFT, dir=folder)
             return handle, Path(name)
+
+
+def _is_link(name: str, stat: os.stat_result) -> bool:
+    """Whether this is a link where something of the store could be; deeper ones are a user's."""
+    return S_ISLNK(stat.st_mode) and name.count("/") <= DEEPEST
 
 
 @lru_cache(maxsize=100_000)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,8 @@ ROWS_PER_GROUP = 2048
 KEY_BYTES = 16
 """Of the hash that a text is stored under."""
 PART = "part-"
+PART_NAME = re.compile(rf"{PART}[0-9a-f]{{32}}\.parquet")
+"""The name of a part, which contains a part of its content's hash."""
 MERGED = 16
 """So many parts of like size become one."""
 
@@ -117,8 +119,8 @@ def write(store: Store, space: str, tables: Iterable[pa.Table]) -> str:
 
 def names(store: Store, space: str) -> list[str]:
     """The parts of a space."""
-    found = (file.name for file in store.files(space))
-    return [name for name in found if PurePosixPath(name).name.startswith(PART)]
+    found = (file for file in store.files(space) if file.folder == space)
+    return [file.name for file in found if PART_NAME.fullmatch(file.base)]
 
 
 def _write_draft(draft: Path, tables: Iterable[pa.Table]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from fusemine.tasks.core.key import KEY_LENGTH
 from fusemine.tasks.embed.encoders.kinds import earlier_keys, space_key
 
 if TYPE_CHECKING:
@@ -52,6 +54,17 @@ class Use(BaseModel, frozen=True):
     texts: int = 0
     hits: int = 0
     at: datetime | None = None
+
+
+def is_space(name: str) -> bool:
+    """Whether a name is one that a space can have; what else is in the store is a user's own."""
+    folder, _, key = name.rpartition("/")
+    return folder == STORE and re.fullmatch(rf"[0-9a-f]{{{KEY_LENGTH}}}", key) is not None
+
+
+def spaces(store: Store) -> list[str]:
+    """The names of the spaces below a root."""
+    return [name for key in store.folders(STORE) if is_space(name := f"{STORE}/{key}")]
 
 
 def space_of(settings: EmbedSettings, model: ModelFiles, precision: str) -> str:

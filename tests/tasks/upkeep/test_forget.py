@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.small_root import SmallRoot, at_every_step, everything, files_with, names, row
 
-from fusemine.flows.backfills.state import Backfill, Row, RowState, load_backfill
+from fusemine.flows.backfills.state import Backfill, Row, RowState, load_backfill, new_id
 from fusemine.flows.engine.failures import read_failures, record_failure
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.contracts import RAW
@@ -82,10 +82,10 @@ def stored(small: SmallRoot) -> set[bytes]:
 def test_a_row_is_nowhere_once_it_is_forgotten(small: SmallRoot) -> None:
     record_failure(small.store, "2024-02", ValueError("unreadable cell 'story 3'"), None)
     (small.root / "names").mkdir()
-    (small.root / "names" / "a.json").write_text('{"name": "story 3"}')
+    (small.root / "names" / f"{'a' * 64}.json").write_text('{"name": "story 3"}')
     row = Row(partition="2024-02", state=RowState.FAILED, error="no number in 'story 3'")
     backfill = Backfill(
-        id="b", pipeline=small.pipeline, only="all", order="oldest", max_parallel=1,
+        id=new_id(), pipeline=small.pipeline, only="all", order="oldest", max_parallel=1,
         max_failures=1, pool="here", created_at=datetime.now(UTC), rows=[row],
     )  # fmt: skip
     backfill.save(small.store)
@@ -206,7 +206,7 @@ def test_a_kill_at_any_step_and_a_second_call_end_as_one_call_does(tmp_path: Pat
     small = mine(tmp_path, row(3, FEBRUARY), row(4, FEBRUARY), partitions=["2024-02"])
     for stage in MINED[:-1]:  # one kind of result is enough
         shutil.rmtree(small.root / stage)
-    for folder in ("collect/2024-02/.draft-x", "clean/2024-02/.damaged-y"):
+    for folder in ("collect/2024-02/.draft-k3x_09ab", "clean/2024-02/.damaged-k3x_09ab"):
         (small.root / folder).mkdir()
         (small.root / folder / "half.json").write_text("ID-003 story 3")
     whole = small.root.with_name("whole")

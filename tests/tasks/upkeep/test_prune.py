@@ -150,19 +150,21 @@ def test_an_artifact_with_the_content_of_a_needed_one_stays(small: SmallRoot) ->
     january = names(small.root, "clean")[0]
     twin = str(Path(january).with_name("0123456789abcdef"))
     shutil.copytree(small.root / january, small.root / twin)
+    made = manifest(small, january).model_copy(update={"key": twin.rpartition("/")[2]})
+    (small.root / twin / "manifest.json").write_bytes(made.to_json())
     assert twin not in going(small)
 
 
 @pytest.mark.parametrize(
     "place",
     [
-        "clean/2024-01/.draft-a", "clean/2024-01/.damaged-a", "report/.draft-a", ".draft-a",
-        "latest/.draft-a", "store/space/.draft-a", "failed/.draft-a",
+        "clean/2024-01/.draft-aaaaaaaa", "clean/2024-01/.damaged-feedfeedfeedfeed", "report/.draft-aaaaaaaa", ".draft-aaaaaaaa",
+        "latest/.draft-aaaaaaaa", "store/feedfeedfeedfeed/.draft-aaaaaaaa", "failed/.draft-aaaaaaaa",
     ],
 )  # fmt: skip
 def test_what_killed_runs_left_goes_after_an_hour(small: SmallRoot, place: str) -> None:
     folder = left(small.root / place, hours=1.1)
-    young = left(folder.with_name(".draft-b"), hours=0.9)
+    young = left(folder.with_name(".draft-bbbbbbbb"), hours=0.9)
     found = plan(small)
     assert found.removed["leftovers"] == Total(1, 4)
     prune(found)
@@ -171,7 +173,7 @@ def test_what_killed_runs_left_goes_after_an_hour(small: SmallRoot, place: str) 
 
 
 def test_a_draft_that_is_written_to_is_not_left(small: SmallRoot) -> None:
-    folder = left(small.root / "clean/2024-01/.draft-a", hours=2)
+    folder = left(small.root / "clean/2024-01/.draft-aaaaaaaa", hours=2)
     (folder / "part-00000.parquet").write_bytes(b"more")
     assert "leftovers" not in plan(small).removed
 

@@ -27,9 +27,12 @@ from fusemine.tasks.upkeep.spaces import (
 )
 
 MONTH = 30 * DAY
+TODAY, LATELY, OLD, OLDER, UNKNOWN = (digit * 16 for digit in "54321")
+"""Names of spaces, which are hashes."""
+DAMAGED = f".damaged-part-{'0' * 32}.parquet"
 
 
-def read(root: Path, used: str = "today") -> list[Space]:
+def read(root: Path, used: str = TODAY) -> list[Space]:
     return read_spaces(store_at(root), f"{STORE}/{used}")
 
 
@@ -51,20 +54,20 @@ def files(folder: Path) -> int:
 
 
 def test_a_space_has_what_it_holds_and_how_it_was_used(tmp_path: Path) -> None:
-    folder = make_space(tmp_path, "today", used=(9, 2, 5), texts=4)
-    vectors = EmbeddingStore(store_at(tmp_path), f"{STORE}/today", "float32")
+    folder = make_space(tmp_path, TODAY, used=(9, 2, 5), texts=4)
+    vectors = EmbeddingStore(store_at(tmp_path), f"{STORE}/{TODAY}", "float32")
     vectors.add(keys_of(["new"]), np.eye(1, 4), [1], [""])
-    (folder / ".damaged-part-1.parquet").write_bytes(b"half")
+    (folder / DAMAGED).write_bytes(b"half")
     [found] = read(tmp_path)
-    assert (found.name, found.facts, found.in_use) == ("today", FACTS, True)
+    assert (found.name, found.facts, found.in_use) == (TODAY, FACTS, True)
     assert (found.texts, found.parts, found.damaged, found.bytes) == (5, 2, 1, files(folder))
     assert (found.looked_up, found.hits, found.hit_rate) == (6, 3, 0.5)
     assert found.last_used == found.idle_since == NOW - 2 * DAY
 
 
 def test_spaces_can_be_json(tmp_path: Path) -> None:
-    make_space(tmp_path, "today", used=[2])
-    make_space(tmp_path, "old")
+    make_space(tmp_path, TODAY, used=[2])
+    make_space(tmp_path, OLD)
     found = [json.loads(json.dumps(space.as_json())) for space in read(tmp_path)]
     assert found[0]["facts"]["model"] == "birds"
     assert (found[0]["in_use"], found[0]["hit_rate"]) == (True, 0.5)
@@ -76,7 +79,7 @@ def test_spaces_can_be_json(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_not_known_and_stays_as_it_is(
     tmp_path: Path, content: bytes | None
 ) -> None:
-    folder = make_space(tmp_path, "today", used=[1])
+    folder = make_space(tmp_path, TODAY, used=[1])
     for path in [*folder.glob("part-*"), folder / "space.json", folder / USE]:
         path.unlink() if content is None else path.write_bytes(content)
     (folder / "part-more.parquet").write_bytes(b"nothing")
@@ -88,81 +91,93 @@ def test_what_cannot_be_read_is_not_known_and_stays_as_it_is(
 
 
 def test_the_space_in_use_comes_first_then_those_used_last(tmp_path: Path) -> None:
-    for name, used in (("a", [9]), ("b", [1]), ("c", ()), ("d", [5]), ("today", [60])):
+    for name, used in (
+        ("a" * 16, [9]),
+        ("b" * 16, [1]),
+        ("c" * 16, ()),
+        ("d" * 16, [5]),
+        (TODAY, [60]),
+    ):
         make_space(tmp_path, name, used)
-    assert [space.name for space in read(tmp_path)] == ["today", "b", "d", "a", "c"]
+    assert [space.name for space in read(tmp_path)] == [
+        TODAY,
+        "b" * 16,
+        "d" * 16,
+        "a" * 16,
+        "c" * 16,
+    ]
     assert [space.in_use for space in read(tmp_path)] == [True, *[False] * 4]
 
 
 def test_what_else_is_in_the_store_is_no_space_and_stays(tmp_path: Path) -> None:
-    make_space(tmp_path, "old", used=[50])
+    make_space(tmp_path, OLD, used=[50])
     store = tmp_path / "store"
     (store / "precision.json").write_text("{}")
     (store / "mine").mkdir()
     (store / "mine" / "notes.txt").write_text("x")
     (store / "empty").mkdir()
-    assert [space.name for space in read(tmp_path)] == ["old"]
+    assert [space.name for space in read(tmp_path)] == [OLD]
     prune(plan(tmp_path))
     assert sorted(path.name for path in store.iterdir()) == ["empty", "mine", "precision.json"]
 
 
 def test_only_spaces_that_nobody_used_lately_go_and_never_the_one_in_use(tmp_path: Path) -> None:
-    for name, used in (("today", [99]), ("lately", [80, 29]), ("old", [80, 31])):
+    for name, used in ((TODAY, [99]), (LATELY, [80, 29]), (OLD, [80, 31])):
         make_space(tmp_path, name, used)
-    assert going(tmp_path) == ["store/old"]
-    assert going(tmp_path, 20 * DAY) == ["store/lately", "store/old"]
-    add_use(store_at(tmp_path), f"{STORE}/old", 1, 1)
+    assert going(tmp_path) == [f"store/{OLD}"]
+    assert going(tmp_path, 20 * DAY) == [f"store/{LATELY}", f"store/{OLD}"]
+    add_use(store_at(tmp_path), f"{STORE}/{OLD}", 1, 1)
     assert going(tmp_path) == []
     assert plan(tmp_path, 0 * DAY, datetime.now(UTC)).kept.number == 1
 
 
 def test_a_space_without_a_noted_use_was_used_when_it_was_written(tmp_path: Path) -> None:
-    folder = make_space(tmp_path, "old")
-    assert going(tmp_path) == ["store/old"]
+    folder = make_space(tmp_path, OLD)
+    assert going(tmp_path) == [f"store/{OLD}"]
     assert going(tmp_path, 41 * DAY) == []
     os.utime(next(folder.glob("part-*")), ((NOW - DAY).timestamp(),) * 2)
     assert going(tmp_path) == []
 
 
 def test_what_is_damaged_or_left_goes_from_every_space(tmp_path: Path) -> None:
-    for name in ("today", "lately"):
+    for name in (TODAY, LATELY):
         folder = make_space(tmp_path, name, used=[1])
-        (folder / ".damaged-part-1.parquet").write_bytes(b"half")
-        (folder / ".draft-x").write_bytes(b"half")
+        (folder / DAMAGED).write_bytes(b"half")
+        (folder / ".draft-xxxxxxxx").write_bytes(b"half")
         (folder / ".claims").touch()
-    make_space(tmp_path, "old", used=[50]).joinpath(".draft-x").touch()
-    elsewhere = tmp_path / "clean" / "2024-01" / ".draft-x"
+    make_space(tmp_path, OLD, used=[50]).joinpath(".draft-xxxxxxxx").touch()
+    elsewhere = tmp_path / "clean" / "2024-01" / ".draft-xxxxxxxx"
     elsewhere.mkdir(parents=True)
     found = plan(tmp_path)
     assert sorted(gone.name for gone in found.goes) == [
-        "store/lately/.damaged-part-1.parquet",
-        "store/lately/.draft-x",
-        "store/old",
-        "store/today/.damaged-part-1.parquet",
-        "store/today/.draft-x",
+        f"store/{LATELY}/{DAMAGED}",
+        f"store/{LATELY}/.draft-xxxxxxxx",
+        f"store/{OLD}",
+        f"store/{TODAY}/{DAMAGED}",
+        f"store/{TODAY}/.draft-xxxxxxxx",
     ]
     prune(found)
-    assert leftovers(tmp_path) == ["clean/2024-01/.draft-x"]
+    assert leftovers(tmp_path) == ["clean/2024-01/.draft-xxxxxxxx"]
     assert [space.texts for space in read(tmp_path)] == [3, 3]
-    assert (tmp_path / "store" / "today" / ".claims").exists()
+    assert (tmp_path / "store" / TODAY / ".claims").exists()
 
 
 def test_the_plan_changes_nothing_and_its_sizes_add_up(tmp_path: Path) -> None:
-    for name, used in (("today", [1]), ("old", [50]), ("unknown", ())):
+    for name, used in ((TODAY, [1]), (OLD, [50]), (UNKNOWN, ())):
         make_space(tmp_path, name, used)
-    (tmp_path / "store" / "unknown" / "space.json").write_text("?" * 10)
-    (tmp_path / "store" / "today" / ".damaged-part-1.parquet").write_bytes(b"half")
-    os.utime(tmp_path / "store" / "unknown" / "space.json", (0, 0))
+    (tmp_path / "store" / UNKNOWN / "space.json").write_text("?" * 10)
+    (tmp_path / "store" / TODAY / DAMAGED).write_bytes(b"half")
+    os.utime(tmp_path / "store" / UNKNOWN / "space.json", (0, 0))
     before = everything(tmp_path)
     found = plan(tmp_path)
     assert everything(tmp_path) == before
     assert sum(gone.bytes for gone in found.goes) + found.kept.bytes == files(tmp_path)
-    assert found.kept == Total(1, files(tmp_path / "store" / "today") - 4)
+    assert found.kept == Total(1, files(tmp_path / "store" / TODAY) - 4)
     assert found.lines() == [
         "goes: 3, 0.0 MB",
-        f"  store/unknown: 0.0 MB, an unknown model, last written {NOW - 40 * DAY:%Y-%m-%d}",
-        f"  store/old: 0.0 MB, birds, last used {NOW - 50 * DAY:%Y-%m-%d}",
-        "  store/today/.damaged-part-1.parquet: 0.0 MB, damaged",
+        f"  store/{UNKNOWN}: 0.0 MB, an unknown model, last written {NOW - 40 * DAY:%Y-%m-%d}",
+        f"  store/{OLD}: 0.0 MB, birds, last used {NOW - 50 * DAY:%Y-%m-%d}",
+        f"  store/{TODAY}/{DAMAGED}: 0.0 MB, damaged",
         "stays: 1 in the store, 0.0 MB",
     ]
     assert json.loads(json.dumps(found.as_json()))["kept"]["number"] == 1
@@ -180,20 +195,20 @@ def test_a_kill_at_any_step_leaves_whole_spaces_and_a_second_removal_ends_it(
     tmp_path: Path,
 ) -> None:
     root = tmp_path / "root"
-    for name, used in (("today", [1]), ("old", [50]), ("older", [60])):
-        make_space(root, name, used).joinpath(".damaged-part-1.parquet").touch()
+    for name, used in ((TODAY, [1]), (OLD, [50]), (OLDER, [60])):
+        make_space(root, name, used).joinpath(DAMAGED).touch()
     kills = 0
     for _ in at_every_step(root, lambda: prune(plan(root))):
         assert {space.texts for space in read(root)} == {3}
         prune(plan(root))
-        assert [path.name for path in (root / "store").iterdir()] == ["today"]
+        assert [path.name for path in (root / "store").iterdir()] == [TODAY]
         assert all(name.startswith(".draft-") for name in leftovers(root))
         kills += 1
     assert kills > 10
 
 
 def test_what_is_gone_before_the_plan_is_carried_out_is_no_error(tmp_path: Path) -> None:
-    folder = make_space(tmp_path, "old", used=[50])
+    folder = make_space(tmp_path, OLD, used=[50])
     found = plan(tmp_path)
     folder.rename(tmp_path / "elsewhere")
     prune(found)

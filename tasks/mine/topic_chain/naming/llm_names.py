@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.key import digest
@@ -49,6 +50,11 @@ def llm_names(
     return LlmNames(names, client.trouble)
 
 
+def is_name(place: str) -> bool:
+    """Whether a place is one of a name that is kept."""
+    return re.fullmatch(rf"{NAMES}/[0-9a-f]{{64}}\.json", place) is not None
+
+
 def _name(client: Client, subject: Subject, settings: NamingSettings, store: Store) -> str | None:
     # By the server's model and all that it is asked, so that another prompt, model or topic has
     # another place; another address has not.
@@ -76,6 +82,7 @@ def _read(store: Store, place: str) -> str:
 
 def purge(store: Store, _: Collection[str]) -> int:
     """Remove what a language model made of texts, the forgotten one perhaps among them."""
-    count = sum(1 for _ in store.files(NAMES))
-    store.delete(NAMES)
-    return count
+    names = [file.name for file in store.files(NAMES) if is_name(file.name)]
+    for name in names:
+        store.delete(name)
+    return len(names)

@@ -130,9 +130,10 @@ def test_a_damaged_part_is_set_aside_and_can_be_made_again(tmp_path: Path, damag
 def test_a_part_of_another_kind_is_set_aside(tmp_path: Path) -> None:
     add(opened(tmp_path), ["a"], 1)
     [part] = files(tmp_path)
-    pq.write_table(pq.read_table(part).drop(["tokens"]), part.with_name("part-x.parquet"))
+    odd = f"part-{'0' * 32}.parquet"
+    pq.write_table(pq.read_table(part).drop(["tokens"]), part.with_name(odd))
     again = opened(tmp_path)
-    assert again.damaged == ["space/part-x.parquet"]
+    assert again.damaged == [f"space/{odd}"]
     assert numbers(again, "a") == [1]
 
 
@@ -149,7 +150,8 @@ def test_parts_that_are_gone_are_forgotten_after_a_refresh(tmp_path: Path) -> No
 def test_drafts_and_other_files_are_no_parts(tmp_path: Path) -> None:
     (tmp_path / "space").mkdir()
     (tmp_path / "space" / ".draft-x").write_bytes(b"half")
-    (tmp_path / "space" / "notes.txt").write_text("x")
+    for name in ("notes.txt", "part-of-mine.parquet"):
+        (tmp_path / "space" / name).write_text("x")
     assert len(opened(tmp_path)) == 0
 
 
