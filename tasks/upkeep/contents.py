@@ -171,12 +171,11 @@ class Contents:
     def _folders(self) -> frozenset[str]:
         """The folders in which a process writes drafts."""
         artifacts = [*self.manifests, *self.unreadable]
-        spaces = [name.rpartition("/")[0] for name in self._files if _is_in_space(name)]
-        dated = {"/".join(name.split("/")[:2]) for name in self._files}
-        partitions = [place for place in dated if is_any_partition(place.rpartition("/")[2])]
-        places = [name.rpartition("/")[0] for name in artifacts]
-        known = [name for name in (*partitions, *places) if name.split("/")[0] in self._tops]
-        return frozenset(["", *self._tops, *known, *artifacts, *spaces])
+        seconds = {"/".join(name.split("/")[:2]) for name in self._files}
+        spaces = filter(is_space, seconds)
+        dated = [place for place in seconds if is_any_partition(place.rpartition("/")[2])]
+        partitions = [place for place in dated if place.split("/")[0] in self._tops]
+        return frozenset(["", *self._tops, *partitions, *spaces, *artifacts])
 
     def _is_own(self, name: str) -> bool:
         """Whether a folder without a readable manifest is an artifact nevertheless."""

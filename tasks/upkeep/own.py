@@ -65,8 +65,7 @@ def is_of_space(base: str) -> bool:
 def is_aside(base: str) -> bool:
     """Whether something was set aside as damaged under this name, the last of a path."""
     what = base.removeprefix(DAMAGED)
-    is_known = PART_NAME.fullmatch(what) or re.fullmatch(_KEY, what)
-    return base != what and is_known is not None
+    return base != what and PART_NAME.fullmatch(what) is not None
 
 
 def leftover_in(name: str, folders: Collection[str]) -> str | None:

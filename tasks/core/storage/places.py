@@ -12,10 +12,13 @@ import re
 import shutil
 from contextlib import ExitStack, suppress
 from errno import ELOOP, ENOTDIR
-from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
+from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DRAFT = ".draft-"
 """Prefix of the name of what is still being written."""
@@ -55,7 +58,7 @@ def link_error(path: Path) -> SettingsError:
     """The error of a link in the place of something of fusemine's."""
     to = path.readlink() if path.is_symlink() else "another place"
     return SettingsError(
-        got=f"{path}, a link to {to}",
+        got=f"{path}, which is a link to {to}",
         expected="no links below the root in the place of what fusemine keeps: nothing is read, "
         "written or removed through them",
         fix="if it leads to what fusemine kept here, move that back in place of the link; if it is "

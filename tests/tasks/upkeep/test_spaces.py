@@ -27,7 +27,7 @@ from fusemine.tasks.upkeep.spaces import (
 )
 
 MONTH = 30 * DAY
-TODAY, LATELY, OLD, OLDER, UNKNOWN = (digit * 16 for digit in "54321")
+LATELY, OLD, OLDER, TODAY, UNKNOWN = (digit * 16 for digit in "12345")
 """Names of spaces, which are hashes."""
 DAMAGED = f".damaged-part-{'0' * 32}.parquet"
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_not_known_and_stays_as_it_is(
     folder = make_space(tmp_path, TODAY, used=[1])
     for path in [*folder.glob("part-*"), folder / "space.json", folder / USE]:
         path.unlink() if content is None else path.write_bytes(content)
-    (folder / "part-more.parquet").write_bytes(b"nothing")
+    (folder / f"part-{'0' * 32}.parquet").write_bytes(b"nothing")
     before = everything(tmp_path)
     [found] = read(tmp_path)
     assert (found.facts, found.texts, found.last_used, found.hit_rate) == (None,) * 4
@@ -91,21 +91,10 @@ def test_what_cannot_be_read_is_not_known_and_stays_as_it_is(
 
 
 def test_the_space_in_use_comes_first_then_those_used_last(tmp_path: Path) -> None:
-    for name, used in (
-        ("a" * 16, [9]),
-        ("b" * 16, [1]),
-        ("c" * 16, ()),
-        ("d" * 16, [5]),
-        (TODAY, [60]),
-    ):
+    days = {OLD: [9], LATELY: [1], UNKNOWN: (), OLDER: [5], TODAY: [60]}
+    for name, used in days.items():
         make_space(tmp_path, name, used)
-    assert [space.name for space in read(tmp_path)] == [
-        TODAY,
-        "b" * 16,
-        "d" * 16,
-        "a" * 16,
-        "c" * 16,
-    ]
+    assert [space.name for space in read(tmp_path)] == [TODAY, LATELY, OLDER, OLD, UNKNOWN]
     assert [space.in_use for space in read(tmp_path)] == [True, *[False] * 4]
 
 
@@ -199,10 +188,10 @@ def test_a_kill_at_any_step_leaves_whole_spaces_and_a_second_removal_ends_it(
         make_space(root, name, used).joinpath(DAMAGED).touch()
     kills = 0
     for _ in at_every_step(root, lambda: prune(plan(root))):
-        assert {space.texts for space in read(root)} == {3}
+        assert {space.texts for space in read(root)} <= {0, 3}
         prune(plan(root))
-        assert [path.name for path in (root / "store").iterdir()] == [TODAY]
-        assert all(name.startswith(".draft-") for name in leftovers(root))
+        assert {name.split("/")[1] for name in everything(root)} == {TODAY}
+        assert leftovers(root) == []
         kills += 1
     assert kills > 10
 
