@@ -64,32 +64,53 @@ class Presence:
 
     def __init__(self) -> None:
         base = Path(os.environ.get("FUSEMINE_LOCK_DIR") or tempfile.gettempdir())
-        self._folder = base / f"fusemine-embedding-{os.getuid()}"
         self._file: IO[Any] | None = None
         with suppress(OSError):  # without it the process only takes more than its share
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._file = (self._folder / str(os.getpid())).open("wb")
+            self._folder = _own_folder(base / f"fusemine-embedding-{os.getuid()}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+            handle = os.open(str(os.getpid()), flags, 0o600, dir_fd=self._folder)
+            self._file = os.fdopen(handle, "wb")
             fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def processes(self) -> int:
         """How many processes compute, this one among them; forgets those that have ended."""
         if self._file is None:
             return 1
-        others = [path for path in self._folder.iterdir() if path.name != str(os.getpid())]
-        return 1 + sum(map(_is_alive, others))
+        others = [entry.name for entry in os.scandir(self._folder) if entry.name.isdigit()]
+        return 1 + sum(_is_alive(n, self._folder) for n in others if n != str(os.getpid()))
 
     def end(self) -> None:
         """Show that this process computes no more."""
         if self._file is not None:
             with suppress(OSError):
-                Path(self._file.name).unlink()
+                os.unlink(str(os.getpid()), dir_fd=self._folder)
+            os.close(self._folder)
             self._file.close()
 
 
-def _is_alive(path: Path) -> bool:
+def _own_folder(path: Path) -> int:
+    """An open folder of this user's.
+
+    In a temporary folder anybody may have put something else under this name, such as a link to a
+    folder whose files would then be taken for those of processes that have ended.
+
+    Raises:
+        OSError: There is something else.
+    """
+    path.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    if os.fstat(handle).st_uid != os.getuid():
+        os.close(handle)
+        raise PermissionError(path)
+    return handle
+
+
+def _is_alive(name: str, folder: int) -> bool:
     """Whether the process that a file stands for holds its lock."""
-    with suppress(OSError, SettingsError), path.open("rb") as file:
-        if not acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path):
-            return True
-        path.unlink()
+    with suppress(OSError, SettingsError):
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with os.fdopen(handle, "rb") as file:
+            if not acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, Path(name)):
+                return True
+            os.unlink(name, dir_fd=folder)
     return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from support.small_root import everything
 
 from fusemine.tasks.embed.encoders.worker_pool import Presence, WorkerPool
 
@@ -47,6 +49,23 @@ def test_processes_count_each_other_as_long_as_they_live(tmp_path: Path) -> None
     assert presence.processes() == 1
     presence.end()
     assert [p for folder in tmp_path.iterdir() for p in folder.iterdir()] == []
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_files_that_are_no_signs_of_processes_stay(tmp_path: Path, is_link: bool) -> None:
+    """In a temporary folder anybody can put a link to somebody's files under the folder's name."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    if is_link:
+        (mine / "999999999").write_text("mine")
+    place = tmp_path / f"fusemine-embedding-{os.getuid()}"
+    place.symlink_to(mine) if is_link else mine.rename(place)
+    before = everything(place)
+    presence = Presence()
+    assert presence.processes() == 1
+    presence.end()
+    assert everything(place) == before
 
 
 def test_two_presences_of_one_process_are_one() -> None:
