@@ -78,12 +78,11 @@ class Contents:
 
     @cached_property
     def unreadable(self) -> list[str]:
-        """Artifacts that have no readable manifest, by their place and the names of their files.
+        """Artifacts that have no readable manifest of their own.
 
-        A folder whose manifest is that of another place is a copy that somebody made, and no
-        artifact.
+        They are told by their place and by the names of their files.
         """
-        return [name for name, made in self._read.items() if made is None and self._is_own(name)]
+        return [name for name in self._read if name not in self.manifests and self._is_own(name)]
 
     @cached_property
     def leftovers(self) -> list[str]:

@@ -63,7 +63,7 @@ def forget_row(small: SmallRoot) -> Forgotten:
 
 
 def delete_all(small: SmallRoot) -> None:
-    for name in names(small.root):
+    for name in Contents(small.store, GRAPH).manifests:
         delete_artifact(small.root, name)
 
 
@@ -91,7 +91,7 @@ def put_foreign(root: Path, outside: Path) -> dict[str, str]:
         (root / name / "20240131123456.json").write_text('{"error": "story 3"}')
     [space] = root.glob("store/*/space.json")
     shutil.copytree(space.parent, root / "store" / "copy")
-    (space.parent / "part-of-mine.parquet").write_text("story 3")
+    shutil.copy(next(space.parent.glob("part-*")), space.parent / "part-of-mine.parquet")
     copied = root / names(root, "clean/2024-02")[0]
     for name in (f"report/archive/{copied.name}", f"mine/2024-02/{copied.name}", "clean/old/x"):
         shutil.copytree(copied, root / name)
@@ -100,13 +100,6 @@ def put_foreign(root: Path, outside: Path) -> dict[str, str]:
     (root / "mine" / "link").symlink_to(outside)
     (root / "mine-elsewhere").symlink_to(outside)
     return {name: sha for name, sha in everything(root).items() if name not in before}
-
-
-def date_back(small: SmallRoot) -> None:
-    """Let no file be so young that it would stay for that."""
-    for path in small.root.rglob("*"):
-        if path.is_file():
-            shutil.copystat(small.folder / "pipeline.yaml", path)
 
 
 def test_nothing_that_a_run_makes_is_foreign(small: SmallRoot) -> None:
@@ -169,6 +162,10 @@ def test_a_plan_names_what_stays_beside_what_goes(small: SmallRoot) -> None:
     assert plan.lines()[-1] == f"not fusemine's, and left as it is: {old}/notes.txt"
 
 
+PLACES = ("report/archive", "store/archive", "latest/old", "clean/2024-02/x")
+"""Places of no name that fusemine gives."""
+
+
 def places(root: Path) -> list[str]:
     """Every folder and every file below a root, but the locks, which hold nothing."""
     found = (path.relative_to(root).as_posix() for path in sorted(root.rglob("*")))
@@ -194,9 +191,7 @@ def test_a_link_in_the_place_of_any_folder_or_file_stops_it_before_anything_chan
     assert everything(small.root) == before
 
 
-@pytest.mark.parametrize(
-    "place", ["report/archive", "store/archive", "latest/old", "clean/2024-02/x"]
-)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("command", ["prune", "forget"])
 def test_a_link_in_a_folder_of_fusemines_stops_it_whatever_its_name(
     small: SmallRoot, outside: Path, command: str, place: str

@@ -159,8 +159,8 @@ def test_an_artifact_with_the_content_of_a_needed_one_stays(small: SmallRoot) ->
     "place",
     [
         "clean/2024-01/.draft-aaaaaaaa", "clean/2024-01/.damaged-aaaaaaaa", ".draft-aaaaaaaa",
-        "report/.draft-aaaaaaaa", "latest/.draft-aaaaaaaa", "store/feedfeedfeedfeed/.draft-aaaaaaaa",
-        "failed/.draft-aaaaaaaa",
+        "report/.draft-aaaaaaaa", "latest/.draft-aaaaaaaa", "failed/.draft-aaaaaaaa",
+        "store/feedfeedfeedfeed/.draft-aaaaaaaa",
     ],
 )  # fmt: skip
 def test_what_killed_runs_left_goes_after_an_hour(small: SmallRoot, place: str) -> None:

@@ -1,9 +1,10 @@
-"""Of an artifact's folder goes what its manifest or the form of its name tells, and nothing else."""
+"""Of an artifact's folder goes what its manifest or the form of its name tells, no more."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from conftest import MakeJob
 from support.small_root import at_every_step, everything
@@ -19,8 +20,6 @@ LETTERS = Contract("letters", {"letter": text()})
 @pytest.fixture
 def made(make_job: MakeJob) -> Manifest:
     """An artifact of two tables."""
-    import polars as pl
-
     with new_artifact(make_job()) as draft:
         for name in (MAIN, "more"):
             draft.table(name, pl.DataFrame({"letter": ["a"]}), LETTERS)
