@@ -141,4 +141,4 @@ def register_read_only(name: str, *arguments: str, works: bool = False) -> None:
 register_read_only("a run", "run")
 register_read_only("forgetting", "forget", "2024-04-007")
 register_read_only("status", "status", works=True)
-register_read_only("an export", "export", works=True)
+register_read_only("an export", "export", "-o", "out.csv", works=True)
