@@ -71,10 +71,12 @@ class Case:
     Args:
         folder: Its folder, in which the pipeline and all that it stores are.
         server: What the environment of a command needs to find the Prefect server of all cases.
+        expected: What `results` gives as long as nothing is broken.
     """
 
     folder: Path
     server: dict[str, str]
+    expected: bytes = b""
     mark: str = field(default_factory=lambda: uuid4().hex)
     ran: list[Ran] = field(default_factory=list)
 
@@ -232,13 +234,14 @@ def template(folder: Path, server: dict[str, str], model: bool) -> Case:
     for month in months[-2:]:
         done = case.run("run", case.pipeline, "--partition", month)
         assert done.code == 0, done.text[-2000:]
+    case.expected = case.results()
     return case
 
 
 def copy_of(mined: Case, folder: Path) -> Case:
     """A copy of a mined pipeline."""
     shutil.copytree(mined.folder, folder, symlinks=True)
-    return Case(folder, mined.server)
+    return Case(folder, mined.server, mined.expected)
 
 
 @contextmanager
