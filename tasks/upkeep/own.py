@@ -28,7 +28,7 @@ _KEY = rf"[0-9a-f]{{{KEY_LENGTH}}}"
 _ARTIFACT = re.compile(rf"[^/]+/[^/]+/{_KEY}")
 _RECORD = re.compile(
     rf"{BACKFILLS}/\d{{8}}-\d{{6}}-[0-9a-f]+\.json|models/registry\.json|names/[0-9a-f]{{64}}\.json"
-    rf"|topics/[\w-]+\.json|report/latest\.html|{STORE}/precision\.json"
+    rf"|topics/[A-Za-z0-9._-]+\.json|report/latest\.html|{STORE}/precision\.json"
 )
 
 

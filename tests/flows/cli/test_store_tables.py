@@ -24,6 +24,8 @@ from fusemine.tasks.embed.store.space import STORE, space_of, write_facts
 Write = Callable[[str, str | bytes], Path]
 YAML = "version: 1\nname: birds\nsource: {path: a.csv}\ncolumns: {text: remarks}\n"
 MONTH = timedelta(days=30)
+LATELY, OLD = "1" * 16, "2" * 16
+"""Names of spaces, which are hashes."""
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def filled(loaded: Loaded, model_files: ModelFiles) -> Loaded:
     """A pipeline with the space of its settings and two others, one long unused."""
     spec = spec_of(loaded.store, EmbedSettings(), model_files)
     today = space_of(EmbedSettings(), model_files, spec.precision).removeprefix(f"{STORE}/")
-    for name, used in ((today, 50), ("lately", 3), ("old", 50)):
+    for name, used in ((today, 50), (LATELY, 3), (OLD, 50)):
         make_space(loaded.root, name, [used])
     return loaded
 
@@ -58,20 +60,20 @@ def test_what_changes_a_vector_is_another_space(model_files: ModelFiles) -> None
 
 
 def test_each_space_is_a_line_with_what_is_known_of_it(filled: Loaded) -> None:
-    (filled.root / "store" / "old" / "space.json").write_text("{")
+    (filled.root / "store" / OLD / "space.json").write_text("{")
     lines = shown(filled)
     assert len(lines) == 4
     assert lines[0][:5] == ["space", "model", "path", "precision", "dimension"]
     assert lines[1][1:9] == ["birds", "packed", "float32", "4", "3", "0.0", "1", "2"]
     assert lines[1][9] == "50.0%"
     assert [line[-2:] for line in lines[1:]] == [["yes", "0"], ["no", "0"], ["no", "0"]]
-    assert lines[3][:6] == ["old", "?", "?", "?", "?", "3"]
+    assert lines[3][:6] == [OLD, "?", "?", "?", "?", "3"]
     assert spaces_summary(filled, spaces_of(filled)) == "3 spaces, 0.0 MB"
 
 
 def test_a_models_name_is_no_markup(loaded: Loaded) -> None:
-    write_facts(loaded.store, f"{STORE}/x", FACTS.model_copy(update={"model": "[red]a[/red]"}))
-    assert shown(loaded)[1][:2] == ["x", "[red]a[/red]"]
+    write_facts(loaded.store, f"{STORE}/{OLD}", FACTS.model_copy(update={"model": "[red]a[/red]"}))
+    assert shown(loaded)[1][:2] == [OLD, "[red]a[/red]"]
 
 
 def test_pruning_keeps_what_is_in_use_and_a_dry_run_keeps_all(filled: Loaded) -> None:
@@ -80,9 +82,9 @@ def test_pruning_keeps_what_is_in_use_and_a_dry_run_keeps_all(filled: Loaded) ->
         before = everything(filled.root)
         found = prune_store(filled, MONTH, dry_run=True)
         assert everything(filled.root) == before
-    assert [gone.name for gone in found.goes] == ["store/old"]
+    assert [gone.name for gone in found.goes] == [f"{STORE}/{OLD}"]
     assert prune_store(filled, MONTH, dry_run=False) == found
-    assert {space.name for space in spaces_of(filled)} == names - {"old"}
+    assert {space.name for space in spaces_of(filled)} == names - {OLD}
 
 
 def test_nothing_is_removed_where_it_is_not_known_what_is_in_use(
