@@ -12,7 +12,7 @@ import click
 from fusemine.flows.api import load
 from fusemine.flows.cli.backfill import backfill
 from fusemine.flows.cli.models import models, predict, promote, rollback
-from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
+from fusemine.flows.cli.terminal import FILE, print_view, show_warnings, shown_on_terminal
 from fusemine.tasks.core.errors import FusemineError, ServerError
 
 
@@ -52,6 +52,7 @@ def main() -> None:
     from fusemine.flows.server.temporary import set_defaults
 
     set_defaults()
+    show_warnings()
 
 
 @main.command()

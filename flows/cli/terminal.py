@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -84,3 +85,17 @@ def shown_on_terminal() -> Iterator[None]:
         progress.listening(_Lines(bars, console).show),
     ):
         yield
+
+
+class _OnTerminal(logging.Handler):
+    """Prints what is logged on standard error, above a bar that may be there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+def show_warnings() -> None:
+    """Print from now on what is waited for, and what else is logged as a warning."""
+    logger = logging.getLogger("fusemine")
+    if not any(isinstance(handler, _OnTerminal) for handler in logger.handlers):
+        logger.addHandler(_OnTerminal(logging.WARNING))
