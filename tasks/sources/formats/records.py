@@ -49,9 +49,7 @@ def in_batches(
         yield _split(batch, frame)
 
 
-def _split(
-    batch: list[Row | Malformed], frame: Callable[[list[Row]], pl.DataFrame]
-) -> Records:
+def _split(batch: list[Row | Malformed], frame: Callable[[list[Row]], pl.DataFrame]) -> Records:
     malformed = [record for record in batch if isinstance(record, Malformed)]
     return frame([r for r in batch if not isinstance(r, Malformed)]), malformed
 

@@ -103,9 +103,7 @@ def test_a_file_of_empty_cells_is_refused(write: Write, monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-def test_a_batch_has_a_bound_in_cells_and_its_rows_stay_the_same(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_batch_has_a_bound_in_cells_and_its_rows_stay_the_same(tmp_path: Path, name: str) -> None:
     frame = pl.DataFrame({"a": ["x"] * 10, "b": ["y"] * 10, "c": ["z"] * 10})
     path = tmp_path / name
     write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}

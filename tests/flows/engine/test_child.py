@@ -16,7 +16,7 @@ import pytest
 from support.small_root import SmallRoot, row
 from support.stage_runs import PlainRunner, mine_plainly
 
-from fusemine.flows.engine.runner import in_new_process
+from fusemine.flows.engine.child import in_new_process
 from fusemine.tasks.core.errors import ArtifactError, StageError
 from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.storage.artifact import ref_of
@@ -25,7 +25,7 @@ from fusemine.tasks.graph import GRAPH
 SCRIPT = """
 import pickle, sys
 from pathlib import Path
-from fusemine.flows.engine.runner import in_new_process
+from fusemine.flows.engine.child import in_new_process
 
 print("the script runs")
 request = pickle.loads(Path(sys.argv[1]).read_bytes())
@@ -73,9 +73,7 @@ def is_runner(process: Path, parent: str) -> bool:
         command, stat = (process / "cmdline").read_text(), (process / "stat").read_text()
     except OSError:
         return False
-    return (
-        "fusemine.flows.engine.runner" in command and stat.rpartition(")")[2].split()[1] == parent
-    )
+    return "fusemine.flows.engine.child" in command and stat.rpartition(")")[2].split()[1] == parent
 
 
 def test_a_process_that_is_killed_is_an_error(request_of_fuse: Request, tmp_path: Path) -> None:
