@@ -44,33 +44,44 @@ def _check_bounds(text: str) -> None:
     The loaders nest calls as deep as the file nests values, and what walks through the values
     later goes through an alias each time it comes.
     """
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []
-    count = 0
+    count = _Count()
     for event in yaml.parse(text, Loader=_LOADER):
+        count.take(event)
+        _refuse_beyond(event.start_mark.line + 1, count.nodes, len(count.open))
+
+
+class _Count:
+    """The values of a file so far, with those that aliases repeat.
+
+    Attributes:
+        nodes: How many there are.
+        open: The anchors of the collections that have not ended, and the values before each.
+    """
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.open: list[tuple[str | None, int]] = []
+        self._sizes: dict[str | None, int] = {}
+
+    def take(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent):
-            count += _size_of(event, sizes, open_nodes)
-        elif isinstance(event, yaml.NodeEvent):
-            count += 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                open_nodes.append((event.anchor, count - 1))
-            elif event.anchor:
-                sizes[event.anchor] = 1
-            if isinstance(event, yaml.ScalarEvent) and _LONG_NUMBER.fullmatch(event.value):
-                raise ValueError(f"line {event.start_mark.line + 1}: a number of that many digits")
+            self.nodes += self._repeated(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.open.append((event.anchor, self.nodes))
+            self.nodes += 1
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            if anchor:
-                sizes[anchor] = count - before
-        _refuse_beyond(event.start_mark.line + 1, count, len(open_nodes))
+            anchor, before = self.open.pop()
+            self._sizes[anchor] = self.nodes - before
+        elif isinstance(event, yaml.ScalarEvent):
+            self.nodes += 1
+            self._sizes[event.anchor] = 1
+            if _LONG_NUMBER.fullmatch(event.value):
+                raise ValueError(f"line {event.start_mark.line + 1}: a number of that many digits")
 
-
-def _size_of(
-    alias: yaml.AliasEvent, sizes: dict[str, int], open_nodes: list[tuple[str | None, int]]
-) -> int:
-    if alias.anchor in (anchor for anchor, _ in open_nodes):
-        raise ValueError(f"line {alias.start_mark.line + 1}: a value that holds itself")
-    return sizes.get(alias.anchor, 1)  # an alias of nothing is an error of the loader's
+    def _repeated(self, alias: yaml.AliasEvent) -> int:
+        if alias.anchor in (anchor for anchor, _ in self.open):
+            raise ValueError(f"line {alias.start_mark.line + 1}: a value that holds itself")
+        return self._sizes.get(alias.anchor, 1)  # an alias of nothing is the loader's error
 
 
 def _refuse_beyond(line: int, count: int, depth: int) -> None:

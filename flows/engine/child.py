@@ -15,7 +15,7 @@ import traceback
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from fusemine.tasks.core.errors import FusemineError, SettingsError, StageError
 from fusemine.tasks.core.inputs import execute

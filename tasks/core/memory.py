@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.errors import SettingsError, StageError
+from fusemine.tasks.core.errors import RunError, StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def check_memory(mines: bool) -> None:
         mines: Whether the command computes stages.
 
     Raises:
-        SettingsError: A limit is lower.
+        RunError: A limit is lower.
     """
     for name, limit, least in (
         (
@@ -85,10 +85,10 @@ def check_memory(mines: bool) -> None:
         ("memory (of the container)", group_memory(), MINING_GROUP if mines else GROUP),
     ):
         if limit is not None and limit < least:
-            raise SettingsError(
+            raise RunError(
                 got=f"a limit of {limit / GIB:.2g} GiB of {name}",
                 expected=f"at least {least / GIB:.2g} GiB, or no limit",
-                fix="raise the limit",
+                fix="raise or lift the limit, then run again",
             )
 
 
