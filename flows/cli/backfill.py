@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fusemine.flows.api import load, run_backfill
-from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
+from fusemine.flows.cli.terminal import FILE, STALL, print_view, set_stall, shown_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who does the work; auto: the cpu workers if a server is set, else this process.",
 )
+@STALL
 @click.option("--resume", metavar="ID", help="Go on with an earlier backfill.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -57,6 +58,7 @@ def backfill(
     pipeline: Path,
     first: str | None,
     last: str | None,
+    stall: float | None,
     resume: str | None,
     dry_run: bool,
     as_json: bool,
@@ -68,6 +70,7 @@ def backfill(
 
     if resume and (first or last):
         raise click.UsageError("--resume goes on with the range of the old backfill")
+    set_stall(stall)
     loaded = load(pipeline).loaded
     plan = planned(loaded, first, last, Options(**options), resume)
     waiting = plan.count(RowState.WAITING)

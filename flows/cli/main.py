@@ -12,8 +12,16 @@ import click
 from fusemine.flows.api import load
 from fusemine.flows.cli.backfill import backfill
 from fusemine.flows.cli.models import models, predict, promote, rollback
-from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
+from fusemine.flows.cli.terminal import (
+    FILE,
+    STALL,
+    print_view,
+    set_stall,
+    show_warnings,
+    shown_on_terminal,
+)
 from fusemine.tasks.core.errors import FusemineError, ServerError
+from fusemine.tasks.core.memory import check_memory, is_panic, memory_error
 
 
 class _Commands(click.Group):
@@ -32,9 +40,14 @@ class _Commands(click.Group):
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except Exception as error:
-            if os.environ.get("FUSEMINE_DEBUG"):
+        except BaseException as error:
+            if os.environ.get("FUSEMINE_DEBUG") or not (
+                isinstance(error, Exception) or is_panic(error)
+            ):
                 raise
+            if (short := memory_error(error)) is not None:
+                click.echo(f"error: {short}", err=True)
+                ctx.exit(short.exit_code)
             click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
             click.echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
             ctx.exit(1)
@@ -42,7 +55,8 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fusemine")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Data mining over tables that hold text.
 
     Describe a table once in a pipeline.yaml (`fusemine init TABLE` writes one), then run it:
@@ -51,16 +65,20 @@ def main() -> None:
     """
     from fusemine.flows.server.temporary import set_defaults
 
+    check_memory(mines=ctx.invoked_subcommand in ("run", "backfill", "predict"))
     set_defaults()
+    show_warnings()
 
 
 @main.command()
 @click.argument("pipeline", type=FILE)
 @click.option("--partition", default="latest", help="A partition such as 1996-05, or latest.")
 @click.option("--retrain", is_flag=True, help="Train a new model, due or not.")
+@STALL
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
+def run(pipeline: Path, partition: str, retrain: bool, stall: float | None, as_json: bool) -> None:
     """Mine one partition of PIPELINE and the window up to it."""
+    set_stall(stall)
     table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
         click.echo("starting Prefect …", err=True)

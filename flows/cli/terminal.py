@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 """The type of arguments and options that name a file."""
+
+
+STALL = click.option(
+    "--stall",
+    type=click.FloatRange(0, 1e9, min_open=True),
+    metavar="SECONDS",
+    help="End a stage that reports no progress for so long; by default none is ended.",
+)
+"""The option of commands that compute stages."""
+
+
+def set_stall(seconds: float | None) -> None:
+    """Have stages ended that report no progress for so long; None leaves it as it is set."""
+    from fusemine.flows.engine.child import STALL as VARIABLE
+
+    if seconds is not None:
+        os.environ[VARIABLE] = str(seconds)
 
 
 View: TypeAlias = "tuple[Table | None, list[str], Any]"
@@ -84,3 +103,17 @@ def shown_on_terminal() -> Iterator[None]:
         progress.listening(_Lines(bars, console).show),
     ):
         yield
+
+
+class _OnTerminal(logging.Handler):
+    """Prints what is logged on standard error, above a bar that may be there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+def show_warnings() -> None:
+    """Print from now on what is waited for, and what else is logged as a warning."""
+    logger = logging.getLogger("fusemine")
+    if not any(isinstance(handler, _OnTerminal) for handler in logger.handlers):
+        logger.addHandler(_OnTerminal(logging.WARNING))

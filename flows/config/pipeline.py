@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from fusemine.flows.config.document import BYTES, read_yaml
 from fusemine.flows.config.ownership import Owner
 from fusemine.flows.config.quality import QualitySettings
 from fusemine.tasks.core.errors import SettingsError, StageError
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
+SHOWN = 20
+"""Mistakes that are described at once."""
 RENAMED = {"cluster": "topics", "anomaly": "anomalies"}
 """Sections by the names that they had in earlier versions."""
 Kind = TypeVar("Kind", bound=Settings)
@@ -180,19 +184,15 @@ def read_pipeline(path: Path) -> Loaded:
     """
     path = path.resolve()
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text)
-        values = yaml.safe_load(text)
+        with path.open(encoding="utf-8") as file:
+            tree, values = read_yaml(file.read(BYTES + 1))
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, type(error).__name__) from error
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that does not exist
+    except (yaml.YAMLError, ValueError) as error:
         raise _unreadable(path, " ".join(str(error).split())) from error
     if not isinstance(values, dict):
         raise _unreadable(path, "no mapping of settings at its top")
-    try:
-        _refuse_twice(tree, path)
-    except RecursionError as error:
-        raise _unreadable(path, "a value that holds itself") from error
+    _refuse_twice(tree, path)
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
@@ -211,9 +211,9 @@ def _unreadable(path: Path, why: str) -> SettingsError:
 def _refuse_twice(node: yaml.Node | None, path: Path) -> None:
     """YAML would silently let the last of two equal keys win."""
     if isinstance(node, yaml.MappingNode):
-        names = [key.value for key, _ in node.value]
+        names = Counter(str(key.value) for key, _ in node.value)
         for key, value in node.value:
-            if names.count(key.value) > 1:
+            if names[str(key.value)] > 1:
                 raise SettingsError(
                     got=f"{path.name}:{key.start_mark.line + 1}: {key.value!r} for the second time",
                     expected="each setting once",
@@ -226,7 +226,8 @@ def _refuse_twice(node: yaml.Node | None, path: Path) -> None:
 
 
 def _invalid(error: ValidationError, tree: yaml.Node | None, path: Path) -> SettingsError:
-    problems = [_describe(problem, tree, path) for problem in error.errors()]
+    errors = error.errors(include_url=False)
+    problems = [_describe(problem, tree, path) for problem in errors[:SHOWN]]
     return SettingsError(
         got="\n       ".join(dict.fromkeys(got for got, _ in problems)),
         expected="the settings that `fusemine schema` describes",

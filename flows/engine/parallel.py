@@ -9,7 +9,8 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusemine.flows.engine.runner import LocalRunner, in_new_process
+from fusemine.flows.engine.child import in_new_process
+from fusemine.flows.engine.runner import LocalRunner
 from fusemine.tasks.core.stage import Read
 
 if TYPE_CHECKING:

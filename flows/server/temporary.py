@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import socket
 import ssl
@@ -11,10 +12,15 @@ import sys
 import time
 
 from fusemine.flows.server.processes import Guard, stop
-from fusemine.tasks.core.errors import RunError
+from fusemine.tasks.core.errors import RunError, ServerError
 
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
+"""The most seconds that a configured server has for its first answer; Prefect's own
+PREFECT_API_REQUEST_TIMEOUT may say less."""
+SILENT_SECONDS = 3.0
+"""After so long a line says what is waited for."""
 HEARTBEAT_SECONDS = 30
 """How often a flow run sends the server a heartbeat."""
 
@@ -34,6 +40,7 @@ QUIET = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
 }
 """The same, for all but a lasting server, because that keeps a log."""
+_LOG = logging.getLogger("fusemine")
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
 _STARTING: dict[str, subprocess.Popen[bytes]] = {}
 """Servers that have not answered yet, by the address of their API."""
@@ -74,11 +81,14 @@ def ensure_server() -> None:
 
     Raises:
         RunError: The temporary server does not start.
+        ServerError: The configured one lets a first request wait.
     """
     begin_server()
     for url, server in list(_STARTING.items()):
         _wait_for(url, server)
         del _STARTING[url]
+    if not is_temporary():
+        _probe()
 
 
 def is_temporary() -> bool:
@@ -96,6 +106,46 @@ def answers(api: str) -> bool:
     except httpx.TransportError:
         return False
     return bool(answer.status_code == httpx.codes.OK)
+
+
+def _probe() -> None:
+    """Ask a configured server once; Prefect would wait for minutes, and silently.
+
+    Only silence is an error here: what a server answers, or why there is no connection, is for
+    Prefect to judge, which knows the server's certificates and keys.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings().api
+    url, most = str(settings.url), min(settings.request_timeout, ANSWER_SECONDS)
+    if most > SILENT_SECONDS and _is_silent(url, SILENT_SECONDS):
+        _LOG.warning(
+            "no answer from the Prefect server at %s for %g s; waiting for %g s more at most",
+            url, SILENT_SECONDS, most,
+        )  # fmt: skip
+    elif most > SILENT_SECONDS:
+        return
+    if _is_silent(url, most):
+        raise ServerError(
+            got=f"no answer from the Prefect server at {url} within {most:g} s, though something "
+            "may listen there",
+            expected="the server that PREFECT_API_URL names, or none set for a temporary one",
+            fix="restart it or unset PREFECT_API_URL, then run again: what is complete is reused",
+        )
+
+
+def _is_silent(api: str, seconds: float) -> bool:
+    import httpx
+
+    # Reading the certificates takes long, and in clear there are none to check.
+    verify = api.startswith("https") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        httpx.get(f"{api}/health", timeout=seconds, verify=verify)
+    except httpx.TimeoutException:
+        return True
+    except httpx.HTTPError:
+        return False
+    return False
 
 
 def _start() -> tuple[str, subprocess.Popen[bytes]]:

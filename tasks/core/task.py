@@ -14,6 +14,7 @@ from prefect.states import Completed
 
 from fusemine.tasks.core.errors import ArtifactError, FusemineError, StageError
 from fusemine.tasks.core.inputs import execute
+from fusemine.tasks.core.memory import is_panic, memory_error
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import ArtifactRef, read_manifest
 
@@ -115,13 +116,18 @@ def _described_errors(job: Job) -> Iterator[None]:
     except FusemineError as error:
         error.stage = job.stage
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise  # a stop, or what Prefect ends a run by
         failure = _described(job, error)
         failure.stage = job.stage
         raise failure from error
 
 
-def _described(job: Job, error: Exception) -> FusemineError:
+def _described(job: Job, error: BaseException) -> FusemineError:
+    short = memory_error(error, f"{job.stage} of {job.partition}")
+    if short is not None:
+        return short
     what = f"{job.stage} of {job.partition} failed on {_rows_of(job)}: {type(error).__name__}"
     if isinstance(error, OSError):
         return ArtifactError(

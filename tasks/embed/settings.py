@@ -21,7 +21,7 @@ class EndpointSettings(ServerSettings):
 
     not_shown = frozenset(
         {*ServerSettings.model_fields, "batch_texts", "parallel", "requests_per_minute"}
-        | {"tokens_per_minute"}
+        | {"tokens_per_minute", "retry_seconds"}
     )
 
     dimensions: int | None = Field(default=None, ge=1)
@@ -32,6 +32,9 @@ class EndpointSettings(ServerSettings):
     """Requests at a time."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """What the server allows; by default there is no limit."""
+    retry_seconds: float = Field(default=300.0, ge=0)
+    """Begin no further attempt at a request so long after its first failure; a server that asks
+    for a longer pause is not waited for."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
     """What the server allows, by the tokens that its responses count; by default no limit."""
 

@@ -17,7 +17,7 @@ class ServerSettings(Settings):
     api_key_block: str | None = None
     """The Prefect Secret block that holds the key."""
     timeout_seconds: float = Field(default=60.0, gt=0)
-    """Wait so long for an answer."""
+    """Wait so long for a whole answer, and no longer whatever the server sends."""
     attempts: int = Field(default=6, ge=1)
     """Ask so often before giving up, with growing pauses or those that the server asks for."""
 

@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.bounds import TooLargeError
 from fusemine.tasks.sources.files import FilesSettings, Format, format_of, read_file
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def find_source(table: Path, pattern: str) -> tuple[FilesSettings, Batch]:
         settings = FilesSettings(path=pattern, separator=separator, encoding=encoding)
         try:
             rows = read_file(table, settings, table.parent)
+        except TooLargeError:
+            raise
         except SourceError as error:
             errors.append(error)
             continue

@@ -42,7 +42,7 @@ class Misbehaviour:
         body: Sent as it is.
         change: Makes another answer of the good one.
         how: `hang`, `drop` the connection, `cut` the body, or send it in a `drip`, from its
-            headers on or with them at once (`slow`).
+            headers on or with them at once (`slow`), or a `flood` of blanks that never ends.
         delay: Seconds before that.
     """
 
@@ -61,6 +61,7 @@ class EmbeddingServer:
     Args:
         dimension: Length of a vector, where a request asks for none.
         delay: Seconds that any answer takes.
+        flooded: Bytes of floods that were sent.
         bodies: The requests, in order of arrival.
         headers: Theirs.
         times: When they came, by the monotonic clock.
@@ -72,6 +73,7 @@ class EmbeddingServer:
 
     dimension: int = 8
     delay: float = 0.0
+    flooded: int = 0
     bodies: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -150,6 +152,8 @@ class Handler(BaseHTTPRequestHandler):
         if wrong.how in ("hang", "drop"):
             self._close()
             return
+        if wrong.how == "flood":
+            self._flood(wrong.status)
         whole = self._whole(body, wrong)
         if wrong.how in ("drip", "slow"):
             self._drip(whole, whole.index(b"\r\n\r\n") + 4 if wrong.how == "slow" else 0)
@@ -173,6 +177,11 @@ class Handler(BaseHTTPRequestHandler):
             if self.state.released.wait(0.02):
                 return
             self.wfile.write(whole[at : at + 1])
+
+    def _flood(self, status: int) -> None:
+        self.wfile.write(f"HTTP/1.1 {status} Said\r\nConnection: close\r\n\r\n".encode())
+        while not self.state.released.is_set():  # ends when the client closes
+            self.state.flooded += self.wfile.write(b" " * 2**16)
 
     def _close(self) -> None:
         self.close_connection = True

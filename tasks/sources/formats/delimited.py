@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.bounds import Meter, TooLargeError, refuse_columns, rows_of
 from fusemine.tasks.sources.formats.records import (
     SURROGATE,
     Records,
@@ -41,22 +42,32 @@ def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterato
         encoding: Character encoding of the file.
 
     Raises:
-        SourceError: The file is not such text, its header cannot be used, or a quote is never
-            closed.
+        SourceError: The file is not such text, its header cannot be used, a quote is never
+            closed, or it is beyond a bound.
     """
-    csv.field_size_limit(2**31 - 1)
-    lines = text_lines(text_blocks(path), path, encoding)
-    read = (r for r in csv.reader(chain(lines, [_END]), delimiter=separator) if r)
+    csv.field_size_limit(2**31 - 1)  # the meter has a bound for whole records
+    meter = Meter(path)
+    lines = text_lines(meter.blocks(text_blocks(path)), path, encoding)
+    read = _read(lines, meter, separator)
     try:
         header = _header(next(read), path, separator)
-        yield from in_batches(
-            _records(read, header, path, separator), rows, partial(_table, header)
-        )
+        records, rows = _records(read, header, path, separator), rows_of(len(header), rows)
+        yield from in_batches(records, rows, partial(_table, header), meter)
+    except TooLargeError:
+        raise
     except SourceError:
         # A fault of the text itself, wherever it lies, is reported before one of a record.
         read_to_end(lines)
         raise
     read_to_end(lines)
+
+
+def _read(lines: Iterator[str], meter: Meter, separator: str) -> Iterator[list[str]]:
+    """The records that are not blank, and the end."""
+    for record in csv.reader(chain(meter.lines(lines), [_END]), delimiter=separator):
+        meter.record_read()
+        if record:
+            yield record
 
 
 def _table(header: list[str], rows: list[Row]) -> pl.DataFrame:
@@ -68,6 +79,7 @@ def _table(header: list[str], rows: list[Row]) -> pl.DataFrame:
 def _header(names: list[str], path: Path, separator: str) -> list[str]:
     if names[-1].endswith(_END) or SURROGATE.search("".join(names)):
         raise unreadable(path, "has no readable header")
+    refuse_columns(path, len(names), "header")
     other = next((mark for mark in _SEPARATORS if mark != separator and mark in names[0]), None)
     if len(names) == 1 and other:
         raise SourceError(

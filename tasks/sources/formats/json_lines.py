@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from fusemine.tasks.sources.bounds import Meter, refuse_columns, refuse_sparse, rows_of
 from fusemine.tasks.sources.formats.records import SURROGATE, Records, in_batches, unreadable
 from fusemine.tasks.sources.formats.text import byte_lines, text_blocks
 from fusemine.tasks.sources.source import Malformed
@@ -32,31 +33,37 @@ def json_batches(path: Path, rows: int) -> Iterator[Records]:
         rows: Records of a batch, malformed ones included.
 
     Raises:
-        SourceError: The file is not text, or holds no JSON object.
+        SourceError: The file is not text, holds no JSON object, or is beyond a bound.
     """
-    table = partial(_table, _column_names(path))
-    return in_batches((_record(line, number) for number, line in _lines(path)), rows, table)
+    names, meter = _column_names(path), Meter(path)
+    records = (_record(line, number) for number, line in _lines(path, meter))
+    return in_batches(records, rows_of(len(names), rows), partial(_table, names), meter)
 
 
 def _column_names(path: Path) -> list[str]:
     """The columns of a file, in the order in which its rows bring them."""
     names: dict[str, None] = {}
-    objects = False
-    for number, line in _lines(path):
+    objects = rows = size = 0
+    for number, line in _lines(path, Meter(path)):
         # Its values need not be made, but where they may show that it is no row.
         record = _record(line, number) if _ESCAPE in line else _object(line, number)
         if isinstance(record, dict):
             names |= dict.fromkeys(record)
-        objects = objects or isinstance(record, dict) or record.rule == "empty_object"
+            refuse_columns(path, len(names), f"keys of the lines up to {number:,}")
+        objects += isinstance(record, dict) or record.rule == "empty_object"
+        rows, size = rows + 1, size + len(line)
+    refuse_sparse(path, rows, len(names), size)
     if not objects:
         raise unreadable(path, "holds no JSON object on a line of its own")
     return list(names)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, meter: Meter) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
-    lines = enumerate(byte_lines(text_blocks(path)), start=1)
-    return ((number, line) for number, line in lines if line.strip())
+    for number, line in enumerate(byte_lines(meter.blocks(text_blocks(path))), start=1):
+        meter.count(len(line))
+        if line.strip():
+            yield number, line
 
 
 def _table(names: list[str], rows: list[Row]) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from fusemine.tasks.sources.bounds import Meter
+
 Row = TypeVar("Row")
 Records = tuple[pl.DataFrame, list[Malformed]]
 """Records next to each other: those that are rows, and the others."""
@@ -23,7 +25,10 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def in_batches(
-    records: Iterator[Row | Malformed], rows: int, frame: Callable[[list[Row]], pl.DataFrame]
+    records: Iterator[Row | Malformed],
+    rows: int,
+    frame: Callable[[list[Row]], pl.DataFrame],
+    meter: Meter,
 ) -> Iterator[Records]:
     """Records in batches of at most `rows`, malformed ones included; at least one batch.
 
@@ -31,13 +36,22 @@ def in_batches(
         records: Rows and malformed records, in order.
         rows: Records of a batch.
         frame: Makes a table of rows.
+        meter: Ends a batch early whose records are long.
     """
-    batch = list(islice(records, rows))
-    while True:
-        malformed = [record for record in batch if isinstance(record, Malformed)]
-        yield frame([r for r in batch if not isinstance(r, Malformed)]), malformed
-        if not (batch := list(islice(records, rows))):
-            return
+    batch: list[Row | Malformed] = []
+    some = False
+    for record in records:
+        batch.append(record)
+        if len(batch) == rows or meter.is_full():
+            yield _split(batch, frame)
+            batch, some = [], True
+    if batch or not some:
+        yield _split(batch, frame)
+
+
+def _split(batch: list[Row | Malformed], frame: Callable[[list[Row]], pl.DataFrame]) -> Records:
+    malformed = [record for record in batch if isinstance(record, Malformed)]
+    return frame([r for r in batch if not isinstance(r, Malformed)]), malformed
 
 
 def unreadable(path: Path, why: str) -> SourceError:
@@ -55,7 +69,7 @@ def refuse_repeated(header: Sequence[str], path: Path) -> None:
     Raises:
         SourceError: One does.
     """
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise SourceError(
             got=f"file {path.name!r}: its header has {twice[0]!r} twice",

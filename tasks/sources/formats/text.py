@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fusemine.tasks.core.errors import SourceError
+from fusemine.tasks.sources.bounds import refuse_unpacked
 from fusemine.tasks.sources.formats.records import unreadable
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ class _BlockFile(io.BufferedIOBase):
 def _unpacked(path: Path) -> Iterator[bytes]:
     try:
         with pa.input_stream(str(path), compression="detect") as stream:
+            read = 0
             while block := stream.read(BLOCK):
+                read += len(block)
+                refuse_unpacked(path, read)
                 yield block
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, f"cannot be decompressed ({error})") from error

@@ -212,7 +212,7 @@ def test_a_key_that_comes_twice_is_refused(refused: Any, content: str, error: st
         (BASE + "notes: 2020-02-30\n", "day is out of range for month"),
         (BASE + "notes: &a [*a]\n", "a value that holds itself"),
         (BASE + "[1]: 2\n", "found unhashable key"),
-        (BASE + 'notes: "\x00"\n', "special characters are not allowed"),
+        (BASE + 'notes: "\x00"\n', "characters are not allowed"),
         (BASE.encode("utf-16"), "UnicodeDecodeError"),
         (BASE + "x: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
     ],
@@ -221,6 +221,46 @@ def test_what_is_no_mapping_in_yaml_is_refused(refused: Any, content: Any, error
     found = refused(content)
     assert error in found.got
     assert found.expected == "a readable pipeline.yaml"
+
+
+def aliases(levels: int) -> str:
+    """A value that holds the one before nine times, again and again."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (BASE + aliases(8), "more than 20,000 values, those counted that aliases repeat"),
+        (BASE + aliases(8).replace("[", "{<<: [").replace("]", "]}"), "more than 20,000 values"),
+        (BASE + "notes: " + "[" * 33 + "]" * 33, "values nested more than 32 deep"),
+        (BASE + "notes: " + "[" * 100_000, "values nested more than 32 deep"),
+        (BASE + "notes: " + "{a: " * 100_000, "values nested more than 32 deep"),
+        (BASE + "- " * 100_000, "pipeline.yaml: "),
+        (BASE + "title: [" + "1, " * 50_000 + "1]", "line 5: more than 20,000 values"),
+        (BASE + "notes: " + "x" * 2**20, "more than 1,048,576 bytes"),
+        (BASE + f"notes: {'1:' * 100_000}1\n", "line 5: a number of that many digits"),
+        (BASE + f"notes: {'9' * 100_000}\n", "line 5: a number of that many digits"),
+    ],
+)
+def test_a_file_beyond_a_bound_is_refused_before_it_takes_long(
+    refused: Any, content: str, error: str
+) -> None:
+    found = refused(content)
+    assert error in found.got
+    assert len(found.got) < 1_000
+
+
+def test_aliases_within_the_bounds_are_read(load: Any) -> None:
+    again = BASE + "clean: {required: &c [remarks]}\nquality: &q {}\nanomalies: *q\n"
+    assert load(again).pipeline.clean.required == ("remarks",)
+
+
+def test_of_very_many_mistakes_some_are_described(refused: Any) -> None:
+    found = refused(BASE + "".join(f"wrong{n}: 1\n" for n in range(9_000)))
+    assert found.got.count("is not a setting") == 20
 
 
 def test_a_file_that_is_not_there_is_refused_with_what_to_do(tmp_path: Path) -> None:

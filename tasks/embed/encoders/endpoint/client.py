@@ -11,12 +11,17 @@ from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from fusemine.tasks.core.errors import ModelError
+from fusemine.tasks.embed.encoders.endpoint.plausible import refuse_empty
 from fusemine.tasks.embed.encoders.endpoint.rate import RateLimiter
-from fusemine.tasks.embed.encoders.endpoint.response import HINTS, Embeddings, read_response
+from fusemine.tasks.embed.encoders.endpoint.response import (
+    HINTS,
+    Embeddings,
+    most_bytes,
+    read_response,
+)
 from fusemine.tasks.llm.api_key import checked_api_key
 from fusemine.tasks.llm.errors import RetryableError
-from fusemine.tasks.llm.http import Connection, backoff_seconds, raise_for_status
+from fusemine.tasks.llm.http import Connection, Patience, raise_for_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,34 +115,31 @@ class EmbeddingClient:
     def _send(
         self, batch: Batch, dimension: int | None, idle: SimpleQueue[Connection], stop: Event
     ) -> Embeddings:
-        """Send a batch until its vectors come, or as often as is allowed."""
-        connection = idle.get()
-        failure = RetryableError("", "")
+        """Send a batch until its vectors come, or as often and as long as is allowed."""
+        connection, endpoint = idle.get(), self._endpoint
+        place = f"{HINTS.name}.retry_seconds"
+        patience = Patience(endpoint.attempts, endpoint.retry_seconds, place, batch.first)
         try:
-            for attempt in range(self._endpoint.attempts):
-                if attempt:
-                    self._wait(backoff_seconds(attempt, batch.first, failure), stop)
+            while True:
                 try:
                     return self._send_once(batch, dimension, connection, stop)
                 except RetryableError as error:
-                    failure = error
+                    pause = patience.pause(error, HINTS.expected)
+                self._wait(pause, stop)
         finally:
             idle.put(connection)
-        raise ModelError(
-            got=f"{failure.got}, at the last of {self._endpoint.attempts} attempts",
-            expected=HINTS.expected,
-            fix=failure.fix,
-        )
 
     def _send_once(
         self, batch: Batch, dimension: int | None, connection: Connection, stop: Event
     ) -> Embeddings:
         slot = self._limiter.reserve(batch.tokens)
         self._wait(slot.wait, stop)
-        response = connection.post(self._body(batch.texts))
+        most = most_bytes(len(batch.texts), dimension)
+        response = connection.post(self._body(batch.texts), most)
         secrets = [*batch.texts, *filter(None, [self._key])]
         raise_for_status(response, self._address, secrets, HINTS)
         found = read_response(response.body, len(batch.texts), dimension, secrets)
+        refuse_empty(found.vectors, batch.texts)
         self._limiter.record(slot, found.tokens)
         return found
 

@@ -13,6 +13,7 @@ from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.embed.encoders import pieces
 from fusemine.tasks.embed.encoders.encoder import Prepared, no_progress
 from fusemine.tasks.embed.encoders.endpoint.client import Batch, EmbeddingClient
+from fusemine.tasks.embed.encoders.endpoint.plausible import refuse_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,14 +68,19 @@ class EndpointEncoder:
         Raises:
             ModelError: It does not respond as it should.
         """
-        lengths: list[int] = []
+        return int(self._probe.shape[1])
 
-        def measure(_: Batch, found: Embeddings) -> None:
-            lengths.append(found.vectors.shape[1])
+    @cached_property
+    def _probe(self) -> np.ndarray:
+        """The vector of a text, of shape (1, dimension)."""
+        vectors: list[np.ndarray] = []
+
+        def keep(_: Batch, found: Embeddings) -> None:
+            vectors.append(found.vectors)
 
         probe = Batch(0, [self._prompt + PROBE], _estimate(self._prompt + PROBE))
-        self._client.send_all([probe], self._endpoint.dimensions, measure)
-        return lengths[0]
+        self._client.send_all([probe], self._endpoint.dimensions, keep)
+        return vectors[0]
 
     def prepare(self, texts: Sequence[str]) -> Prepared:
         """Put the prompt before every piece; cut by estimated tokens where `max_tokens` is set."""
@@ -91,7 +97,8 @@ class EndpointEncoder:
         """Vectors of the pieces, float32 of shape (pieces, dimension), as the server gives them.
 
         Raises:
-            ModelError: A request has failed for good; all others are given up.
+            ModelError: A request has failed for good; all others are given up. Or the vectors
+                do not depend on the texts.
         """
         vectors = np.empty((len(prepared.pieces), self.dimension), np.float32)
 
@@ -105,6 +112,9 @@ class EndpointEncoder:
             for at in range(0, len(prepared.pieces), size)
         ]
         self._client.send_all(batches, self.dimension, keep)
+        # Without the prompt, which all of them begin with.
+        texts = [PROBE, *(piece[len(self._prompt) :] for piece in prepared.pieces)]
+        refuse_alike(np.concatenate([self._probe, vectors]), texts)
         return vectors
 
     def _cut(self, text: str) -> tuple[list[str], int]:

@@ -25,6 +25,10 @@ HINTS = ServerHints(
     lighten="lower embed.endpoint.batch_texts or parallel",
 )
 """What the settings of an embeddings server are called."""
+# What a vector of unknown length may have, and bytes of a number (on a line of its own, indented),
+# of what stands around a vector, and around all of them.
+_LONGEST_VECTOR = 65_536
+_NUMBER_BYTES, _VECTOR_BYTES, _ANSWER_BYTES = 64, 1024, 2**16
 _EXPECTED = f"{HINTS.expected}, in OpenAI's form"
 _FIX = "see that embed.endpoint.url is that of an OpenAI-compatible server, up to /v1"
 
@@ -40,6 +44,16 @@ class Embeddings:
 
     vectors: np.ndarray
     tokens: int
+
+
+def most_bytes(texts: int, dimension: int | None) -> int:
+    """Bytes that an answer with vectors of texts may have.
+
+    >>> most_bytes(64, 1024)
+    4325376
+    """
+    vector = (dimension or _LONGEST_VECTOR) * _NUMBER_BYTES + _VECTOR_BYTES
+    return texts * vector + _ANSWER_BYTES
 
 
 def read_response(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fusemine.tasks.core.errors import ModelError
 from fusemine.tasks.llm.api_key import read_api_key
 from fusemine.tasks.llm.errors import RetryableError, ServerHints
-from fusemine.tasks.llm.http import Connection, backoff_seconds, raise_for_status
+from fusemine.tasks.llm.http import LOG, Connection, backoff_seconds, raise_for_status
 from fusemine.tasks.mine.topic_chain.naming.prompt import requests
 from fusemine.tasks.mine.topic_chain.naming.subject import shown_terms, shown_texts
 
@@ -32,6 +32,7 @@ PATIENCE = 3
 """After so many refused requests in a row, each for another subject, the client gives up."""
 _REFUSED = (400, 422)
 _LEAST_SECONDS = 0.01
+_ANSWER_BYTES, _TOKEN_BYTES = 2**20, 64
 _FIX = "see that topics.naming.url is that of an OpenAI-compatible server, up to /v1"
 _FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
@@ -111,6 +112,7 @@ class Client:
             seconds = backoff_seconds(attempt, self._asked, failure) if attempt else 0.0
             if seconds >= self._seconds_left():
                 break
+            self._log(failure, seconds, attempt)
             self._pause(seconds)
             try:
                 return self._send(request, secrets)
@@ -122,12 +124,24 @@ class Client:
         key = read_api_key(self._settings, HINTS)
         seconds = max(min(self._settings.timeout_seconds, self._seconds_left()), _LEAST_SECONDS)
         with Connection(self._address, key, seconds, HINTS) as connection:
-            response = connection.post(json.dumps(request).encode())
+            response = connection.post(json.dumps(request).encode(), self._most_bytes())
         try:
             raise_for_status(response, self._address, [*secrets, *filter(None, [key])], HINTS)
         except ModelError as error:
             raise _RefusedError(error) if response.status in _REFUSED else error from None
         return read_answer(response.body)
+
+    def _log(self, failure: RetryableError, seconds: float, attempt: int) -> None:
+        if attempt:
+            LOG.warning(
+                "%s; attempt %d of %d in %.1f s (%.0f s left for all names, %s.total_seconds)",
+                failure.got, attempt + 1, self._settings.attempts, seconds, self._seconds_left(),
+                HINTS.name,
+            )  # fmt: skip
+
+    def _most_bytes(self) -> int:
+        """What an answer may have; some models send as much of their thoughts as they like."""
+        return _ANSWER_BYTES + _TOKEN_BYTES * self._settings.max_tokens
 
     def _seconds_left(self) -> float:
         return self._end - time.monotonic()
