@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
     from fusemine.tasks.core.storage.store import FileInfo, Store
 
 _ARTIFACT = re.compile(rf"[^/]+/[^/]+/[0-9a-f]{{{KEY_LENGTH}}}(?=/)")

@@ -24,7 +24,8 @@ from fusemine.tasks.collect.forgotten import (
     read_forgotten,
 )
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
-from fusemine.tasks.core.storage.artifact import MAIN, Rows, locate, read_manifest, ref_of
+from fusemine.tasks.core.storage.artifact import MAIN, locate, read_manifest, ref_of
+from fusemine.tasks.core.storage.manifest import Rows
 from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of, text_hash
