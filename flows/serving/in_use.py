@@ -15,7 +15,13 @@ from fusemine.tasks.core.stage import Read
 from fusemine.tasks.core.storage.artifact import read_json
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.compare import Comparison, describe
-from fusemine.tasks.serving.registry import Event, Turn, change_registry, read_registry
+from fusemine.tasks.serving.registry import (
+    Event,
+    Turn,
+    begin_registry,
+    change_registry,
+    read_registry,
+)
 from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.serving.stored import entry_of, read_about
 
@@ -94,7 +100,7 @@ class _Run(Champions):
     """The models in use, and the one that a run may train."""
 
     def use(self, train: Train) -> Use:
-        scored, shown = self._scored(), self.compared_before()
+        scored, shown = self._scored(), self._compared()
         watched = self._made(self.monitoring(scored)) if scored else None
         if watched is not None:
             shown["monitor"] = (watched,)
@@ -106,6 +112,13 @@ class _Run(Champions):
     @property
     def _target(self) -> str:
         return self.walk.plan.target
+
+    def _compared(self) -> dict[str, Refs]:
+        """The comparison that an earlier run of the partition made, again where it is damaged."""
+        models = self.comparable()
+        if models is None:
+            return self.compared_before()
+        return {"challenge": (self._made(self._over_window("challenge", models)),)}
 
     def _scored(self) -> dict[str, ArtifactRef]:
         """What the models in use say of the partitions; a new one that cannot be used is logged."""
@@ -150,6 +163,7 @@ class _Run(Champions):
 
     def _trained(self, use: Use) -> Use:
         """Train a model, hold it against the one in use, and decide."""
+        begin_registry(self.walk.session.loaded.store)
         request = self._over_window("train")
         self._discard_changed(request)
         ref = self._made(request)
