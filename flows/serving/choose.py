@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, ModelError, SettingsError
-from fusemine.tasks.core.storage.artifact import ref_of
+from fusemine.tasks.core.storage.artifact import manifest_of, ref_of
 from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.serving.registry import (
     PREVIOUS,
@@ -57,6 +57,17 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
         else:
             change_registry(loaded.store, partial(_noted, event=event))
     return f"{entry.id} is in use now, in place of {event.before or 'none'}"
+
+
+def lost_model(loaded: Loaded) -> str | None:
+    """The model in use, if it is gone: nothing is predicted until another one is in use.
+
+    Raises:
+        ArtifactError: The registry of the models is damaged.
+    """
+    current = read_registry(loaded.store).current
+    is_gone = current is not None and manifest_of(loaded.store.root, current.artifact) is None
+    return current.id if current is not None and is_gone else None
 
 
 def _registry(loaded: Loaded, model: str) -> tuple[Registry, bool]:

@@ -76,9 +76,11 @@ class Use:
             registry = registry.with_turn(partition, turn)
         if self.entry is not None:
             registry = registry.with_entry(self.entry)
-        if self.event is None or registry.decided(self.event.model):
-            return registry
         current = registry.current
+        if self.event is None or (current is not None and current.id == self.event.model):
+            return registry
+        if self.event.action == "kept" and registry.decided(self.event.model):
+            return registry
         if current is None or current.id == self.event.before:
             return registry.with_event(self.event)
         why = f"{current.id} was taken into use meanwhile"
@@ -211,8 +213,8 @@ class _Run(Champions):
     def _decide(
         self, current: Entry | None, entry: Entry, compared: ArtifactRef | None
     ) -> Event | None:
-        """What becomes of a new model; nothing if that was decided before."""
-        if self.registry.decided(entry.id):
+        """What becomes of a new model; nothing if that was decided before and still holds."""
+        if self.registry.decided(entry.id) and (current is None or self.whole(current)):
             return None
         now = datetime.now(UTC)
         if current is None:
