@@ -63,7 +63,9 @@ class Latest:
     def partitions(self) -> list[str]:
         """The partitions that have one, in the order of their keys."""
         names = [file.base for file in self.store.files(RECORDS) if file.folder == RECORDS]
-        return [n.removesuffix(".json") for n in names if n.endswith(".json") and n[0] != "."]
+        names += self.store.folders(RECORDS)  # in place of a record, which is damage
+        found = [n.removesuffix(".json") for n in names if n.endswith(".json") and n[0] != "."]
+        return sorted(found)
 
     def newest(self, settings: PartitionSettings | None) -> str | None:
         """The newest partition that has one.

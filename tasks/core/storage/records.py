@@ -1,8 +1,8 @@
 """Records: small JSON files below a root, each with a hash over all that it says.
 
 So a record that was changed, cut off or swapped for another is told from one that is right. The
-records of earlier versions have no hash: they are read if they hold nothing but known fields, and
-get one when they are next written.
+records of earlier versions have no hash: they are read as they are, and get one when they are next
+written.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def parse(content: bytes, kind: type[Kind]) -> Kind:
         ValueError: It is no such record, or not as it was written.
     """
     value = unsealed(content)
-    unknown = set(value) - {SEAL, *kind.model_fields}
-    if SEAL not in value and unknown and kind.model_config.get("extra") != "allow":
-        raise ValueError(f"without a seal, but with {sorted(unknown)[0][:40]!r}")
-    return kind.model_validate({name: part for name, part in value.items() if name != SEAL})
+    value.pop(SEAL, None)
+    if not set(value) <= set(kind.model_fields) and kind.model_config.get("extra") != "allow":
+        raise ValueError("fields of another record")
+    return kind.model_validate(value)
 
 
 def unsealed(content: bytes) -> dict[str, Any]:
