@@ -25,6 +25,7 @@ from fusemine.tasks.collect.forgotten import add_forgotten
 from fusemine.tasks.core.errors import FusemineError
 from fusemine.tasks.core.storage.records import write_record
 from fusemine.tasks.embed.precision import NAME, Measured, Measurements
+from fusemine.tasks.serving.registry import read_registry
 
 FEW = ("one character", "of another", "a folder")
 """Damages of files that all are read by one function."""
