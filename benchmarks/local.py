@@ -72,9 +72,7 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
 
     Gives what the environment of its clients and workers needs.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     extra = {
         MARK: uuid4().hex,
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
@@ -98,6 +96,13 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def make_automations(settings: dict[str, str]) -> None:

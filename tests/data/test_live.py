@@ -166,7 +166,7 @@ def test_it_goes_on_until_it_is_stopped_which_is_quiet(
         process.stdout.readline()
         other = run(tmp_path, "--once")
         process.send_signal(stop)
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         assert process.stderr.read() == ""
     assert other.returncode == 1
     assert "another generator is at work" in other.stderr
@@ -176,14 +176,14 @@ def test_one_ticket_a_second_comes_and_a_reader_sees_whole_lines_only(tmp_path: 
     command = [sys.executable, str(SCRIPT), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         seen: list[int] = []
-        end = time.monotonic() + 2.6
-        while time.monotonic() < end:
+        end = time.monotonic() + 60  # a busy machine starts it late
+        while len(set(seen) - {0}) < 3 and time.monotonic() < end:
             contents = [path.read_bytes() for path in tmp_path.glob("*.csv")]
             assert all(content.endswith(b"\n") for content in contents if content)
             seen.append(sum(content.count(b"\n") for content in contents))
             time.sleep(0.002)
         os.kill(process.pid, signal.SIGKILL)
-    assert len(set(seen) - {0}) >= 2
+    assert len(set(seen) - {0}) == 3
     seconds = seconds_of(tmp_path)
     assert seconds == list(range(seconds[0], seconds[-1] + 1))
 

@@ -75,7 +75,9 @@ def test_a_killed_run_takes_its_server_along_and_the_next_one_ends_with_the_repo
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(2)
+    until = time.monotonic() + 60
+    while servers_of(home) and time.monotonic() < until:
+        time.sleep(0.1)
     assert not servers_of(home)
     done = call("run", table.pipeline, home=home, PREFECT_API_URL=server)
     assert done.returncode == 0, done.stderr

@@ -50,8 +50,8 @@ def table(tmp_path: Path) -> Table:
     return made
 
 
-def test_a_run_is_scheduled_within_20_seconds(served: Served) -> None:
-    deadline = time.monotonic() + 20
+def test_the_server_schedules_runs(served: Served) -> None:
+    deadline = time.monotonic() + PATIENCE
     scheduled: list[dict[str, Any]] = []
     while not scheduled and time.monotonic() < deadline:
         runs = served.post("flow_runs/filter")
