@@ -109,7 +109,7 @@ def test_a_manifest_whose_counts_were_changed_is_none(
     assert Manifest.of_json(whole, NAME).rows.rows_in == 90
     changed = json.loads(whole)
     changed["rows"][place] = value
-    with pytest.raises(ValueError, match="seal|artifact"):
+    with pytest.raises(ValueError, match=r"seal|artifact"):
         Manifest.of_json(json.dumps(changed).encode(), NAME)
 
 
