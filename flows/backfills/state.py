@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from fusemine.tasks.core.errors import SettingsError, nearest
+from fusemine.tasks.core.storage.records import read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -99,8 +100,7 @@ class Backfill(BaseModel):
 
     def save(self, store: Store) -> None:
         """Keep the record."""
-        content = self.model_dump_json(indent=1).encode() + b"\n"
-        store.replace(f"{FOLDER}/{self.id}.json", content)
+        write_record(store, f"{FOLDER}/{self.id}.json", self)
 
     def leave_out(self, partitions: Collection[str]) -> None:
         """Do not mine these."""
@@ -124,22 +124,29 @@ def load_backfill(store: Store, name: str) -> Backfill:
     """The record of a backfill.
 
     Raises:
-        SettingsError: There is none of that id, or it cannot be read.
+        SettingsError: There is none of that id.
+        ArtifactError: It is damaged.
     """
     known = list(_ids(store))
-    try:
-        if name in known:
-            return Backfill.model_validate_json(store.read(f"{FOLDER}/{name}.json"))
-        why = f"no backfill {name!r} below {store.root}"
-    except (OSError, ValidationError) as error:
-        why = f"a record of backfill {name!r} that cannot be read ({type(error).__name__})"
-    raise SettingsError(
-        got=why,
-        expected=f"one of {', '.join(known[-5:])}" if known else "the id of a backfill that ran",
-        fix=f"{nearest(name, known)}name one of them, or start a new backfill without --resume",
-    )
+    found = None
+    if name in known:
+        found = read_record(
+            store,
+            f"{FOLDER}/{name}.json",
+            Backfill,
+            expected="the record of a backfill, as it was written",
+            fix="start a new one without --resume: what is complete is not done again",
+            fits=lambda backfill: backfill.id == name,
+        )
+    if found is None:
+        raise SettingsError(
+            got=f"no backfill {name!r} below {store.root}",
+            expected=f"one of {', '.join(known[-5:])}" if known else "the id of one that ran",
+            fix=f"{nearest(name, known)}name one of them, or start a new backfill without --resume",
+        )
+    return found
 
 
 def _ids(store: Store) -> Iterator[str]:
-    names = (file.name.rpartition("/")[2] for file in store.files(FOLDER))
+    names = (file.base for file in store.files(FOLDER) if file.folder == FOLDER)
     return (name.removesuffix(".json") for name in names if name[0] != ".")

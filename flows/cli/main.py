@@ -191,6 +191,7 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
 
     It stays in the source's own files, but is not collected from them again.
     """
+    from fusemine.flows.serving.choose import lost_model
     from fusemine.tasks.core.storage.locks import exclusive
     from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.forget import forget as remove
@@ -198,9 +199,15 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
-    print_view((None, found.lines(), found.as_json()), as_json)
-    if found.partitions and not as_json:
-        click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
+    lines = found.lines()
+    if found.partitions:
+        lines.append(f"to make them: fusemine backfill {pipeline} --only missing")
+    if lost := lost_model(loaded):
+        lines += [
+            f"the model in use, {lost}, is gone with the row: nothing is predicted without another",
+            f"to train one: fusemine run {pipeline}",
+        ]
+    print_view((None, lines, {**found.as_json(), "model_gone": lost}), as_json)
 
 
 @main.command()

@@ -17,7 +17,7 @@ from fusemine.flows.serving.champions import serving_found
 from fusemine.tasks.core.errors import ArtifactError, FusemineError
 from fusemine.tasks.core.partition import ALL, gaps, window_partitions
 from fusemine.tasks.core.stage import Scope
-from fusemine.tasks.core.storage.artifact import MANIFEST
+from fusemine.tasks.core.storage.manifest import MANIFEST
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.latest import Latest
 

@@ -10,7 +10,8 @@ from fusemine.tasks.core.errors import SettingsError, nearest
 from fusemine.tasks.core.partition import ALL
 from fusemine.tasks.core.request import make_request
 from fusemine.tasks.core.stage import Scope
-from fusemine.tasks.core.storage.artifact import FORM, Manifest, manifest_of
+from fusemine.tasks.core.storage.artifact import manifest_of
+from fusemine.tasks.core.storage.manifest import FORM, Manifest
 from fusemine.tasks.graph import GRAPH
 
 if TYPE_CHECKING:

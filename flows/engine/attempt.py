@@ -16,7 +16,7 @@ from fusemine.tasks.core.errors import QualityError
 from fusemine.tasks.core.storage.artifact import read_bytes
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.compute import MARKDOWN
-from fusemine.tasks.upkeep.latest import Latest
+from fusemine.tasks.upkeep.latest import Completed, Latest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,11 +79,11 @@ def check_gates(walk: Walk) -> None:
 def publish(walk: Walk, report: ArtifactRef, outcome: Outcome) -> None:
     """Name the run as the last complete one of its partition, and show its summary."""
     loaded = walk.plan.loaded
-    record = {
-        "pipeline": outcome.pipeline,
-        "partition": outcome.partition,
-        "keys": {name: stage.key for name, stage in outcome.stages.items()},
-    }
+    record = Completed(
+        pipeline=outcome.pipeline,
+        partition=walk.plan.target,
+        keys={name: stage.key for name, stage in outcome.stages.items()},
+    )
     Latest(loaded.store).publish(record, report, loaded.calendar)
     shown(lambda: _show_in_ui(walk, report, outcome))
 

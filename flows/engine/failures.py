@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from fusemine.tasks.core.errors import FusemineError
+from fusemine.tasks.core.errors import ArtifactError, FusemineError
+from fusemine.tasks.core.storage.records import read_record, write_record
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.storage.store import Store
+    from fusemine.tasks.core.storage.store import FileInfo, Store
 
 FOLDER = "failed"
 LONGEST = 600
@@ -51,7 +52,7 @@ def record_failure(
         at=datetime.now(UTC),
         flow_run_id=flow_run_id,
     )
-    store.replace(f"{FOLDER}/{partition}.json", failure.model_dump_json(indent=1).encode())
+    write_record(store, f"{FOLDER}/{partition}.json", failure)
     return failure
 
 
@@ -61,14 +62,31 @@ def clear_failure(store: Store, partition: str) -> None:
 
 
 def read_failures(store: Store) -> dict[str, Failure]:
-    """The partitions whose last attempt failed."""
-    found = {}
-    for file in store.files(FOLDER):
-        name = file.name.rpartition("/")[2]
-        try:
-            if not name.startswith("."):
-                failure = Failure.model_validate_json(store.read(file.name))
-                found[name.removesuffix(".json")] = failure
-        except (ValidationError, OSError):
-            continue  # written by another version, or just cleared
-    return found
+    """The partitions whose last attempt failed; one whose record is damaged has failed as well."""
+    files = [file for file in store.files(FOLDER) if file.folder == FOLDER and file.base[0] != "."]
+    found = {file.base.removesuffix(".json"): _read(store, file) for file in files}
+    return {partition: failure for partition, failure in found.items() if failure is not None}
+
+
+def _read(store: Store, file: FileInfo) -> Failure | None:
+    partition = file.base.removesuffix(".json")
+    try:
+        return read_record(
+            store,
+            file.name,
+            Failure,
+            expected=f"the record of the failure of {partition}",
+            fix=f"run it again: fusemine run PIPELINE --partition {partition}; where the source "
+            "has no such rows any more, remove the file",
+            fits=lambda failure: failure.partition == partition,
+        )
+    except ArtifactError as error:
+        at = datetime.fromtimestamp(file.modified, UTC)
+        return Failure(
+            partition=partition,
+            stage=None,
+            error=f"{error}"[:LONGEST],
+            attempts=1,
+            at=at,
+            flow_run_id=None,
+        )

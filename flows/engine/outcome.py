@@ -58,6 +58,8 @@ class Outcome(BaseModel):
     partition: str | None
     report: Path | None
     seconds: float = 0.0
+    rows: dict[str, int] = {}
+    """The row equation: `rows_in` is the sum of the other counts."""
     stages: dict[str, StageOutcome] = {}
     metrics: dict[str, Any] = {}
     model: ModelOutcome | None = None
@@ -83,13 +85,15 @@ def describe(walk: Walk, report: ArtifactRef) -> Outcome:
     stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
     own = {stage.name: shown[stage.name][0] for stage in GRAPH.of(Scope.WINDOW)}
     found = {name: read_json(ref) for name, ref in own.items() if has_file(ref, SUMMARY)}
+    said = read_json(report, LINES)
     return Outcome(
         pipeline=walk.plan.settings.name,
         partition=walk.plan.target,
         report=Path(html_of(report)),
         stages=stages,
         metrics={name: v["metrics"] for name, v in found.items() if v.get("metrics") is not None},
-        lines=read_json(report, LINES)["lines"],
+        rows=said["rows"],
+        lines=said["lines"],
     )
 
 

@@ -58,12 +58,30 @@ class Champions:
         turn = self.registry.turns.get(partition)
         return ref_of(self.walk.session.context.root, turn.score) if turn and turn.score else None
 
-    def compared_before(self) -> dict[str, Refs]:
-        """The comparison that an earlier run of the partition made, as what the report reads."""
+    @property
+    def comparison(self) -> str | None:
+        """The name of the comparison that an earlier run of the partition made."""
         turn = self.registry.turns.get(self.walk.plan.target)
-        name = turn.challenge if turn else None
+        return turn.challenge if turn else None
+
+    def compared_before(self) -> dict[str, Refs]:
+        """That comparison, as what the report reads; nothing where its files are not whole."""
+        name = self.comparison
         found = ref_of(self.walk.session.context.root, name) if name else None
         return {"challenge": (found,)} if found else {}
+
+    def comparable(self) -> Refs | None:
+        """The two models of that comparison, if it is damaged or gone and can be made again.
+
+        A report is the same whenever it is made, so it must not lose what it once showed.
+        """
+        if self.comparison is None or self.compared_before():
+            return None
+        about = [event for event in self.registry.events if event.challenge == self.comparison]
+        ids = [name for event in about[:1] for name in (event.before, event.model) if name]
+        refs = [self.readable(self.registry.entries[name]) for name in ids]
+        whole = tuple(ref for ref in refs if ref is not None)
+        return whole if len(whole) == 2 else None
 
     def scored(self, partition: str) -> ArtifactRef | None:
         """What the model in use predicts for a partition; None if there is none, or none to ask."""
@@ -122,6 +140,8 @@ def serving_found(walk: Walk) -> dict[str, Refs] | None:
     registry = read_registry(walk.session.loaded.store)
     champions = Champions(walk, registry)
     shown = champions.compared_before()
+    if champions.comparable():
+        return None
     history = walk.plan.history
     found = {name: champions.found(name) or champions.predicted_then(name) for name in history}
     scored = {partition: ref for partition, ref in found.items() if ref is not None}

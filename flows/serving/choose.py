@@ -8,13 +8,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, ModelError, SettingsError
+from fusemine.tasks.core.storage.artifact import manifest_of, ref_of
 from fusemine.tasks.core.storage.locks import shared
-from fusemine.tasks.serving.registry import PREVIOUS, Action, Event, change_registry, read_registry
-from fusemine.tasks.serving.stored import find_model, load_model
+from fusemine.tasks.serving.registry import (
+    PREVIOUS,
+    Action,
+    Event,
+    Registry,
+    change_registry,
+    read_registry,
+    renew_registry,
+    stored_models,
+)
+from fusemine.tasks.serving.stored import entry_of, find_model, load_model, read_about
 
 if TYPE_CHECKING:
     from fusemine.flows.config.pipeline import Loaded
-    from fusemine.tasks.serving.registry import Entry, Registry
+    from fusemine.tasks.serving.registry import Entry
 
 LONGEST = 300
 
@@ -32,7 +42,7 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
         ModelError: Its files are gone or changed, or cannot be read here.
     """
     with shared(loaded.root):
-        registry = read_registry(loaded.store)
+        registry, is_lost = _registry(loaded, model)
         entry, action = _chosen(loaded, registry, model)
         before = registry.current
         event = Event(
@@ -42,8 +52,38 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
             before=before.id if before else None,
             why=why[:LONGEST],
         )
-        change_registry(loaded.store, partial(_noted, event=event))
+        if is_lost:
+            renew_registry(loaded.store, registry.with_event(event))
+        else:
+            change_registry(loaded.store, partial(_noted, event=event))
     return f"{entry.id} is in use now, in place of {event.before or 'none'}"
+
+
+def lost_model(loaded: Loaded) -> str | None:
+    """The model in use, if it is gone: nothing is predicted until another one is in use.
+
+    Raises:
+        ArtifactError: The registry of the models is damaged.
+    """
+    current = read_registry(loaded.store).current
+    is_gone = current is not None and manifest_of(loaded.store.root, current.artifact) is None
+    return current.id if current is not None and is_gone else None
+
+
+def _registry(loaded: Loaded, model: str) -> tuple[Registry, bool]:
+    """The registry, and whether it was lost and has only the models that are there.
+
+    Which of them was in use is lost with it, so that a person has to name one.
+    """
+    try:
+        return read_registry(loaded.store), False
+    except ArtifactError:
+        if model == PREVIOUS:
+            raise
+    refs = (ref_of(loaded.store.root, name) for name in stored_models(loaded.store))
+    whole = [entry_of(ref, read_about(ref)) for ref in refs if ref is not None]
+    entries = {entry.id: entry for entry in sorted(whole, key=lambda entry: entry.made_at)}
+    return Registry(entries=entries), True
 
 
 def _noted(registry: Registry, event: Event) -> Registry:

@@ -16,7 +16,13 @@ from fusemine.tasks.core.storage.artifact import read_json
 from fusemine.tasks.core.storage.own import delete_artifact
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.compare import Comparison, describe
-from fusemine.tasks.serving.registry import Event, Turn, change_registry, read_registry
+from fusemine.tasks.serving.registry import (
+    Event,
+    Turn,
+    begin_registry,
+    change_registry,
+    read_registry,
+)
 from fusemine.tasks.serving.settings import ModelSettings
 from fusemine.tasks.serving.stored import entry_of, read_about
 
@@ -71,9 +77,11 @@ class Use:
             registry = registry.with_turn(partition, turn)
         if self.entry is not None:
             registry = registry.with_entry(self.entry)
-        if self.event is None or registry.decided(self.event.model):
-            return registry
         current = registry.current
+        if self.event is None or (current is not None and current.id == self.event.model):
+            return registry
+        if self.event.action == "kept" and registry.decided(self.event.model):
+            return registry
         if current is None or current.id == self.event.before:
             return registry.with_event(self.event)
         why = f"{current.id} was taken into use meanwhile"
@@ -95,7 +103,7 @@ class _Run(Champions):
     """The models in use, and the one that a run may train."""
 
     def use(self, train: Train) -> Use:
-        scored, shown = self._scored(), self.compared_before()
+        scored, shown = self._scored(), self._compared()
         watched = self._made(self.monitoring(scored)) if scored else None
         if watched is not None:
             shown["monitor"] = (watched,)
@@ -107,6 +115,13 @@ class _Run(Champions):
     @property
     def _target(self) -> str:
         return self.walk.plan.target
+
+    def _compared(self) -> dict[str, Refs]:
+        """The comparison that an earlier run of the partition made, again where it is damaged."""
+        models = self.comparable()
+        if models is None:
+            return self.compared_before()
+        return {"challenge": (self._made(self._over_window("challenge", models)),)}
 
     def _scored(self) -> dict[str, ArtifactRef]:
         """What the models in use say of the partitions; a new one that cannot be used is logged."""
@@ -151,6 +166,7 @@ class _Run(Champions):
 
     def _trained(self, use: Use) -> Use:
         """Train a model, hold it against the one in use, and decide."""
+        begin_registry(self.walk.session.loaded.store)
         request = self._over_window("train")
         self._discard_changed(request)
         ref = self._made(request)
@@ -198,8 +214,8 @@ class _Run(Champions):
     def _decide(
         self, current: Entry | None, entry: Entry, compared: ArtifactRef | None
     ) -> Event | None:
-        """What becomes of a new model; nothing if that was decided before."""
-        if self.registry.decided(entry.id):
+        """What becomes of a new model; nothing if that was decided before and still holds."""
+        if self.registry.decided(entry.id) and (current is None or self.whole(current)):
             return None
         now = datetime.now(UTC)
         if current is None:

@@ -1,6 +1,8 @@
 """Row ids that must not come back: rows that were forgotten on request are left out of collecting.
 
-Only a hash of each id is kept, below the root in `forgotten.json`.
+Only a hash of each id is kept, below the root in `forgotten.json`, and once more in a copy, because
+rows would come back without it. The copy is written first, so each of the two that can be read has
+all rows of which `forget` has said that they are gone.
 """
 
 from __future__ import annotations
@@ -8,18 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
+from pydantic import BaseModel, StringConstraints
 
 from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.storage.records import read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fusemine.tasks.core.storage.store import Store
 
-FILE = "forgotten.json"
+FILE, COPY = "forgotten.json", "forgotten-copy.json"
 RULE = "forgotten"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _PLAIN = re.compile(r":\s*([^\s\",{}\[\]]+)")  # the value of a JSON field that is no text
@@ -33,31 +37,46 @@ def id_hash(row_id: str) -> str:
     return hashlib.blake2b(row_id.encode(), digest_size=16).hexdigest()
 
 
+class ForgottenRows(BaseModel, frozen=True):
+    """The list: hashes of row ids."""
+
+    row_ids: tuple[Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")], ...]
+
+
 def read_forgotten(store: Store) -> frozenset[str]:
     """Hashes of the row ids that were forgotten.
 
     Raises:
-        ArtifactError: The list cannot be read.
+        ArtifactError: Neither the list nor its copy can be read, though one of them is there.
     """
-    try:
-        return frozenset(json.loads(store.read(FILE))["row_ids"])
-    except FileNotFoundError:
-        return frozenset()
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ArtifactError(
-            got=f"{FILE} below {store.root}, which cannot be read ({type(error).__name__})",
-            expected="the list of the rows that are not collected again",
-            fix="restore the file from a backup; without it, rows that were forgotten come back",
-        ) from error
+    lists, errors = [], []
+    for name in (FILE, COPY):
+        try:
+            lists += [found] if (found := _read(store, name)) else []
+        except ArtifactError as error:
+            errors.append(error)
+    if errors and not lists:
+        raise errors[0]
+    return frozenset().union(*(found.row_ids for found in lists))
+
+
+def _read(store: Store, name: str) -> ForgottenRows | None:
+    return read_record(
+        store,
+        name,
+        ForgottenRows,
+        expected="the list of the rows that are not collected again",
+        fix=f"restore {FILE} or {COPY} from a backup: without them the rows would come back. To "
+        "begin a new list, remove both, run, and forget each of the rows again",
+    )
 
 
 def add_forgotten(store: Store, *row_ids: str) -> None:
     """Leave rows out of all collecting from now on."""
-    known = read_forgotten(store)
-    added = known | {id_hash(row_id) for row_id in row_ids}
-    if added != known:
-        content = json.dumps({"row_ids": sorted(added)}, indent=1)
-        store.replace(FILE, content.encode() + b"\n")
+    hashes = {id_hash(row_id) for row_id in row_ids}
+    record = ForgottenRows(row_ids=tuple(sorted(read_forgotten(store) | hashes)))
+    for name in (COPY, FILE):
+        write_record(store, name, record)
 
 
 def is_forgotten(row_ids: pl.Series, forgotten: frozenset[str]) -> pl.Series:

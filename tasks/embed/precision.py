@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
 
 from fusemine.tasks.core.device import device_lock, resolve_device
 from fusemine.tasks.core.key import digest
+from fusemine.tasks.core.storage.records import parse, write_record
 from fusemine.tasks.core.vectors import unit
 from fusemine.tasks.embed.encoders.models import load_encoder
+from fusemine.tasks.embed.settings import Precision
 
 if TYPE_CHECKING:
     import numpy as np
 
     from fusemine.tasks.core.storage.store import Store
     from fusemine.tasks.embed.encoders.models import ModelFiles
-    from fusemine.tasks.embed.settings import EmbedSettings, Precision
+    from fusemine.tasks.embed.settings import EmbedSettings
 
 NAME = "store/precision.json"
 """Where it is recorded below the root."""
@@ -42,6 +45,33 @@ PROBE = (
 """Texts of many kinds and lengths."""
 
 
+class Measured(BaseModel, frozen=True):
+    """What `auto` means for a model and its settings on a type of machine.
+
+    Args:
+        precision: The precision.
+        tried: The one that was tried.
+        cosine: The least cosine of a probe text's vector in it to that in float32.
+        machine: The type of machine.
+    """
+
+    precision: Precision
+    tried: str
+    cosine: float
+    machine: str
+
+
+class Measurements(BaseModel):
+    """All that was measured, by a hash of model, settings and machine."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Measured]
+
+    def get(self, name: str) -> Measured | None:
+        """What was measured under a name."""
+        return self.__pydantic_extra__.get(name)
+
+
 def precision_of(store: Store, settings: EmbedSettings, model: ModelFiles) -> Precision:
     """The precision that a run would compute with; before a probe, the one that would be tried.
 
@@ -54,7 +84,7 @@ def precision_of(store: Store, settings: EmbedSettings, model: ModelFiles) -> Pr
         return settings.precision
     machine = machine_type(settings.device)
     record = _read(store).get(_name(machine, settings, model))
-    return record["precision"] if record else candidate(machine, model)
+    return record.precision if record else candidate(machine, model)
 
 
 def resolve_precision(store: Store, settings: EmbedSettings, model: ModelFiles) -> None:
@@ -65,13 +95,12 @@ def resolve_precision(store: Store, settings: EmbedSettings, model: ModelFiles) 
     machine = machine_type(settings.device)
     name = _name(machine, settings, model)
     tried = candidate(machine, model)
-    if settings.precision != "auto" or tried == "float32" or name in _read(store):
+    if settings.precision != "auto" or tried == "float32" or _read(store).get(name):
         return
     cosine = fidelity(settings, model, tried)
     chosen = tried if cosine >= COSINE else "float32"
-    found = {"precision": chosen, "tried": tried, "cosine": cosine, "machine": machine}
-    content = json.dumps({**_read(store), name: found}, indent=1)
-    store.replace(NAME, content.encode())
+    found = Measured(precision=chosen, tried=tried, cosine=cosine, machine=machine)
+    write_record(store, NAME, _read(store).model_copy(update={name: found}))
 
 
 def fidelity(settings: EmbedSettings, model: ModelFiles, precision: Precision) -> float:
@@ -120,9 +149,9 @@ def _name(machine: str, settings: EmbedSettings, model: ModelFiles) -> str:
     return digest([machine, model.fingerprint, settings.key_values()])[:16]
 
 
-def _read(store: Store) -> dict[str, Any]:
+def _read(store: Store) -> Measurements:
+    """What was measured before; nothing where the record is damaged: it is measured again."""
     try:
-        value = json.loads(store.read(NAME))
+        return parse(store.read(NAME), Measurements)
     except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return Measurements()

@@ -14,7 +14,7 @@ from fusemine.tasks.core.storage.writing import Rewritten
 from fusemine.tasks.inventory.compute import COLLECT
 
 if TYPE_CHECKING:
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
     from fusemine.tasks.core.storage.writing import Stored
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from fusemine.tasks.report.markdown import render_markdown
 from fusemine.tasks.report.model import ReportInputs, StageRow, Summary, Tables
 from fusemine.tasks.report.render import render_html, template_folders, templates_digest
 from fusemine.tasks.report.results import results
+from fusemine.tasks.report.rows.counts import row_counts
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.inputs import Inputs, Progress
@@ -58,7 +60,7 @@ def run(inputs: Inputs, settings: ReportSettings, _: Progress) -> Output:
         files={
             HTML: render_html(model, template_folders(graph)).encode(),
             MARKDOWN: render_markdown(model).encode(),
-            LINES: to_json({"lines": model.findings}),
+            LINES: to_json({"lines": model.findings, "rows": asdict(row_counts(found))}),
         },
     )
 

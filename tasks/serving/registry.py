@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
+from fusemine.tasks.core.storage.manifest import MANIFEST
+from fusemine.tasks.core.storage.records import damaged, parse, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fusemine.tasks.core.storage.store import Store
 
-NAME = "models/registry.json"
-"""Where it is below the root."""
+NAME, MODELS = "models/registry.json", "train"
+"""Where it is below the root, and where the models are."""
+SHORT = 6
+"""Characters of a model's key in its id."""
 
 Action = Literal["first", "promoted", "kept", "chosen", "rolled back"]
 """The rule decides `first`, `promoted` and `kept` (the one before stays), a person the others."""
@@ -113,6 +117,15 @@ class Registry(_Record):
     entries: dict[str, Entry] = {}
     events: tuple[Event, ...] = ()
     turns: dict[str, Turn] = {}
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        """Every model that it speaks of must be in it, under its own id."""
+        named = {name for event in self.events for name in (event.model, event.before) if name}
+        keys = {entry.id for key, entry in self.entries.items() if key == entry.id}
+        if not keys >= named or len(keys) != len(self.entries):
+            raise ValueError("decisions on models that are not in it")
+        return self
 
     @property
     def current(self) -> Entry | None:
@@ -228,7 +241,7 @@ def read_registry(store: Store) -> Registry:
     """The models of a pipeline; none before the first.
 
     Raises:
-        ArtifactError: The file cannot be read.
+        ArtifactError: The file is damaged, or gone though there are models.
     """
     return _read(store)[1]
 
@@ -237,29 +250,60 @@ def change_registry(store: Store, change: Callable[[Registry], Registry]) -> Reg
     """Change the registry as it is at that moment, and return the result.
 
     Raises:
-        ArtifactError: The file cannot be read or written.
+        ArtifactError: The file is damaged, or gone though there are models, or cannot be written.
     """
     while True:
         stored, before = _read(store)
         after = change(before)
-        content = after.model_dump_json(indent=1).encode() + b"\n"
+        content = to_bytes(after)
         if after == before:
             return after
         if store.create(NAME, content) if stored is None else store.replace(NAME, content, stored):
             return after
 
 
+def begin_registry(store: Store) -> None:
+    """Write a registry without models where there is none: from then on its loss is noticed."""
+    store.create(NAME, to_bytes(Registry()))
+
+
+def renew_registry(store: Store, registry: Registry) -> None:
+    """Begin a new registry in place of one that is damaged or gone."""
+    store.replace(NAME, to_bytes(registry))
+
+
+def stored_models(store: Store) -> list[str]:
+    """The artifacts of all models below a root, whether they are whole or not."""
+    partitions = [f"{MODELS}/{partition}" for partition in store.folders(MODELS)]
+    names = [f"{partition}/{key}" for partition in partitions for key in store.folders(partition)]
+    return [name for name in names if store.exists(f"{name}/{MANIFEST}")]
+
+
 def _read(store: Store) -> tuple[bytes | None, Registry]:
     """The file, and the registry in it."""
     try:
         stored = store.read(NAME)
-        return stored, Registry.model_validate_json(stored)
-    except FileNotFoundError:
+        return stored, parse(stored, Registry)
+    except FileNotFoundError as error:
+        if stored_models(store):
+            raise _lost(store, "gone") from error
         return None, Registry()
-    except (OSError, ValidationError) as error:
-        raise ArtifactError(
-            got=f"{NAME} below {store.root}, which cannot be read ({type(error).__name__})",
-            expected="the registry of the trained models",
-            fix="restore the file from a copy; without it the next run starts a new registry, and "
-            "its model will be the one in use",
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _lost(store, "damaged") from error
+
+
+def _lost(store: Store, what: str) -> ArtifactError:
+    """Which model is in use is not known then, and none may be taken that has lost its test."""
+    ids = [model_id(*name.split("/")[1:]) for name in stored_models(store)]
+    fix = f"if no copy of it is left, remove {NAME}: the next run trains the first model"
+    if ids:
+        fix = (
+            "restore it from a copy, or say which model is in use, which begins a new registry: "
+            f"fusemine promote PIPELINE {ids[-1]} (there are {', '.join(ids[-5:])})"
+        )
+    return damaged(store, NAME, what, "the registry of the trained models", fix)
+
+
+def model_id(partition: str, key: str) -> str:
+    """The id of the model of a partition and a key."""
+    return f"{partition}-{key[:SHORT]}"

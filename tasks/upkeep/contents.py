@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
     from fusemine.tasks.core.storage.store import FileInfo, Store
 
 

@@ -17,6 +17,7 @@ from fusemine.tasks.collect.forgotten import add_forgotten, id_hash, read_forgot
 from fusemine.tasks.core.errors import ArtifactError, ContractError, SettingsError
 from fusemine.tasks.core.stage import DISCARD, Forget, Scope, load
 from fusemine.tasks.core.storage.artifact import is_intact, manifest_of, read_unchecked
+from fusemine.tasks.core.storage.records import sealed, unsealed
 from fusemine.tasks.core.storage.writing import Stored, store_rewritten
 from fusemine.tasks.table.roles import TEXT
 from fusemine.tasks.upkeep.contents import Contents
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
     from fusemine.tasks.core.storage.store import Store
 
 _FAILURES = (FAILED, BACKFILLS)
@@ -268,10 +269,10 @@ def _without_errors(content: bytes) -> bytes | None:
         return {**part, "error": _BLANK} if part.get("error") else part
 
     try:
-        record, blank = json.loads(content), json.loads(content, object_hook=blanked)
+        record, blank = unsealed(content), json.loads(content, object_hook=blanked)
     except ValueError:  # it may hold anything
         record, blank = None, {}
-    return None if blank == record else json.dumps(blank, indent=1).encode() + b"\n"
+    return None if blank == record else sealed(blank)
 
 
 def _texts_in(frame: pl.DataFrame) -> set[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.errors import ArtifactError
+from pydantic import BaseModel
+
 from fusemine.tasks.core.partition import is_partition
 from fusemine.tasks.core.storage.artifact import locate, manifest_of, read_manifest
+from fusemine.tasks.core.storage.records import read_record, write_record
 from fusemine.tasks.upkeep.own import RECORDS, is_record
 
 if TYPE_CHECKING:
@@ -19,6 +20,34 @@ if TYPE_CHECKING:
 NEWEST = "report/latest.html"
 """A copy of the newest partition's report."""
 HTML = "report.html"
+
+
+class Completed(BaseModel, frozen=True):
+    """The last complete run of a partition.
+
+    Args:
+        pipeline: The pipeline's name.
+        partition: The partition.
+        keys: The keys of its stages.
+        report: Where the page of its report is below the root.
+    """
+
+    pipeline: str
+    partition: str
+    keys: dict[str, str]
+    report: str = ""
+
+    @property
+    def artifact(self) -> str:
+        """The name of its report."""
+        return self.report.rpartition("/")[0]
+
+    def is_of(self, partition: str) -> bool:
+        """Whether it is the record of a partition, and names a report of it."""
+        parts = self.artifact.split("/")
+        return (
+            self.partition == partition and parts[:2] == ["report", partition] and len(parts) == 3
+        )
 
 
 @dataclass(frozen=True)
@@ -33,8 +62,11 @@ class Latest:
 
     def partitions(self) -> list[str]:
         """The partitions that have one, in the order of their keys."""
-        names = [file.base for file in self.store.files(RECORDS) if is_record(file.name)]
-        return [name.removesuffix(".json") for name in names]
+        names = [file.name for file in self.store.files(RECORDS)]
+        # A folder in place of a record is damage.
+        names += [f"{RECORDS}/{folder}" for folder in self.store.folders(RECORDS)]
+        records = [name.removeprefix(f"{RECORDS}/") for name in names if is_record(name)]
+        return sorted(name.removesuffix(".json") for name in records)
 
     def newest(self, settings: PartitionSettings | None) -> str | None:
         """The newest partition that has one.
@@ -53,17 +85,16 @@ class Latest:
         Raises:
             ArtifactError: The record cannot be read.
         """
-        name = f"{RECORDS}/{partition}.json"
-        try:
-            written = str(json.loads(self.store.read(name))["report"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise self._unreadable(name, f"cannot be read ({type(error).__name__})") from error
-        parts = written.split("/")
-        if len(parts) != 4:
-            raise self._unreadable(name, "names no report")
-        return "/".join(parts[:3])
+        record = read_record(
+            self.store,
+            f"{RECORDS}/{partition}.json",
+            Completed,
+            expected=f"the record of the last complete run of {partition}",
+            fix="make it again, which reuses what is complete: fusemine run PIPELINE --partition "
+            f"{partition}; where the source has no such rows any more, remove the file",
+            fits=lambda found: found.is_of(partition),
+        )
+        return record.artifact if record else None
 
     def reports(self) -> dict[str, str]:
         """The report of each partition's last complete run, oldest partition first.
@@ -75,15 +106,15 @@ class Latest:
         return {partition: name for partition, name in found.items() if name is not None}
 
     def publish(
-        self, record: dict[str, Any], report: ArtifactRef, settings: PartitionSettings | None
+        self, record: Completed, report: ArtifactRef, settings: PartitionSettings | None
     ) -> None:
         """Name a run as the last complete one of its partition.
 
         A backfill of an old partition does not take the place of the newest one's report.
         """
         manifest, partition = read_manifest(report), report.partition
-        content = json.dumps({**record, "report": manifest.path(HTML)}, indent=1)
-        self.store.replace(f"{RECORDS}/{partition}.json", content.encode() + b"\n")
+        complete = record.model_copy(update={"report": manifest.path(HTML)})
+        write_record(self.store, f"{RECORDS}/{partition}.json", complete)
         if self.newest(settings) == partition:
             self.store.replace(NEWEST, self.store.read(manifest.path(HTML)))
 
@@ -102,14 +133,6 @@ class Latest:
             if manifest and HTML in manifest.files and manifest.files[HTML].sha256 == sha256:
                 return name
         return None
-
-    def _unreadable(self, name: str, what: str) -> ArtifactError:
-        partition = name.partition("/")[2].removesuffix(".json")
-        return ArtifactError(
-            got=f"record {name} below {self.store.root}, which {what}",
-            expected="the record of a partition's last complete run",
-            fix=f"remove the file and run again: fusemine run --partition {partition}",
-        )
 
 
 def html_of(report: ArtifactRef) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fusemine.tasks.core.stage import Graph
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
     from fusemine.tasks.core.storage.store import Store
 
 LEFTOVERS = "leftovers"

@@ -13,7 +13,8 @@ from support.small_root import files_with, names
 from support.stage_runs import computed
 from support.tickets import Table, file_in, tickets, write_csv
 
-from fusemine.tasks.core.storage.artifact import Manifest, StoredFile, manifest_of, ref_of
+from fusemine.tasks.core.storage.artifact import manifest_of, ref_of
+from fusemine.tasks.core.storage.manifest import Manifest, StoredFile
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.upkeep.forget import Forgotten, forget
 from fusemine.tasks.upkeep.lineage import lines, trace

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from fusemine.flows.cli.main import main
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.artifact import ArtifactRef, ref_of
+from fusemine.tasks.core.storage.records import sealed
 from fusemine.tasks.serving.registry import Registry, read_registry
 from support.tickets import SETTINGS, Table, write_csv
 
@@ -61,7 +62,7 @@ def forge_manifest(folder: Path, changed: Path) -> None:
     stored = {"sha256": file_digest(changed), "size": changed.stat().st_size}
     name = next(n for n, file in manifest["files"].items() if file["name"] == changed.name)
     manifest["files"][name] |= stored
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    path.write_bytes(sealed(manifest))
     assert ref_in(folder) is not None
 
 
@@ -74,4 +75,4 @@ def forge(table: Table, path: Path, content: bytes) -> None:
     known = json.loads(where.read_text(encoding="utf-8"))
     (model,) = (e for e in known["entries"].values() if e["artifact"] == ref.name)
     model["sha256"] = ref.sha256
-    where.write_text(json.dumps(known), encoding="utf-8")
+    where.write_bytes(sealed(known))

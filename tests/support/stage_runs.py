@@ -20,7 +20,7 @@ from fusemine.tasks.core.inputs import Progress, execute
 from fusemine.tasks.core.request import Request
 from fusemine.tasks.core.storage.artifact import ArtifactRef
 from fusemine.tasks.graph import GRAPH
-from fusemine.tasks.upkeep.latest import Latest
+from fusemine.tasks.upkeep.latest import Completed, Latest
 
 
 class PlainRunner:
@@ -70,7 +70,7 @@ def mine_plainly(
     report = walk.report()
     assert report is not None
     keys = {name: refs[0].key for name, refs in walk.shown().items()}
-    record = {"pipeline": loaded.pipeline.name, "partition": walk.plan.target, "keys": keys}
+    record = Completed(pipeline=loaded.pipeline.name, partition=walk.plan.target, keys=keys)
     Latest(loaded.store).publish(record, report, loaded.calendar)
     if use:
         use.settle(session)

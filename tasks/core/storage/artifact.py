@@ -9,30 +9,29 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
 
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.key import Recipe, digest
+from fusemine.tasks.core.storage.manifest import MANIFEST, Manifest
 from fusemine.tasks.core.storage.store import store_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from fusemine.tasks.core.contract import Contract
+    from fusemine.tasks.core.key import Recipe
     from fusemine.tasks.core.storage.store import Store
 
 MAIN = "part-00000"
 """The main table of every artifact."""
-MANIFEST = "manifest.json"
-FORM = 2
-"""Version of the manifest; 1 named files as they are called, and hashed the inputs in one list."""
+REJECTED = "rejected"
+"""The table of the rows that a stage rejected, each with its reason."""
 SUMMARY = "summary.json"
 
 
@@ -51,6 +50,11 @@ class ArtifactRef:
     name: str
     sha256: str
     rows: int
+
+    @classmethod
+    def of(cls, root: str, manifest: Manifest) -> ArtifactRef:
+        """A reference to the artifact of a manifest; its files are not looked at."""
+        return cls(root, manifest.name, manifest.sha256, manifest.main_rows)
 
     @property
     def stage(self) -> str:
@@ -71,85 +75,6 @@ class ArtifactRef:
     def store(self) -> Store:
         """Where it is kept."""
         return store_at(self.root)
-
-
-class Rows(BaseModel, frozen=True):
-    """The row equation of a stage: what came in was kept or rejected."""
-
-    rows_in: int
-    rows_kept: int
-    rows_rejected: int
-
-
-class StoredFile(BaseModel, frozen=True):
-    """One file of an artifact.
-
-    Args:
-        sha256: Hash of its content.
-        size: Bytes.
-        name: The name that it is stored under, which contains a part of the hash; None in
-            manifests of the first version, where it is the one that it goes by.
-    """
-
-    sha256: str
-    size: int
-    name: str | None = None
-
-
-class Manifest(BaseModel, frozen=True):
-    """The truth about one artifact, stored beside its files."""
-
-    form: int = 1
-    key: str
-    stage: str
-    partition: str
-    recipe: dict[str, Any]
-    rows: Rows
-    main_rows: int
-    columns: dict[str, str]
-    files: dict[str, StoredFile]
-    inputs: list[str]
-    sources: dict[str, str] = {}
-    provisional: bool = False
-    seconds: float
-    created_at: datetime
-    runs: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        """The artifact's name below the root."""
-        return f"{self.stage}/{self.partition}/{self.key}"
-
-    @property
-    def sha256(self) -> str:
-        """Hash over the content hashes of the files: what downstream keys are made of."""
-        return digest({name: file.sha256 for name, file in self.files.items()})
-
-    @property
-    def tables(self) -> list[str]:
-        """The names of its tables."""
-        return [Path(name).stem for name in self.files if name.endswith(".parquet")]
-
-    @property
-    def input_names(self) -> list[str]:
-        """The artifacts that it was made of; earlier versions named them by their whole path."""
-        return ["/".join(name.split("/")[-3:]) for name in self.inputs]
-
-    def path(self, file: str) -> str:
-        """Where one of its files is below the root."""
-        return f"{self.name}/{self.files[file].name or file}"
-
-    def paths(self) -> list[str]:
-        """Where all its files are below the root, the manifest among them."""
-        return [*map(self.path, self.files), f"{self.name}/{MANIFEST}"]
-
-    def ref(self, root: str) -> ArtifactRef:
-        """A reference to the artifact; its files are not looked at."""
-        return ArtifactRef(root, self.name, self.sha256, self.main_rows)
-
-    def to_json(self) -> bytes:
-        """How it is stored."""
-        return self.model_dump_json(indent=1).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -190,26 +115,44 @@ def ref_of(root: Path | str, name: str) -> ArtifactRef | None:
     manifest = manifest_of(root, name)
     if manifest is None or not is_intact(root, manifest):
         return None
-    return manifest.ref(str(root))
+    return ArtifactRef.of(str(root), manifest)
 
 
 def is_intact(root: Path | str, manifest: Manifest) -> bool:
-    """Whether all files of an artifact are there with the content that its manifest says."""
+    """Whether all files of an artifact are there with the content that its manifest says.
+
+    The rows that it counts are those that its tables have.
+    """
     store = store_at(root)
     try:
         return all(
             store.sha256(manifest.path(name)) == file.sha256
             for name, file in manifest.files.items()
+        ) and all(
+            _row_count(store.location(manifest.path(name)), manifest.files[name].sha256) == count
+            for name, count in _counts(manifest).items()
         )
-    except OSError:
+    except (OSError, pa.ArrowException):
         return False
 
 
+def _counts(manifest: Manifest) -> dict[str, int]:
+    """The rows that some of the files must have: those of the result, and those rejected."""
+    tables = {MAIN: manifest.main_rows, REJECTED: manifest.rows.rows_rejected}
+    files = {f"{table}.parquet": rows for table, rows in tables.items()}
+    return {name: rows for name, rows in files.items() if name in manifest.files}
+
+
+@lru_cache(maxsize=100_000)
+def _row_count(location: str, _sha256: str) -> int:
+    return int(pq.read_metadata(location).num_rows)
+
+
 def manifest_of(root: Path | str, name: str) -> Manifest | None:
-    """The manifest of an artifact, or None if there is no readable one."""
+    """The manifest of an artifact, or None if there is none that is as it was written."""
     try:
-        return Manifest.model_validate_json(store_at(root).read(f"{name}/{MANIFEST}"))
-    except (OSError, ValidationError):
+        return Manifest.of_json(store_at(root).read(f"{name}/{MANIFEST}"), name)
+    except (OSError, ValueError):
         return None
 
 
@@ -221,7 +164,7 @@ def read_manifest(ref: ArtifactRef) -> Manifest:
     """
     path = f"{ref.name}/{MANIFEST}"
     with _reading(ref.root, path):
-        manifest = Manifest.model_validate_json(ref.store.read(path))
+        manifest = Manifest.of_json(ref.store.read(path), ref.name)
     # What is made of the reference has its hash in the key, so no other content may stand for it.
     if manifest.sha256 != ref.sha256:
         raise ArtifactError(

@@ -161,7 +161,7 @@ class Store:
             path.stat()  # an error where it is gone, and no reason to try again
             target.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # another process found the folder empty
-                path.replace(target)
+                self._put(path, name)
                 return
 
     def create(self, name: str, content: bytes) -> bool:
@@ -185,13 +185,23 @@ class Store:
         target = place_of(self.folder, name)
         with _drafted(target, content) as draft:
             if before is None:
-                draft.replace(target)
+                self._put(draft, name)
                 return True
             with file_lock(self.folder / CHANGES):
                 same = target.is_file() and target.read_bytes() == before
                 if same:
                     draft.replace(target)
                 return same
+
+    def _put(self, path: Path, name: str) -> None:
+        """Move a file to its name; a folder that somebody put there is set aside."""
+        while True:
+            try:
+                path.replace(self.folder / name)
+            except IsADirectoryError:
+                self.set_aside(name)
+            else:
+                return
 
     def delete(self, name: str) -> None:
         """Remove a file, or a draft whole; what is gone already is no error.
@@ -220,8 +230,11 @@ class Store:
     def set_aside(self, name: str) -> None:
         """Take a damaged file out of use, and keep it for a person to look at."""
         path = place_of(self.folder, name)
+        aside = path.with_name(f"{DAMAGED}{path.name}")
+        while aside.is_dir() or (path.is_dir() and aside.exists()):  # what it holds is kept too
+            aside = aside.with_name(f"{aside.name}~")
         with suppress(FileNotFoundError):  # another process was first
-            path.rename(path.with_name(f"{DAMAGED}{path.name}"))
+            path.rename(aside)
 
     @contextmanager
     def draft_folder(self) -> Iterator[Path]:

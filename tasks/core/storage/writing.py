@@ -24,27 +24,23 @@ from fusemine.tasks.core.contract import Contract, text
 from fusemine.tasks.core.errors import ContractError
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.storage.artifact import (
-    FORM,
     MAIN,
-    MANIFEST,
-    Manifest,
-    Rows,
-    StoredFile,
+    REJECTED,
+    ArtifactRef,
     is_intact,
     manifest_of,
     read_unchecked,
 )
+from fusemine.tasks.core.storage.manifest import FORM, MANIFEST, Manifest, Rows, StoredFile
 from fusemine.tasks.core.storage.store import store_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from fusemine.tasks.core.storage.artifact import ArtifactRef, Job
+    from fusemine.tasks.core.storage.artifact import Job
     from fusemine.tasks.core.storage.store import Store
 
-REJECTED = "rejected"
-"""The table of the rows that a stage rejected, each with its reason."""
 SHORT = 12
 """Characters of a file's hash that are part of its name."""
 
@@ -145,7 +141,8 @@ class Draft:
         before = manifest_of(store.root, manifest.name)
         is_damaged = before is not None and not is_intact(store.root, before)
         _add_files(store, self._folder, manifest)
-        self.ref = _published(store, manifest, is_damaged).ref(self.job.root)
+        made = _published(store, manifest, is_damaged)
+        self.ref = ArtifactRef.of(self.job.root, made)
 
     def _manifest(self) -> Manifest:
         rows, main = self._rows, self._main

@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from fusemine.tasks.core.key import KEY_LENGTH
+from fusemine.tasks.core.storage.records import parse, to_bytes, write_record
 from fusemine.tasks.embed.encoders.kinds import earlier_keys, space_key
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ def _values(settings: EmbedSettings, precision: str) -> dict[str, Any]:
 def read_facts(store: Store, space: str) -> Facts | None:
     """The facts of a space; None where none can be read."""
     try:
-        return Facts.model_validate_json(store.read(f"{space}/{FACTS}"))
-    except (OSError, ValidationError):
+        return parse(store.read(f"{space}/{FACTS}"), Facts)
+    except (OSError, ValueError):
         return None
 
 
 def write_facts(store: Store, space: str, facts: Facts) -> None:
     """Write the facts of a space."""
-    store.replace(f"{space}/{FACTS}", facts.model_dump_json(indent=1).encode())
+    write_record(store, f"{space}/{FACTS}", facts)
 
 
 def read_use(store: Store, space: str) -> Use:
@@ -128,7 +129,7 @@ def add_use(store: Store, space: str, texts: int, hits: int) -> None:
         before = _stored_use(store, space)
         use = _use_of(before)
         after = Use(texts=use.texts + texts, hits=use.hits + hits, at=datetime.now(UTC))
-        name, content = f"{space}/{USE}", after.model_dump_json().encode()
+        name, content = f"{space}/{USE}", to_bytes(after)
         if store.create(name, content) if before is None else store.replace(name, content, before):
             return
 
@@ -136,12 +137,12 @@ def add_use(store: Store, space: str, texts: int, hits: int) -> None:
 def _stored_use(store: Store, space: str) -> bytes | None:
     try:
         return store.read(f"{space}/{USE}")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return None
 
 
 def _use_of(stored: bytes | None) -> Use:
     try:
-        return Use.model_validate_json(stored) if stored else Use()
-    except ValidationError:
+        return parse(stored, Use) if stored else Use()
+    except ValueError:
         return Use()

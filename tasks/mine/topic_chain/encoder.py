@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.errors import ArtifactError, SettingsError
+from pydantic import BaseModel
+
+from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.request import Resource
+from fusemine.tasks.core.storage.records import read_record, to_bytes
 from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.engine import provide as provide_encoder
 from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
@@ -14,6 +16,12 @@ from fusemine.tasks.mine.topic_chain.settings import TopicsSettings
 if TYPE_CHECKING:
     from fusemine.tasks.core.request import Context
     from fusemine.tasks.core.storage.store import Store
+
+
+class TopicsEncoder(BaseModel, frozen=True):
+    """The record of the encoder of a list of topics: its fingerprint."""
+
+    encoder: str
 
 
 def provide(context: Context, partitions: tuple[str, ...]) -> Resource:
@@ -42,7 +50,7 @@ def provide(context: Context, partitions: tuple[str, ...]) -> Resource:
 
 def record_encoder(store: Store, settings: TopicsSettings, encoder: str) -> None:
     """Record the encoder of the topics, where none is recorded yet."""
-    store.create(_place(settings), json.dumps({"encoder": encoder}).encode() + b"\n")
+    store.create(_place(settings), to_bytes(TopicsEncoder(encoder=encoder)))
 
 
 def _place(settings: TopicsSettings) -> str:
@@ -50,14 +58,11 @@ def _place(settings: TopicsSettings) -> str:
 
 
 def _read(store: Store, settings: TopicsSettings) -> str | None:
-    place = _place(settings)
-    try:
-        return str(json.loads(store.read(place))["encoder"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            got=f"{place} below {store.root}, which cannot be read ({type(error).__name__})",
-            expected="the record of the encoder that the topics were made with",
-            fix="remove the file if the encoder was not changed, and run again",
-        ) from error
+    record = read_record(
+        store,
+        _place(settings),
+        TopicsEncoder,
+        expected="the record of the encoder that the topics were made with",
+        fix="remove it if the encoder was not changed, and run again: it is written again",
+    )
+    return record.encoder if record else None

@@ -10,12 +10,14 @@ import polars as pl
 from fusemine.tasks.report.markdown import chapter, table
 from fusemine.tasks.report.model import Figure, Part, ReportInputs, Section, StageRow, View
 from fusemine.tasks.report.rates import classes
+from fusemine.tasks.report.rows.counts import row_counts
 from fusemine.tasks.report.words import count, cut, finite, listed, number, percent, plural
 from fusemine.tasks.table.roles import CATEGORY, NUMBER, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fusemine.tasks.report.rows.counts import RowCounts
     from fusemine.tasks.report.settings import ReportSettings
 
 RULES, COLUMNS = 30, 200
@@ -59,15 +61,11 @@ class RowsSection(Section):
     left_out: str
 
 
-Totals = tuple[int, int, int, int]
-"""Rows in, kept, rejected and unassigned, from the first stage to the clean table."""
-
-
 def section(inputs: ReportInputs, _: pl.DataFrame, settings: ReportSettings) -> Part:
     """The rows of every stage, also in short."""
-    totals, rules, columns = _totals(inputs), _rules(inputs, settings), _profiles(inputs.clean)
+    counts, rules, columns = row_counts(inputs), _rules(inputs, settings), _profiles(inputs.clean)
     content = RowsSection(
-        lead=_lead(totals),
+        lead=_lead(counts),
         stages=list(inputs.stages),
         facts=_facts(inputs),
         rules=rules[:RULES],
@@ -79,35 +77,28 @@ def section(inputs: ReportInputs, _: pl.DataFrame, settings: ReportSettings) -> 
     )
     return Part(
         views=[View("intake", "Rows and columns", "intake.html.j2", content)],
-        figures=_figures(inputs, totals),
-        finding=_finding(totals),
+        figures=_figures(inputs, counts),
+        finding=_finding(counts),
         summary=chapter("Rows by stage", _stages(inputs.stages)),
     )
 
 
-def _totals(inputs: ReportInputs) -> Totals:
-    prepared = [row for row in inputs.stages if row.stage in ("collect", "clean")]
-    kept = inputs.clean.height
-    if not prepared:
-        return kept, kept, 0, 0
-    rejected = sum(row.rows_rejected for row in prepared)
-    return prepared[0].rows_in, kept, rejected, sum(row.unassigned for row in prepared)
-
-
-def _figures(inputs: ReportInputs, totals: Totals) -> list[Figure]:
-    rows_in, kept, rejected, unassigned = totals
-    more = f"{count(unassigned)} more without a partition" if unassigned else ""
+def _figures(inputs: ReportInputs, counts: RowCounts) -> list[Figure]:
+    rows_in, kept, rejected = counts.rows_in, counts.rows_kept, counts.rows_rejected
     return [
         Figure("rows in", count(rows_in), plural(len(inputs.partitions), "partition")),
         Figure("rows kept", count(kept), percent(kept / rows_in) if rows_in else ""),
-        Figure("rows rejected", count(rejected), more),
+        Figure("rows rejected", count(rejected), _more(counts)),
     ]
 
 
-def _finding(totals: Totals) -> str:
-    rows_in, kept, rejected, unassigned = map(count, totals)
-    more = f", {unassigned} without a partition" if totals[-1] else ""
-    return f"Rows: {rows_in} in, {kept} kept, {rejected} rejected{more}."
+def _more(counts: RowCounts) -> str:
+    return f"and {listed(counts.others())}" if counts.others() else ""
+
+
+def _finding(counts: RowCounts) -> str:
+    kept, rejected = f"{count(counts.rows_kept)} kept", f"{count(counts.rows_rejected)} rejected"
+    return f"Rows: {', '.join([f'{count(counts.rows_in)} in', kept, rejected, *counts.others()])}."
 
 
 def _stages(stages: Sequence[StageRow]) -> str:
@@ -119,15 +110,13 @@ def _stages(stages: Sequence[StageRow]) -> str:
     return table(header, rows)
 
 
-def _lead(totals: Totals) -> str:
-    rows, kept, rejected, unassigned = totals
-    if not rejected and not unassigned:
+def _lead(counts: RowCounts) -> str:
+    rows, rejected = counts.rows_in, counts.rows_rejected
+    lost = [f"{plural(rejected, 'row was', 'rows were')} rejected"] if rejected else []
+    lost += counts.others()
+    if not lost:
         return f"{plural(rows, 'row was', 'rows were')} read, and all were kept."
-    lost = [
-        f"{plural(rejected, 'row was', 'rows were')} rejected" if rejected else "",
-        f"{count(unassigned)} could not be assigned to a partition" if unassigned else "",
-    ]
-    return f"Of {plural(rows, 'row')}, {count(kept)} were kept: {listed([x for x in lost if x])}."
+    return f"Of {plural(rows, 'row')}, {count(counts.rows_kept)} were kept: {listed(lost)}."
 
 
 def _facts(inputs: ReportInputs) -> list[Figure]:

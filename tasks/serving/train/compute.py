@@ -22,6 +22,7 @@ from fusemine.tasks.mine.classify.settings import ClassifySettings
 from fusemine.tasks.mine.topic_chain.registry import read_state
 from fusemine.tasks.serving.compare import losses
 from fusemine.tasks.serving.input_contract import input_contract
+from fusemine.tasks.serving.registry import model_id
 from fusemine.tasks.serving.scorer import Scorer, table_of
 from fusemine.tasks.serving.stored import TEST, TRAIN, model_files, model_tables, read_packed
 from fusemine.tasks.table.roles import CATEGORY, Columns
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from fusemine.tasks.fuse.transformers import BlockName
     from fusemine.tasks.mine.classify.model import Classifier
 
-SHORT = 6
-"""Characters of the key that are in a model's id."""
 MOST_LEVELS, OFTEN = 10_000, 0.2
 """Of more levels, or where more than this share of the values came once, new ones are normal."""
 
@@ -108,7 +107,7 @@ def _about(
     summary, job = inputs.summary("classify"), inputs.request.job
     classes, topics = inputs.ref("classify"), inputs.ref("topic_chain")
     return {
-        "id": f"{job.partition}-{job.recipe.key[:SHORT]}",
+        "id": model_id(job.partition, job.recipe.key),
         "partition": job.partition,
         "encoder": inputs.resource("encoder").fingerprint,
         "topics": {"artifact": topics.name, "sha256": topics.sha256},

@@ -36,6 +36,6 @@ def test_a_list_of_forgotten_rows_that_cannot_be_read_is_an_error(
     tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "forgotten.json").write_text(content)
-    with pytest.raises(ArtifactError, match="cannot be read") as caught:
+    with pytest.raises(ArtifactError, match="damaged") as caught:
         read_forgotten(store_at(tmp_path))
     assert "restore" in caught.value.fix

@@ -99,7 +99,7 @@ def test_the_faster_precision_is_taken_if_it_is_faithful_and_remembered(
         resolve_precision(store, AUTO, model_files)
     assert probes == ["bfloat16"]
     assert precision_of(store, AUTO, model_files) == chosen
-    [record] = json.loads((tmp_path / "store" / "precision.json").read_text()).values()
+    [record, _] = json.loads((tmp_path / "store" / "precision.json").read_text()).values()
     assert record == {
         "precision": chosen, "tried": "bfloat16", "cosine": cosine, "machine": NATIVE
     }  # fmt: skip
@@ -110,7 +110,7 @@ def test_the_faster_precision_is_taken_if_it_is_faithful_and_remembered(
     assert precision_of(store, AUTO, model_files) == "float32"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 5}', "\xff"])
 def test_a_damaged_record_is_made_again(
     tmp_path: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:

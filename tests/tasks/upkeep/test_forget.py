@@ -24,7 +24,8 @@ from fusemine.tasks.collect.forgotten import (
     read_forgotten,
 )
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
-from fusemine.tasks.core.storage.artifact import MAIN, Rows, locate, read_manifest, ref_of
+from fusemine.tasks.core.storage.artifact import MAIN, locate, read_manifest, ref_of
+from fusemine.tasks.core.storage.manifest import Rows
 from fusemine.tasks.core.storage.store import store_at
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.embed.store.store import EmbeddingStore, keys_of, text_hash
@@ -354,7 +355,7 @@ def test_what_cannot_be_read_is_removed_because_it_may_hold_the_row(small: Small
 def test_a_record_that_cannot_be_read_stops_it_before_anything_changes(small: SmallRoot) -> None:
     (small.root / "latest/2024-02.json").write_text('{"report": ')
     before = everything(small.root)
-    with pytest.raises(ArtifactError, match="cannot be read"):
+    with pytest.raises(ArtifactError, match="damaged"):
         forget_row(small, "ID-003")
     assert everything(small.root) == before
 
@@ -373,6 +374,10 @@ def test_the_tombstones_hold_hashes_alone_and_each_once(tmp_path: Path) -> None:
     add_forgotten(store, "b", "a")
     add_forgotten(store, "a")
     content = json.loads((tmp_path / "forgotten.json").read_text())
-    assert content == {"row_ids": sorted([id_hash("a"), id_hash("b")])}
+    assert content["row_ids"] == sorted([id_hash("a"), id_hash("b")])
+    assert content == json.loads((tmp_path / "forgotten-copy.json").read_text())
     assert read_forgotten(store) == {id_hash("a"), id_hash("b")}
-    assert [file.name for file in store.files() if file.size] == ["forgotten.json"]
+    assert [file.name for file in store.files() if file.size] == [
+        "forgotten-copy.json",
+        "forgotten.json",
+    ]

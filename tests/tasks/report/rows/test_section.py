@@ -10,7 +10,7 @@ from fusemine.tasks.report.model import StageRow
 
 
 def test_all_rows_are_kept_rejected_or_unassigned() -> None:
-    lost = "1 row was rejected and 1 could not be assigned to a partition."
+    lost = "1 row was rejected and 1 without a partition."
     assert content(model_of(make()), "intake").lead == f"Of 82 rows, 80 were kept: {lost}"
 
 
