@@ -16,11 +16,12 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from fusemine.tasks.core.errors import SourceError, nearest
-from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.sources.formats.delimited import csv_batches
 from fusemine.tasks.sources.formats.json_lines import json_batches
 from fusemine.tasks.sources.formats.parquet import parquet_batches
+from fusemine.tasks.sources.pattern import Pattern
 from fusemine.tasks.sources.source import CHUNK, Batch, Piece, SourceSettings
+from fusemine.tasks.sources.unchanged import content_of, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ class Files:
         """The files, sorted by path, with the hashes of their content.
 
         Raises:
-            SourceError: There is none, or one cannot be read.
+            SourceError: There is none, or what the pattern names cannot be read.
         """
         return [_piece(path, self.base) for path in find_files(self.settings, self.base)]
 
@@ -105,39 +106,31 @@ class Files:
         """The records of a file.
 
         Raises:
-            SourceError: The file is not in the format of its name or the settings.
+            SourceError: The file is not in the format of its name or the settings, or it is no
+                longer the one that was listed.
         """
-        return read_batches(self.base / piece.name, self.settings, self.base)
+        path = self.base / piece.name
+        # A file of lines may grow: it is read as it was when it was listed.
+        is_text = _form(path, self.settings) is not Format.PARQUET
+        size = piece.size if is_text else None
+        batches = read_batches(path, self.settings, self.base, size=size)
+        return unchanged(batches, path, piece.fingerprint, size)
 
 
 def _piece(path: Path, base: Path) -> Piece:
-    try:
-        fingerprint = file_digest(path)
-    except OSError as error:
-        raise SourceError(
-            got=f"file {path.name!r} cannot be read: {error.strerror or error}",
-            expected="files that this user can read, on a disk that answers",
-            fix="look at the file and its disk, then run again",
-        ) from error
-    name = source_name(path, base)
-    return Piece(name, fingerprint, path.name if name.startswith("/") else name)
+    name, (content, size) = source_name(path, base), content_of(path)
+    return Piece(name, content, path.name if name.startswith("/") else name, size)
 
 
 def find_files(settings: SourceSettings, base: Path) -> list[Path]:
     """The source's files, sorted by path; a source of another kind has none.
 
     Raises:
-        SourceError: There is none.
+        SourceError: There is none, or what the pattern names cannot be read.
     """
     if not isinstance(settings, FilesSettings):
         return []
-    path, anchor, pattern = Path(settings.path), base, settings.path
-    if path.is_absolute():
-        anchor, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
-    try:
-        files = sorted(file for file in anchor.glob(pattern) if file.is_file())
-    except (ValueError, IndexError):  # raised by pathlib for an impossible pattern
-        files = []
+    files = Pattern(settings.path, base).files()
     if not files:
         raise _no_file(settings.path, base)
     return files
@@ -155,7 +148,11 @@ def read_file(path: Path, settings: FilesSettings, base: Path) -> Batch:
 
 
 def read_batches(
-    path: Path, settings: FilesSettings, base: Path, rows: int = CHUNK
+    path: Path,
+    settings: FilesSettings,
+    base: Path,
+    rows: int = CHUNK,
+    size: int | None = None,
 ) -> Iterator[Batch]:
     """The records of one file, in its order, a batch at a time; memory is that of a batch.
 
@@ -167,6 +164,7 @@ def read_batches(
         settings: How it is to be read.
         base: The folder that the file's name is relative to.
         rows: Records of a batch at most, malformed ones included.
+        size: How many bytes of a file of lines are read; all by default.
 
     Raises:
         SourceError: The file is not in the format of its name or the settings. This may turn out
@@ -177,19 +175,23 @@ def read_batches(
         raise ValueError(f"batches of {rows} records")
     name = source_name(path, base)
     first = first_malformed = 0
-    for frame, malformed in _records(path, settings, rows):
+    for frame, malformed in _records(path, settings, rows, size):
         yield Batch(name, frame, malformed, first, first_malformed)
         first, first_malformed = first + frame.height, first_malformed + len(malformed)
 
 
-def _records(path: Path, settings: FilesSettings, rows: int) -> Iterator[Records]:
-    form = settings.format or format_of(path)
+def _records(path: Path, settings: FilesSettings, rows: int, size: int | None) -> Iterator[Records]:
+    form = _form(path, settings)
     if form is Format.PARQUET:
         return parquet_batches(path, rows)
     if form is Format.JSONL:
-        return json_batches(path, rows)
+        return json_batches(path, rows, size)
     separator = settings.separator or ("\t" if form is Format.TSV else ",")
-    return csv_batches(path, rows, separator, settings.encoding)
+    return csv_batches(path, rows, separator, settings.encoding, size)
+
+
+def _form(path: Path, settings: FilesSettings) -> Format:
+    return settings.format or format_of(path)
 
 
 def source_name(path: Path, base: Path) -> str:

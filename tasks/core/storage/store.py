@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
@@ -280,6 +280,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with _drafted(target, b"") as draft:
             yield draft
+            if target.exists():
+                draft.chmod(S_IMODE(target.stat().st_mode))
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())  # the name must not be on the disk before the content
             draft.replace(target)
     except OSError as error:
         raise ArtifactError(

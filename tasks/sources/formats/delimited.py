@@ -32,7 +32,9 @@ _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 Row = tuple[str | None, ...]
 
 
-def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterator[Records]:
+def csv_batches(
+    path: Path, rows: int, separator: str, encoding: str, size: int | None = None
+) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one, each with all columns of the header.
 
     Args:
@@ -40,6 +42,7 @@ def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterato
         rows: Records of a batch, malformed ones included.
         separator: Character between fields.
         encoding: Character encoding of the file.
+        size: How many of its bytes are read; all by default.
 
     Raises:
         SourceError: The file is not such text, its header cannot be used, a quote is never
@@ -47,7 +50,7 @@ def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterato
     """
     csv.field_size_limit(2**31 - 1)  # the meter has a bound for whole records
     meter = Meter(path)
-    lines = text_lines(meter.blocks(text_blocks(path)), path, encoding)
+    lines = text_lines(meter.blocks(text_blocks(path, size)), path, encoding)
     read = _read(lines, meter, separator)
     try:
         header = _header(next(read), path, separator)

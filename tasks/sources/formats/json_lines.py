@@ -23,7 +23,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode
 Row = dict[str, str | None]
 
 
-def json_batches(path: Path, rows: int) -> Iterator[Records]:
+def json_batches(path: Path, rows: int, size: int | None = None) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one, each with all columns of the file.
 
     The file is read twice: any line may bring a column that those before it lack.
@@ -31,36 +31,37 @@ def json_batches(path: Path, rows: int) -> Iterator[Records]:
     Args:
         path: The file.
         rows: Records of a batch, malformed ones included.
+        size: How many of its bytes are read; all by default.
 
     Raises:
         SourceError: The file is not text, holds no JSON object, or is beyond a bound.
     """
-    names, meter = _column_names(path), Meter(path)
-    records = (_record(line, number) for number, line in _lines(path, meter))
+    names, meter = _column_names(path, size), Meter(path)
+    records = (_record(line, number) for number, line in _lines(path, meter, size))
     return in_batches(records, rows_of(len(names), rows), partial(_table, names), meter)
 
 
-def _column_names(path: Path) -> list[str]:
+def _column_names(path: Path, size: int | None) -> list[str]:
     """The columns of a file, in the order in which its rows bring them."""
     names: dict[str, None] = {}
-    objects = rows = size = 0
-    for number, line in _lines(path, Meter(path)):
+    objects = rows = read = 0
+    for number, line in _lines(path, Meter(path), size):
         # Its values need not be made, but where they may show that it is no row.
         record = _record(line, number) if _ESCAPE in line else _object(line, number)
         if isinstance(record, dict):
             names |= dict.fromkeys(record)
             refuse_columns(path, len(names), f"keys of the lines up to {number:,}")
         objects += isinstance(record, dict) or record.rule == "empty_object"
-        rows, size = rows + 1, size + len(line)
-    refuse_sparse(path, rows, len(names), size)
+        rows, read = rows + 1, read + len(line)
+    refuse_sparse(path, rows, len(names), read)
     if not objects:
         raise unreadable(path, "holds no JSON object on a line of its own")
     return list(names)
 
 
-def _lines(path: Path, meter: Meter) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, meter: Meter, size: int | None) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
-    for number, line in enumerate(byte_lines(meter.blocks(text_blocks(path))), start=1):
+    for number, line in enumerate(byte_lines(meter.blocks(text_blocks(path, size))), start=1):
         meter.count(len(line))
         if line.strip():
             yield number, line
