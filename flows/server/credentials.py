@@ -78,10 +78,14 @@ def _fitting() -> str:
     from prefect.settings import get_current_settings
 
     settings = get_current_settings()
-    url = urlsplit(settings.api.url or "")
-    if settings.api.auth_string or settings.api.key or url.hostname not in LOOPBACK or not url.port:
+    if settings.api.auth_string or settings.api.key:
         return ""
-    return _read(credential_file(settings.home, url.port))
+    try:
+        url = urlsplit(settings.api.url or "")
+        port = url.port or 80
+    except ValueError:  # an address that the client itself will refuse
+        return ""
+    return _read(credential_file(settings.home, port)) if url.hostname in LOOPBACK else ""
 
 
 def _read(file: Path) -> str:

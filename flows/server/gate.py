@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = "FUSEMINE_SERVER_HOSTS"
 """Environment variable with more names of the server, with commas between."""
@@ -24,6 +24,14 @@ REFUSED = (
     "refused: this Prefect server is asked for by 127.0.0.1, localhost, its own address or a name "
     "given with `fusemine ui --host-name`, and by its own pages only\n"
 )
+# Prefect's pages would ask a service of statistics for settings, and a text that looks like the
+# address of an image would be fetched; and no other page may hold them in a frame.
+_KEPT = [
+    (b"content-security-policy", b"connect-src 'self'; img-src 'self' data: blob:; "
+     b"frame-ancestors 'none'; form-action 'self'; base-uri 'self'; object-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]  # fmt: skip
 
 
 def server_command(host: str, port: int) -> list[str]:
@@ -56,7 +64,13 @@ class Gate:
 
             await PlainTextResponse(REFUSED, 403)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+
+        async def send_kept(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_KEPT]
+            await send(message)
+
+        await self._app(scope, receive, send_kept)
 
     def _admits(self, scope: Scope) -> bool:
         headers = [(name, value.decode("latin-1").lower()) for name, value in scope["headers"]]
@@ -69,8 +83,8 @@ class Gate:
 
     def _is_ours(self, host: str, server: tuple[str, int | None]) -> bool:
         """Whether a Host header names this server, at the address that it was reached at."""
-        asked = urlsplit(f"//{host}")
         try:
+            asked = urlsplit(f"//{host}")
             name, port = asked.hostname, asked.port or 80
         except ValueError:
             return False

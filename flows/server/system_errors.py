@@ -62,10 +62,10 @@ def explained(error: BaseException) -> FusemineError | None:
     """What to do about an error of the system; None for an error of any other kind."""
     if isinstance(error, MemoryError):
         return RunError(*_MEMORY)
-    if isinstance(error, OSError):
-        return _of(error.errno, error)
-    if found := _RUST.search(str(error)):  # Polars has no class of its own for these
-        return _of(int(found[1]), error)
+    found = _RUST.search(str(error))  # Polars has the number in the text alone
+    number = getattr(error, "errno", None) or (int(found[1]) if found else None)
+    if isinstance(error, OSError) or found:
+        return _of(number, error)
     return explained(error.__cause__) if error.__cause__ else None
 
 

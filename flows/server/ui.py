@@ -56,6 +56,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "5",
     # Of whatever name and port it is opened at, so that the pages ask where they come from.
     "PREFECT_UI_API_URL": "/api",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     # Two runs on one machine would otherwise wait for each other at full speed.
     "OMP_WAIT_POLICY": "PASSIVE",

