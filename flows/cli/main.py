@@ -207,6 +207,9 @@ def ui(folder: Path, names: tuple[str, ...]) -> None:
     Only its own pages and clients with its password can use it; commands of the same user on this
     machine find the password by themselves.
     """
+    from fusemine.flows.server.home import check_home
+
+    check_home()  # before Prefect is imported, which would go on without one
     from fusemine.flows.server.ui import run_ui
 
     run_ui(folder, click.echo, names)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from fusemine.flows.server.system_errors import ROOM, explained, prefect_home, shown_path
+from fusemine.flows.server.system_errors import ROOM, explained, prefect_home
 from fusemine.tasks.core.errors import FusemineError, RunError
 
 if TYPE_CHECKING:
@@ -23,21 +23,29 @@ def check_home() -> None:
     home = prefect_home()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryFile(dir=home) as probe:
-            probe.write(bytes(ROOM))
-            probe.flush()
         for name in ("prefect.db", "prefect.db-wal", "prefect.db-shm"):
             with suppress(FileNotFoundError):
                 os.close(os.open(home / name, os.O_RDWR))
+        _fill(home)
     except OSError as error:
-        raise _refused(home, error) from error
+        raise _refused(error) from error
 
 
-def _refused(home: Path, error: OSError) -> FusemineError:
-    error.filename = error.filename or home
+def _fill(home: Path) -> None:
+    """Write a file as large as a new database, which is gone at once."""
+    try:
+        with TemporaryFile(dir=home) as probe:
+            probe.write(bytes(ROOM))
+            probe.flush()
+    except OSError as error:
+        error.filename = home  # and not the file's, which nobody knows
+        raise
+
+
+def _refused(error: OSError) -> FusemineError:
     found = explained(error) or RunError(str(error), "a folder", "correct that")
     return type(found)(
-        got=f"Prefect cannot write to its home {shown_path(home)}: {found.got}",
+        got=f"Prefect cannot work in its home: {found.got}",
         expected=found.expected,
         fix=f"{found.fix}; PREFECT_HOME names another home",
     )

@@ -128,6 +128,14 @@ class Processes:
         """The names of the children that have ended, in the order of their start."""
         return [name for name, child in self._children.items() if child.poll() is not None]
 
+    def end_of(self, name: str) -> str:
+        """How a child has ended, with the end of its log."""
+        code, lines = self._children[name].poll(), self.last_lines(name)
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return f"{name} has ended by itself ({how})" + (
+            f"; its last lines:\n{lines}" if lines else ""
+        )
+
     def give_up(self, name: str) -> None:
         """Look no more after a child that has ended."""
         del self._children[name]

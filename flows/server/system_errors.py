@@ -52,6 +52,7 @@ _MISTAKES = {
     errno.EISDIR: ("{} is a folder", "the name of a file", "name a file"),
     errno.ENOTDIR: ("{} leads through a file", "folders alone on the way", "correct the path"),
     errno.ENOENT: ("{} is not there", "a file or folder", "correct the path, or put it back"),
+    errno.EEXIST: ("{} is there, and of another kind", "a name not in use", "name another"),
     errno.ENAMETOOLONG: ("{} is too long for a name", "at most 255 bytes", "name it shorter"),
 }
 """What the user has named or set, in the same way."""

@@ -80,7 +80,6 @@ def run_ui(folder: Path, echo: Callable[[str], None], names: Sequence[str] = ())
     settings = get_current_settings()
     host, port = settings.server.api.host, settings.server.api.port
     _check_port(host, port)
-    check_home()
     api = f"http://{_WILDCARDS.get(host, host)}:{port}/api"
     logs = settings.home / "fusemine-ui"
     processes = Processes(logs, _environment(api, names))
@@ -122,9 +121,8 @@ def _keep_up(processes: Processes, stop: threading.Event, echo: Callable[[str], 
                 raise _ended(name, processes)
             left[pool] -= 1
             if left[pool] < 0:
+                echo(f"{processes.end_of(name)}\n{name} is not started again")
                 processes.give_up(name)
-                echo(f"{name} has ended {RESTARTS + 1} times and is not started again; its last "
-                     f"lines:\n{processes.last_lines(name)}")  # fmt: skip
                 continue
             processes.restart(name)
             echo(f"{name} has ended by itself and is started again; its log: {processes.logs}")
@@ -206,9 +204,9 @@ def _check_alive(processes: Processes) -> None:
 def _ended(name: str, processes: Processes) -> RunError:
     check_home()  # a full disk is the reason, whatever the log says
     return RunError(
-        got=f"{name} has ended by itself; its last lines:\n{processes.last_lines(name)}",
+        got=processes.end_of(name),
         expected="it to run until Ctrl-C",
-        fix=f"correct what they name; the whole log: {processes.logs / name}.log",
+        fix=f"correct what is named there; the whole log: {processes.logs / name}.log",
     )
 
 
