@@ -56,6 +56,8 @@ _MISTAKES = {
     errno.ENAMETOOLONG: ("{} is too long for a name", "at most 255 bytes", "name it shorter"),
 }
 """What the user has named or set, in the same way."""
+_LOOP = re.compile(r"Symlink loop from '(.+)'")
+"""What pathlib raises before Python 3.13, and not as an error of the system."""
 _RUST = re.compile(r"\(os error (\d+)\)")
 
 
@@ -63,6 +65,8 @@ def explained(error: BaseException) -> FusemineError | None:
     """What to do about an error of the system; None for an error of any other kind."""
     if isinstance(error, MemoryError):
         return RunError(*_MEMORY)
+    if loop := _LOOP.match(str(error)):
+        return _of(errno.ELOOP, OSError(errno.ELOOP, "", loop[1]))
     found = _RUST.search(str(error))  # Polars has the number in the text alone
     number = getattr(error, "errno", None) or (int(found[1]) if found else None)
     if isinstance(error, OSError) or found:
@@ -98,7 +102,7 @@ def _place(number: int | None, error: BaseException) -> str:
     if isinstance(name, (str, bytes, os.PathLike)):
         return shown_path(name)
     full = _full_places() if number == errno.ENOSPC else []
-    return " and of ".join(map(shown_path, full)) or "a file that the system does not name"
+    return " and of ".join(map(shown_path, full)) or "a file or output that the system does not name"
 
 
 def _full_places() -> list[Path]:

@@ -46,6 +46,21 @@ def test_too_many_open_files_are_a_limit_to_raise(number: int) -> None:
     assert "ulimit -n" in found.fix
 
 
+def test_what_resolving_a_link_that_leads_to_itself_raises_is_explained(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    error: Exception | None = None
+    try:
+        (loop / "x").resolve()
+    except (RuntimeError, OSError) as caught:  # from Python 3.13 on it is neither
+        error = caught
+    if error is not None:
+        found = explained(error)
+        assert found is not None
+        assert found.exit_code == 2
+        assert str(loop) in found.got
+
+
 def test_too_little_memory_is_said_as_such() -> None:
     found = explained(MemoryError("Unable to allocate 8 GiB"))
     assert found is not None
