@@ -14,7 +14,7 @@ ROOM = 4 << 20
 """Bytes; a disk with less has no room."""
 
 _AGAIN = "then run again: what is complete is reused"
-_ROOM = ("no room is left on the disk of {}", "free disk space", f"free some room there, {_AGAIN}")
+_ROOM = ("no room is left on the disk of {}", "room on the disk", f"free some there, {_AGAIN}")
 _RIGHT = (
     "{} may not be used by this user",
     "a file or folder that it may read, and write to where results go",
