@@ -102,7 +102,7 @@ def _place(number: int | None, error: BaseException) -> str:
     if isinstance(name, (str, bytes, os.PathLike)):
         return shown_path(name)
     full = _full_places() if number == errno.ENOSPC else []
-    return " and of ".join(map(shown_path, full)) or "a file or output that the system does not name"
+    return " and of ".join(map(shown_path, full)) or "what the system does not name"
 
 
 def _full_places() -> list[Path]:
