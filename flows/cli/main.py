@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -20,8 +20,9 @@ from fusemine.flows.cli.terminal import (
     show_warnings,
     shown_on_terminal,
 )
+from fusemine.flows.server.system_errors import explained
 from fusemine.tasks.core.errors import FusemineError, ServerError
-from fusemine.tasks.core.memory import check_memory, is_panic, memory_error
+from fusemine.tasks.core.memory import check_memory, is_panic
 
 
 class _Commands(click.Group):
@@ -31,10 +32,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FusemineError as error:
-            click.echo(f"error: {error}", err=True)
-            if isinstance(error, ServerError):
-                _leave(error.exit_code)
-            ctx.exit(error.exit_code)
+            _refuse(ctx, error)
         except KeyboardInterrupt:
             click.echo("stopped; what was complete is reused by the next run", err=True)
             ctx.exit(130)
@@ -45,12 +43,18 @@ class _Commands(click.Group):
                 isinstance(error, Exception) or is_panic(error)
             ):
                 raise
-            if (short := memory_error(error)) is not None:
-                click.echo(f"error: {short}", err=True)
-                ctx.exit(short.exit_code)
+            if known := explained(error):
+                _refuse(ctx, known)
             click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
             click.echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
             ctx.exit(1)
+
+
+def _refuse(ctx: click.Context, error: FusemineError) -> NoReturn:
+    click.echo(f"error: {error}", err=True)
+    if isinstance(error, ServerError):
+        _leave(error.exit_code)
+    ctx.exit(error.exit_code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -212,11 +216,25 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("folder", type=FILE, default=Path())
-def ui(folder: Path) -> None:
-    """Start a local Prefect with the deployments of FOLDER's prefect.yaml and its workers."""
+@click.option(
+    "--host-name",
+    "names",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    help="A name that the server may be asked for by, besides localhost and its addresses.",
+)
+def ui(folder: Path, names: tuple[str, ...]) -> None:
+    """Start a local Prefect with the deployments of FOLDER's prefect.yaml and its workers.
+
+    Only its own pages and clients with its password can use it; commands of the same user on this
+    machine find the password by themselves.
+    """
+    from fusemine.flows.server.home import check_home
+
+    check_home()  # before Prefect is imported, which would go on without one
     from fusemine.flows.server.ui import run_ui
 
-    run_ui(folder, click.echo)
+    run_ui(folder, click.echo, names)
 
 
 def _leave(code: int) -> None:

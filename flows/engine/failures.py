@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from fusemine.flows.server.system_errors import explained
 from fusemine.tasks.core.errors import ArtifactError, FusemineError
 from fusemine.tasks.core.storage.records import read_record, write_record
 
@@ -44,10 +45,11 @@ def record_failure(
 ) -> Failure:
     """Record that an attempt at a partition failed."""
     before = read_failures(store).get(partition)
+    known = error if isinstance(error, FusemineError) else explained(error)
     failure = Failure(
         partition=partition,
         stage=error.stage if isinstance(error, FusemineError) else None,
-        error=f"{error if isinstance(error, FusemineError) else repr(error)}"[:LONGEST],
+        error=f"{known or repr(error)}"[:LONGEST],
         attempts=1 + (before.attempts if before else 0),
         at=datetime.now(UTC),
         flow_run_id=flow_run_id,

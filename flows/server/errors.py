@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fusemine.flows.server.credentials import CLIENT
+from fusemine.flows.server.gate import REFUSED
+from fusemine.flows.server.home import check_home
 from fusemine.flows.server.temporary import is_temporary
 from fusemine.tasks.core.errors import FusemineError, ServerError
 
@@ -13,6 +16,30 @@ if TYPE_CHECKING:
 
 ANSWERS_WITHIN = 5.0
 """Seconds."""
+
+
+def _check_refused(error: BaseException, go_on: str) -> None:
+    """Raise what a client can do whom the server does not let in."""
+    import httpx
+    from prefect.settings import get_current_settings
+
+    told = error if isinstance(error, httpx.HTTPStatusError) else error.__cause__
+    if not isinstance(told, httpx.HTTPStatusError):
+        return
+    if told.response.status_code not in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        return
+    url = get_current_settings().api.url
+    if told.response.text == REFUSED:
+        got, expected = f"{url} is no name of the Prefect server there", "localhost or its address"
+        fix = "start the server with `fusemine ui --host-name`"
+    else:
+        got = f"the Prefect server at {url} does not let this client in"
+        expected = "the user and password that it was started with"
+        fix = (
+            f"set {CLIENT} to them; for `fusemine ui` on this machine the PREFECT_HOME that it "
+            "has is enough"
+        )
+    raise ServerError(got=got, expected=expected, fix=f"{fix}, then {go_on}") from error
 
 
 @contextmanager
@@ -39,8 +66,11 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
             fix=f"see PREFECT_HOME and the database of the server, then {go_on}",
         ) from error
     except Exception as error:
+        _check_refused(error, go_on)
         if not is_unreachable(error):
             raise
+        if is_temporary():
+            check_home()  # a full disk is the reason, and not the server
         first = "" if is_temporary() else "start it or unset PREFECT_API_URL, then "
         raise ServerError(
             got=f"no answer from the Prefect server at {get_current_settings().api.url}",

@@ -98,12 +98,20 @@ class Processes:
         self.environment = {**environment, MARK: token}
         self._mark = f"{MARK}={token}"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts: dict[str, tuple[Sequence[str | Path], Path]] = {}
         logs.mkdir(parents=True, exist_ok=True)
         self._guard = Guard(self._mark)
 
     def start(self, name: str, command: Sequence[str | Path], folder: Path) -> None:
         """Start a child in a session of its own, so that Ctrl-C reaches us alone."""
-        with (self.logs / f"{name}.log").open("wb") as log:
+        self._starts[name] = (command, folder)
+        (self.logs / f"{name}.log").write_bytes(b"")
+        self.restart(name)
+
+    def restart(self, name: str) -> None:
+        """Start a child once more; its log goes on."""
+        command, folder = self._starts[name]
+        with (self.logs / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(  # noqa: S603  (Prefect's own command)
                 command,
                 cwd=folder,
@@ -116,9 +124,21 @@ class Processes:
         self._children[name] = child
         self._guard.watch(child.pid)
 
-    def ended(self) -> str | None:
-        """The name of a child that has ended, if one has."""
-        return next((name for name, c in self._children.items() if c.poll() is not None), None)
+    def ended(self) -> list[str]:
+        """The names of the children that have ended, in the order of their start."""
+        return [name for name, child in self._children.items() if child.poll() is not None]
+
+    def end_of(self, name: str) -> str:
+        """How a child has ended, with the end of its log."""
+        code, lines = self._children[name].poll(), self.last_lines(name)
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return f"{name} has ended by itself ({how})" + (
+            f"; its last lines:\n{lines}" if lines else ""
+        )
+
+    def give_up(self, name: str) -> None:
+        """Look no more after a child that has ended."""
+        del self._children[name]
 
     def last_lines(self, name: str, lines: int = 15) -> str:
         """The end of a child's log."""

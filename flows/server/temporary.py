@@ -5,13 +5,19 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import socket
 import ssl
 import subprocess
-import sys
 import time
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
+from fusemine.flows.server.credentials import CLIENT, closed, new_credential, present_credential
+from fusemine.flows.server.gate import server_command
+from fusemine.flows.server.home import check_home
 from fusemine.flows.server.processes import Guard, stop
+from fusemine.flows.server.system_errors import prefect_home, shown_path
 from fusemine.tasks.core.errors import RunError, ServerError
 
 START_SECONDS = 120.0
@@ -41,14 +47,24 @@ QUIET = {
 }
 """The same, for all but a lasting server, because that keeps a log."""
 _LOG = logging.getLogger("fusemine")
+
+
+class _Server(NamedTuple):
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+
+_REASON = re.compile(r"[\w.]+(Error|Exception|Exit)\b")
+"""How the last line of a traceback begins."""
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
-_STARTING: dict[str, subprocess.Popen[bytes]] = {}
+_STARTING: dict[str, _Server] = {}
 """Servers that have not answered yet, by the address of their API."""
 # What Prefect sets for a server that it starts for one process: no UI, no scheduler.
 _EPHEMERAL = {
     "PREFECT_UI_ENABLED": "0",
     "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
+    # Nobody reads its log unless it does not start.
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
 }
 
 
@@ -65,15 +81,21 @@ def begin_server() -> None:
     if the process is killed. Prefect would start one by itself, but only where all of its server's
     code, 70 MB of it, is loaded into this process as well.
     """
+    if "PREFECT_API_URL" not in os.environ and not prefect_home().exists():
+        check_home()  # Prefect would go on without one, with a warning
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url is None:
-        url, server = _start()
-        _STARTING[url] = server
-        os.environ |= {"PREFECT_API_URL": url, _TEMPORARY: url}
-        from prefect.context import refresh_global_settings_context
+    if get_current_settings().api.url is not None:
+        present_credential()
+        return
+    check_home()
+    port, secret = _free_port(), closed(new_credential())
+    url = f"http://127.0.0.1:{port}/api"
+    _STARTING[url] = _start(port, secret)
+    os.environ |= {"PREFECT_API_URL": url, _TEMPORARY: url, CLIENT: secret[CLIENT]}
+    from prefect.context import refresh_global_settings_context
 
-        refresh_global_settings_context()
+    refresh_global_settings_context()
 
 
 def ensure_server() -> None:
@@ -86,6 +108,7 @@ def ensure_server() -> None:
     begin_server()
     for url, server in list(_STARTING.items()):
         _wait_for(url, server)
+        server.log.close()  # the server goes on writing to it
         del _STARTING[url]
     if not is_temporary():
         _probe()
@@ -148,19 +171,21 @@ def _is_silent(api: str, seconds: float) -> bool:
     return False
 
 
-def _start() -> tuple[str, subprocess.Popen[bytes]]:
-    """Start a server: the address of its API, and its process."""
+def _start(port: int, secret: dict[str, str]) -> _Server:
+    """Start a server that wants a credential."""
     guard = Guard()
-    port = _free_port()
-    command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    place = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    server = subprocess.Popen(  # noqa: S603  (Prefect's own server)
-        [sys.executable, *command, *place], env={**os.environ, **_EPHEMERAL}
+    log = TemporaryFile(dir=prefect_home())  # noqa: SIM115  (closed once it answers)
+    process = subprocess.Popen(  # noqa: S603  (Prefect's own server)
+        server_command("127.0.0.1", port),
+        env={**os.environ, **secret, **_EPHEMERAL},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
     )
-    guard.watch(server.pid)
+    guard.watch(process.pid)
     # Called after what Prefect registers from now on, so that what it sends at exit finds a server.
-    atexit.register(_stop, server, guard)
-    return f"http://127.0.0.1:{port}/api", server
+    atexit.register(_stop, process, guard)
+    return _Server(process, log)
 
 
 def _stop(server: subprocess.Popen[bytes], guard: Guard) -> None:
@@ -174,14 +199,25 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(api: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(api: str, server: _Server) -> None:
     until = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < until:
+    while server.process.poll() is None and time.monotonic() < until:
         if answers(api):
             return
         time.sleep(0.1)
-    raise RunError(
-        got="the temporary Prefect server did not start",
+    check_home()  # it may have filled up meanwhile
+    server.log.seek(0)
+    raise _not_started(server.log.read().decode(errors="replace"))
+
+
+def _not_started(log: str) -> RunError:
+    reasons = [line for line in log.splitlines() if _REASON.match(line)]
+    damaged = "not a database" in log or "malformed" in log
+    database = shown_path(prefect_home() / "prefect.db")
+    return RunError(
+        got=f"the temporary Prefect server did not start: {(reasons or ['no reason given'])[-1]}",
         expected=f"an answer from it within {START_SECONDS:.0f} s",
-        fix="see its messages above; `prefect server database reset` replaces a broken database",
+        fix=f"move {database} away: a new one is made; only the history of runs is in it"
+        if damaged
+        else "correct that; if no reason is given the machine may be too busy: run again",
     )

@@ -9,34 +9,44 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import State, StateType, WorkPoolStatus
-from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    get_current_settings,
+    temporary_settings,
+)
 from prefect.states import Crashed
-from prefect.workers.process import ProcessWorker
 
 from fusemine.flows.server.automations import make_automations
+from fusemine.flows.server.credentials import CLIENT, closed, credential_file, kept_credential
+from fusemine.flows.server.gate import HOSTS, server_command
+from fusemine.flows.server.home import check_home
 from fusemine.flows.server.hooks import has_not_begun, is_gone
+from fusemine.flows.server.pools import POOLS, make_pools
 from fusemine.flows.server.processes import Processes
 from fusemine.flows.server.temporary import DEFAULTS, QUIET, START_SECONDS, answers
 from fusemine.tasks.core.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
-POOLS = {"cpu": 2, "gpu": 1, "control": 10}
-"""The work pools, with the runs that each has at a time when it is made."""
 BIN = Path(sys.executable).parent
 
+RESTARTS = 5
+"""How often a worker that ends by itself is started again."""
+
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 # What the environment says comes before these.
 _DEFAULTS = {
     **DEFAULTS,
@@ -44,18 +54,22 @@ _DEFAULTS = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
     "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "5",
+    # Of whatever name and port it is opened at, so that the pages ask where they come from.
+    "PREFECT_UI_API_URL": "/api",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     # Two runs on one machine would otherwise wait for each other at full speed.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
-def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
+def run_ui(folder: Path, echo: Callable[[str], None], names: Sequence[str] = ()) -> None:
     """Start everything, print where it is, and run until Ctrl-C or SIGTERM.
 
     Args:
         folder: Folder with the prefect.yaml.
         echo: Prints a line.
+        names: More names that the server is asked for by, each `name` or `name:port`.
 
     Raises:
         SettingsError: There is no prefect.yaml, or the port is taken.
@@ -66,19 +80,16 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
     settings = get_current_settings()
     host, port = settings.server.api.host, settings.server.api.port
     _check_port(host, port)
-    api = f"http://{host}:{port}/api"
-    mine = {k: v for k, v in os.environ.items() if QUIET.get(k) != v}
+    api = f"http://{_WILDCARDS.get(host, host)}:{port}/api"
     logs = settings.home / "fusemine-ui"
-    processes = Processes(logs, {**_DEFAULTS, **mine, "PREFECT_API_URL": api})
+    processes = Processes(logs, _environment(api, names))
     with _stopping() as stop:  # until all is stopped, so that a second Ctrl-C cuts nothing off
         try:
             echo(f"starting the Prefect server; logs: {logs}")
-            server = (BIN / "prefect", "server", "start", "--host", host, "--port", str(port))
-            processes.start("server", server, folder)
+            processes.start("server", server_command(host, port), folder)
             _wait(lambda: answers(api), processes, stop, "the server to answer")
             _start_workers(folder, api, processes, stop, echo)
-            while not stop.wait(1):
-                _check_alive(processes)
+            _keep_up(processes, stop, echo)
         except KeyboardInterrupt:
             pass  # while it was still starting
         finally:
@@ -88,13 +99,43 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
             processes.close()
 
 
+def _environment(api: str, names: Sequence[str]) -> dict[str, str]:
+    """The environment of the server, the workers and their runs."""
+    settings = get_current_settings()
+    own = settings.server.api.auth_string
+    port = settings.server.api.port
+    secret = own.get_secret_value() if own else kept_credential(settings.home, port)
+    mine = {k: v for k, v in os.environ.items() if QUIET.get(k) != v}
+    hosts = {HOSTS: ",".join([*names, os.environ.get(HOSTS, "")])}
+    fixed = {CLIENT: secret, "PREFECT_API_URL": api, **hosts}
+    return {**_DEFAULTS, **closed(secret), **mine, **fixed}
+
+
+def _keep_up(processes: Processes, stop: threading.Event, echo: Callable[[str], None]) -> None:
+    """Start workers again that end by themselves, until the end or that of the server."""
+    left = Counter(dict.fromkeys(POOLS, RESTARTS))
+    while not stop.wait(1):
+        for name in processes.ended():
+            pool = name.removeprefix("worker-")
+            if pool not in left:
+                raise _ended(name, processes)
+            left[pool] -= 1
+            if left[pool] < 0:
+                echo(f"{processes.end_of(name)}\n{name} is not started again")
+                processes.give_up(name)
+                continue
+            processes.restart(name)
+            echo(f"{name} has ended by itself and is started again; its log: {processes.logs}")
+
+
 def _start_workers(
     folder: Path, api: str, processes: Processes, stop: threading.Event, echo: Callable[[str], None]
 ) -> None:
     """Make pools, automations and deployments, start the workers, and print what there is."""
     pools = [pool for pool in POOLS if pool != "gpu" or _has_gpu()]
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
-        _make_pools(client)
+    secret = {PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: processes.environment[CLIENT]}
+    with temporary_settings(secret), get_client(sync_client=True) as client:
+        make_pools(client, echo)
         _crash_dead_runs(client)
         make_automations(client, echo)
         _deploy(folder, processes)
@@ -156,32 +197,23 @@ def _wait(done: Callable[[], bool], processes: Processes, stop: threading.Event,
 
 
 def _check_alive(processes: Processes) -> None:
-    name = processes.ended()
-    if name is not None:
-        raise RunError(
-            got=f"{name} has ended by itself; its last lines:\n{processes.last_lines(name)}",
-            expected="it to run until Ctrl-C",
-            fix=f"correct what they name; the whole log: {processes.logs / name}.log",
-        )
+    for name in processes.ended():
+        raise _ended(name, processes)
+
+
+def _ended(name: str, processes: Processes) -> RunError:
+    check_home()  # a full disk is the reason, whatever the log says
+    return RunError(
+        got=processes.end_of(name),
+        expected="it to run until Ctrl-C",
+        fix=f"correct what is named there; the whole log: {processes.logs / name}.log",
+    )
 
 
 def _has_gpu() -> bool:
     """Whether torch sees a GPU; another process imports it, which takes seconds and memory."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
-
-
-def _make_pools(client: SyncPrefectClient) -> None:
-    """Create the pools that are missing; the others stay as their owner has set them."""
-    for name, limit in POOLS.items():
-        try:
-            client.read_work_pool(name)
-        except ObjectNotFound:
-            template = ProcessWorker.get_default_base_job_template()
-            pool = WorkPoolCreate(
-                name=name, type="process", base_job_template=template, concurrency_limit=limit
-            )
-            client.create_work_pool(pool)
 
 
 def _crash_dead_runs(client: SyncPrefectClient) -> None:
@@ -215,6 +247,9 @@ def _ready(client: SyncPrefectClient, pools: list[str]) -> bool:
 def _summary(client: SyncPrefectClient, api: str, pools: list[str]) -> Iterator[str]:
     names = sorted(deployment.name for deployment in client.read_deployments())
     yield f"Prefect UI: {api.removesuffix('/api')}"
+    if get_current_settings().server.api.auth_string is None:
+        home, port = get_current_settings().home, urlsplit(api).port
+        yield f"it asks once for a password: cat {credential_file(home, port or 80)}"
     yield f"workers: {', '.join(pools)}" + ("" if "gpu" in pools else " (no GPU on this machine)")
     yield f"deployments: {len(names)}"
     yield f"history: {_database()}"

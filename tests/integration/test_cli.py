@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.served import clean_environment, prefect_home, processes_with
+from support.served import clean_environment, client_of, prefect_home, processes_with
 from support.tickets import Table
 
 Mine = Callable[..., Any]
@@ -79,7 +79,7 @@ def test_a_killed_run_takes_its_server_along_and_the_next_one_ends_with_the_repo
     while servers_of(home) and time.monotonic() < until:
         time.sleep(0.1)
     assert not servers_of(home)
-    done = call("run", table.pipeline, home=home, PREFECT_API_URL=server)
+    done = call("run", table.pipeline, home=home, **client_of(server))
     assert done.returncode == 0, done.stderr
     assert "reuses collect" in done.stderr
     assert "Traceback" not in done.stderr
@@ -101,7 +101,7 @@ def test_a_source_that_is_gone_is_a_sentence_and_exit_code_2(
     table: Table, home: Path, server: str
 ) -> None:
     (table.folder / "tickets.csv").unlink()
-    done = call("run", table.pipeline, home=home, PREFECT_API_URL=server)
+    done = call("run", table.pipeline, home=home, **client_of(server))
     assert done.returncode == 2
     assert "no file at" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

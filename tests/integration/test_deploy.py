@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,8 +15,20 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from support.served import ENDED, PATIENCE, REPOSITORY, Served, prefect_home, receiver
+from support.attacks import CHROMIUM, EVIL, attack
+from support.served import (
+    ENDED,
+    PATIENCE,
+    REPOSITORY,
+    Served,
+    command_lines,
+    prefect_home,
+    receiver,
+)
 from support.tickets import Table, tickets, write_csv
+
+from fusemine.flows.server.credentials import credential_file
+from fusemine.flows.server.gate import REFUSED
 
 Alerts = list[dict[str, Any]]
 
@@ -84,12 +97,77 @@ def test_the_run_form_describes_and_offers_what_can_be_set(served: Served) -> No
 
 def test_a_wrong_parameter_is_refused_before_anything_runs(served: Served) -> None:
     key = served.deployment("backfill/backfill")["id"]
-    answer = httpx.post(
-        f"{served.api}/deployments/{key}/create_flow_run",
-        json={"parameters": {"pipeline": "x.yaml", "only": "everything"}},
+    parameters = {"pipeline": "x.yaml", "only": "everything"}
+    answer = served.ask(
+        "POST", f"deployments/{key}/create_flow_run", json={"parameters": parameters}
     )
     assert answer.status_code in {409, 422}
     assert "everything" in answer.text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("host", ["127.0.0.1", EVIL])
+def test_a_page_of_another_site_can_neither_read_nor_start_anything(
+    served: Served, tmp_path: Path, host: str
+) -> None:
+    """Under its own name, and under a name of the attacker's that leads here."""
+
+    def runs() -> int:
+        return len(served.post("flow_runs/filter", deployments={"name": {"any_": ["status"]}}))
+
+    before, made = runs(), tmp_path / "made"
+    key = served.deployment("status/status")["id"]
+    seen = attack(f"http://{host}:{served.port}/api", key, made, tmp_path / "profile")
+    assert {seen[way] for way in ("get", "artifacts", "start")} == {"blocked"}
+    assert {seen[way] for way in ("socket", "subprotocol")} == {"blocked"}
+    assert {seen[way] for way in ("simple", "untyped", "form")} == {"sent"}  # without an answer
+    assert runs() == before
+    assert not made.exists()
+
+
+def test_without_the_credential_the_server_says_nothing(served: Served) -> None:
+    for path in ("artifacts/filter", "flow_runs/filter", "logs/filter"):
+        assert httpx.post(f"{served.api}/{path}", timeout=PATIENCE).status_code == 403  # no token
+    for path in ("admin/settings", "csrf-token?client=x", "variables/name/health"):
+        assert httpx.get(f"{served.api}/{path}", timeout=PATIENCE).status_code == 401
+    answer = httpx.get(f"{served.api}/health", headers={"Host": EVIL}, timeout=PATIENCE)
+    assert (answer.status_code, answer.text) == (403, REFUSED)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"command": "id"}, {"env": {"LD_PRELOAD": "x"}}, {"env.PATH": "/x"}, {"working_dir": "/"}],
+)
+def test_a_run_can_choose_no_other_program(served: Served, variables: dict[str, Any]) -> None:
+    key = served.deployment("status/status")["id"]
+    path = f"deployments/{key}/create_flow_run"
+    answer = served.ask("POST", path, json={"job_variables": variables})
+    assert answer.status_code == 422
+    assert next(iter(variables)) in answer.text
+
+
+def test_the_credential_is_in_no_command_line_and_no_log(served: Served) -> None:
+    secret = credential_file(served.home, served.port).read_text().strip()
+    commands = command_lines().values()
+    logs = [path.read_text() for path in (served.home / "fusemine-ui").glob("*.log")]
+    shown = [*served.said, *logs, json.dumps(served.post("logs/filter"))]
+    assert not any(secret in text for text in shown)
+    assert not any(secret in command for command in commands)
+    assert any(str(credential_file(served.home, served.port)) in line for line in served.said)
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_others_go_on(
+    served: Served, tmp_path: Path
+) -> None:
+    server, killed, other = (served.process_of(name) for name in ("gate", "cpu", "control"))
+    os.kill(killed, signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while served.process_of("cpu") in {killed, 0} and time.monotonic() < until:
+        time.sleep(0.3)
+    assert served.process_of("cpu") not in {killed, 0}
+    assert (served.process_of("gate"), served.process_of("control")) == (server, other)
+    run = served.trigger("mine/mine-cpu", {"pipeline": str(tmp_path / "none.yaml")})
+    assert served.finished(run)["state_type"] == "FAILED"  # by the new worker
 
 
 def test_a_backfill_fans_out_and_is_resumed_where_it_failed(served: Served, table: Table) -> None:

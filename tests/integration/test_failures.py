@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.served import clean_environment, prefect_home, processes_with, temporary_server
+from support.served import (
+    clean_environment,
+    client_of,
+    prefect_home,
+    processes_with,
+    temporary_server,
+)
 from support.tickets import Table, tickets, write_csv
 
 from fusemine.tasks.core.errors import SourceError, StageError
@@ -63,7 +69,7 @@ def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
     command = ["backfill", str(table.pipeline), "--pool", "here", "--json"]
     home = tmp_path / "home"
     for _ in range(2):
-        process = start(home, *command, PREFECT_API_URL=server)
+        process = start(home, *command, **client_of(server))
         until = time.monotonic() + 200
         while not list(table.root.glob("clean/*/*/manifest.json")):
             assert time.monotonic() < until
@@ -74,7 +80,7 @@ def test_a_backfill_killed_at_random_moments_ends_with_the_bytes_of_a_quiet_one(
         assert processes_with(f"PREFECT_HOME={home}") == []
         command += ["--resume", next(table.root.glob("backfills/*.json")).stem]
         command = command[: command.index("--resume") + 2]
-    code, out, err = ended(start(home, *command, PREFECT_API_URL=server))
+    code, out, err = ended(start(home, *command, **client_of(server)))
     assert code == 0, err
     assert {row["state"] for row in json.loads(out)["rows"]} == {"complete"}
     assert contents(table.root) == quiet
@@ -116,7 +122,7 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_reuses_what_is_complete(
 
     command = [FUSEMINE, "run", table.pipeline]
     full = subprocess.run(
-        command, env={**clean_environment(), "PREFECT_API_URL": server},
+        command, env={**clean_environment(), **client_of(server)},
         preexec_fn=no_large_files, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert full.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -21,6 +22,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from fusemine.flows.server.credentials import CLIENT, credential_file
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -42,6 +45,11 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
+def client_of(server: str) -> dict[str, str]:
+    """What a client of these tests' own server needs in its environment."""
+    return {"PREFECT_API_URL": server, CLIENT: os.environ[CLIENT]}
+
+
 def processes_with(mark: str) -> list[int]:
     """Processes that carry a mark in their environment."""
     found = []
@@ -49,6 +57,17 @@ def processes_with(mark: str) -> list[int]:
         try:
             if mark.encode() in environment.read_bytes():
                 found.append(int(environment.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def command_lines() -> dict[int, str]:
+    """The command lines of all processes."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found[int(file.parent.name)] = file.read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
     return found
@@ -79,7 +98,21 @@ class Served:
             "CUDA_VISIBLE_DEVICES": "",
             "OMP_NUM_THREADS": "1",
         }
+        # No credential: commands find it in the home.
         self.environment = {**self._ui, "PREFECT_API_URL": self.api}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client of the server presents, but for Prefect's own and ours."""
+        user_and_password = credential_file(self.home, self.port).read_text().strip()
+        sent = {"Authorization": f"Basic {base64.b64encode(user_and_password.encode()).decode()}"}
+        ours = {"client": "tests"}
+        token = httpx.get(f"{self.api}/csrf-token", params=ours, headers=sent, timeout=PATIENCE)
+        return {
+            **sent,
+            "Prefect-Csrf-Client": "tests",
+            "Prefect-Csrf-Token": str(token.json()["token"]),
+        }
 
     def bring_up(self) -> None:
         """Start it and wait until it says that everything is there."""
@@ -112,6 +145,12 @@ class Served:
             time.sleep(0.3)
         return found
 
+    def process_of(self, name: str) -> int:
+        """The process of the server (`gate`) or of a pool's worker; 0 where there is none."""
+        ours, commands = processes_with(f"PREFECT_HOME={self.home}"), command_lines()
+        mark = "flows.server.gate" if name == "gate" else f"worker start --pool {name} "
+        return next((process for process in ours if mark in commands.get(process, "")), 0)
+
     def call(
         self, *command: str | Path, check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -130,9 +169,14 @@ class Served:
     def get(self, path: str) -> Any:
         return self._asked("GET", path)
 
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """The server's answer, whatever it is."""
+        address = f"{self.api}/{path}"
+        return httpx.request(method, address, timeout=PATIENCE, headers=self.headers, **more)
+
     def _asked(self, method: str, path: str, **more: Any) -> Any:
         for _ in range(20):
-            answer = httpx.request(method, f"{self.api}/{path}", timeout=PATIENCE, **more)
+            answer = self.ask(method, path, **more)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
                 break
             time.sleep(0.5)
