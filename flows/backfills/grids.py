@@ -30,15 +30,20 @@ _COLOURS = {
 }
 
 
-def coverage_rows(covered: Sequence[Covered]) -> list[dict[str, Any]]:
-    """A row for each partition, JSON-ready: its states, its rows, and why it failed."""
+def coverage_rows(covered: Sequence[Covered], public: bool = False) -> list[dict[str, Any]]:
+    """A row for each partition, JSON-ready: its states, its rows, and why it failed.
+
+    Args:
+        covered: The partitions.
+        public: Of an error, show what a server may be sent.
+    """
     return [
         {
             "partition": c.partition,
             "state": str(c.state),
             **{stage: str(c.stages[stage]) for stage in STAGES},
             "rows": c.rows,
-            "error": c.failure.error.split("\n")[0] if c.failure else None,
+            "error": c.failure.why(public) if c.failure else None,
         }
         for c in covered
     ]
@@ -70,9 +75,14 @@ def backfill_table(backfill: Backfill) -> Table:
     return _table(backfill.shown(), ["state"])
 
 
-def backfill_cells(backfill: Backfill) -> list[dict[str, Any]]:
-    """The grid of a backfill for the UI: no text is markup, a run is a short link."""
-    cells = escape_rows(backfill.shown())
+def backfill_cells(backfill: Backfill, public: bool = True) -> list[dict[str, Any]]:
+    """The grid of a backfill for the UI: no text is markup, a run is a short link.
+
+    Args:
+        backfill: The backfill.
+        public: Of an error, show what a server may be sent.
+    """
+    cells = escape_rows(backfill.shown(public))
     for row, cell in zip(backfill.shown(), cells, strict=True):
         if str(row["link"]).startswith("http"):
             cell["link"] = f"[run]({row['link']})"

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fusemine.tasks.core.errors import FusemineError
+from fusemine.tasks.core.errors import WHERE, FusemineError
 
 if TYPE_CHECKING:
     from fusemine.tasks.core.storage.store import Store
 
 FOLDER = "failed"
 LONGEST = 600
+WITHHELD = f"an error whose words may quote rows: {WHERE}"
+"""What a server is sent of an error of any kind."""
 
 
 class Failure(BaseModel):
@@ -22,7 +24,8 @@ class Failure(BaseModel):
     Args:
         partition: The partition.
         stage: The stage that failed, or None if it was none of them.
-        error: Its message, cut to a readable length.
+        error: Its message, cut to a readable length; it may quote rows.
+        public: The part of it that a server may be sent.
         attempts: How many attempts in a row have failed.
         at: When.
         flow_run_id: The Prefect run of the last attempt.
@@ -33,9 +36,14 @@ class Failure(BaseModel):
     partition: str
     stage: str | None
     error: str
+    public: str = WITHHELD
     attempts: int
     at: datetime
     flow_run_id: str | None
+
+    def why(self, public: bool = False) -> str:
+        """The first line of its message, or of what a server may be sent of it."""
+        return (self.public if public else self.error).split("\n")[0]
 
 
 def record_failure(
@@ -43,10 +51,12 @@ def record_failure(
 ) -> Failure:
     """Record that an attempt at a partition failed."""
     before = read_failures(store).get(partition)
+    ours = error if isinstance(error, FusemineError) else None
     failure = Failure(
         partition=partition,
-        stage=error.stage if isinstance(error, FusemineError) else None,
-        error=f"{error if isinstance(error, FusemineError) else repr(error)}"[:LONGEST],
+        stage=ours.stage if ours else None,
+        error=(ours.whole() if ours else repr(error))[:LONGEST],
+        public=ours.public()[:LONGEST] if ours else WITHHELD,
         attempts=1 + (before.attempts if before else 0),
         at=datetime.now(UTC),
         flow_run_id=flow_run_id,

@@ -12,8 +12,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from prefect import get_run_logger
-
+from fusemine.flows.server.publishing import log_line, withholds
 from fusemine.tasks.core.errors import FusemineError, StageError
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.task import run_task
@@ -57,13 +56,13 @@ class LocalRunner:
 
     def log(self, level: int, text: str, *values: object) -> None:
         """Write a line to the log of the flow run."""
-        get_run_logger().log(level, text, *values)
+        log_line(text % values, level)
 
     def run(
         self, request: Request, progress: Progress, found: ArtifactRef | None = None
     ) -> ArtifactRef:
         """Compute a result, or only show it where it is complete."""
-        return run_task(request, GRAPH, progress, found, self._compute)
+        return run_task(request, GRAPH, progress, found, self._compute, withhold=withholds())
 
 
 def in_new_process(request: Request, _: Graph, progress: Progress, log: Log) -> ArtifactRef:

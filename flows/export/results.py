@@ -25,6 +25,7 @@ from fusemine.tasks.core.storage.artifact import (
 from fusemine.tasks.core.storage.store import replacing
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.report.contracts import RESULTS
+from fusemine.tasks.table.escaping import escape_csv
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def export_results(
 ) -> str:
     """Write the results of the last complete run; a line on what was written.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe in front.
+
     Args:
         loaded: The pipeline.
         partition: Which partition's run; None for the newest.
@@ -59,6 +62,8 @@ def export_results(
     check_output(output)
     report = last_report(loaded, partition)
     table = read_frame(report, RESULTS)
+    if is_csv(output):
+        table = escape_csv(table.lazy()).collect()
     write_table(table, output, stdout)
     place = output or "standard output"
     return f"{table.height:,} rows of the window of {report.partition} to {place}"
@@ -114,6 +119,11 @@ def check_output(output: Path | None, endings: Sequence[str] = (".csv", ".parque
             fix="name the output so",
         )
     check_folder(output)
+
+
+def is_csv(output: Path | None) -> bool:
+    """Whether a table is written as CSV, which spreadsheets open."""
+    return output is None or output.suffix == ".csv"
 
 
 def write_table(
