@@ -46,8 +46,5 @@ def _figures(walk: Walk) -> Iterator[tuple[str, str, str]]:
             continue
         for name, value in read_json(ref).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                yield (
-                    stage,
-                    name.replace("_", " "),
-                    f"{value:,.4g}" if value % 1 else f"{value:,.0f}",
-                )
+                shown = f"{value:,.4g}" if value % 1 else f"{value:,.0f}"
+                yield stage, name.replace("_", " "), shown

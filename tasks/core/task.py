@@ -115,10 +115,9 @@ def _described_errors(job: Job, withhold: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = isinstance(error, FusemineError)
-        failure = error if ours else _described(job, error)
+        failure = error if isinstance(error, FusemineError) else _described(job, error)
         failure.stage = job.stage
-        failure.__cause__ = error.__cause__ if ours else error
+        failure.__cause__ = error.__cause__ if failure is error else error
         if withhold:
             raise failure.withheld() from None
         raise failure from failure.__cause__

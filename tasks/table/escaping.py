@@ -1,10 +1,10 @@
 """Text from users' data where something would read it as more than text: it is shown, not obeyed.
 
 The Prefect UI renders Markdown. A terminal obeys control characters, and lets some reverse what
-stands after them; a log takes a line break for the next entry. A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@`
-for a formula, and runs it; an id such as 007, 1e5 or 1996-05 it takes for a number or a date, and
-saves as another one. An apostrophe in front keeps both from happening, and stays there when the
-file is saved. Reading takes it off again.
+stands after them; a log takes a line break for the next entry. A spreadsheet takes a cell that
+begins with `=`, `+`, `-` or `@` for a formula, and runs it; an id such as 007, 1e5 or 1996-05 it
+takes for a number or a date, and saves as another one. An apostrophe in front keeps both from
+happening, and stays there when the file is saved. Reading takes it off again.
 """
 
 from __future__ import annotations
