@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +172,10 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
 def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     """Remove the row ROW_ID from all artifacts and the store of PIPELINE, for good.
 
-    It stays in the source's own files, but is not collected from them again.
+    It stays in the source's own files, but is not collected from them again. The pipeline's past
+    runs are removed from Prefect, because what it kept of them may quote the row.
     """
+    from fusemine.flows.server.past_runs import remove_past_runs
     from fusemine.tasks.core.storage.locks import exclusive
     from fusemine.tasks.graph import GRAPH
     from fusemine.tasks.upkeep.forget import forget as remove
@@ -180,7 +183,9 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
-    print_view((None, found.lines(), found.as_json()), as_json)
+        past = remove_past_runs(loaded.path)
+    value = {**found.as_json(), "prefect": asdict(past)}
+    print_view((None, [*found.lines(), *past.lines()], value), as_json)
     if found.partitions and not as_json:
         click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
 

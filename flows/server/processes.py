@@ -101,7 +101,9 @@ class Processes:
         logs.mkdir(parents=True, exist_ok=True)
         self._guard = Guard(self._mark)
 
-    def start(self, name: str, command: Sequence[str | Path], folder: Path) -> None:
+    def start(
+        self, name: str, command: Sequence[str | Path], folder: Path, umask: int = -1
+    ) -> None:
         """Start a child in a session of its own, so that Ctrl-C reaches us alone."""
         with (self.logs / f"{name}.log").open("wb") as log:
             child = subprocess.Popen(  # noqa: S603  (Prefect's own command)
@@ -112,6 +114,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=umask,
             )
         self._children[name] = child
         self._guard.watch(child.pid)

@@ -34,6 +34,8 @@ QUIET = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
 }
 """The same, for all but a lasting server, because that keeps a log."""
+PRIVATE = 0o077
+"""The umask of servers: what they write is for their owner alone."""
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
 _STARTING: dict[str, subprocess.Popen[bytes]] = {}
 """Servers that have not answered yet, by the address of their API."""
@@ -61,6 +63,9 @@ def begin_server() -> None:
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url is None:
+        from fusemine.flows.server.home import make_private
+
+        make_private()
         url, server = _start()
         _STARTING[url] = server
         os.environ |= {"PREFECT_API_URL": url, _TEMPORARY: url}
@@ -105,7 +110,7 @@ def _start() -> tuple[str, subprocess.Popen[bytes]]:
     command = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     place = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     server = subprocess.Popen(  # noqa: S603  (Prefect's own server)
-        [sys.executable, *command, *place], env={**os.environ, **_EPHEMERAL}
+        [sys.executable, *command, *place], env={**os.environ, **_EPHEMERAL}, umask=PRIVATE
     )
     guard.watch(server.pid)
     # Called after what Prefect registers from now on, so that what it sends at exit finds a server.

@@ -23,9 +23,10 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from fusemine.flows.server.automations import make_automations
+from fusemine.flows.server.home import make_private
 from fusemine.flows.server.hooks import has_not_begun, is_gone
 from fusemine.flows.server.processes import Processes
-from fusemine.flows.server.temporary import DEFAULTS, QUIET, START_SECONDS, answers
+from fusemine.flows.server.temporary import DEFAULTS, PRIVATE, QUIET, START_SECONDS, answers
 from fusemine.tasks.core.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def run_ui(folder: Path, echo: Callable[[str], None]) -> None:
         try:
             echo(f"starting the Prefect server; logs: {logs}")
             server = (BIN / "prefect", "server", "start", "--host", host, "--port", str(port))
-            processes.start("server", server, folder)
+            make_private()
+            processes.start("server", server, folder, PRIVATE)
             _wait(lambda: answers(api), processes, stop, "the server to answer")
             _start_workers(folder, api, processes, stop, echo)
             while not stop.wait(1):
