@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.flows.backfills.state import RowState
 from fusemine.flows.coverage.coverage import STAGES, State
-from fusemine.tasks.table.escaping import escape_rows
+from fusemine.tasks.table.escaping import escape_line, escape_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,17 +96,16 @@ def backfill_json(backfill: Backfill) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]], coloured: Sequence[str]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     # A column that says nothing takes no room.
     shown = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
     table = Table(*shown, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        cells = {name: escape(_cell(row[name])) for name in shown}
-        for name in coloured:
-            cells[name] = f"[{_COLOURS[row[name]]}]{cells[name]}[/]"
-        table.add_row(*cells.values())
+        styles = {name: _COLOURS[row[name]] for name in coloured}
+        cells = {name: escape_line(_cell(row[name])) for name in shown}
+        table.add_row(*(Text(cell, styles.get(name, "")) for name, cell in cells.items()))
     return table
 
 

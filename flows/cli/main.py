@@ -13,8 +13,9 @@ import click
 from fusemine.flows.api import load
 from fusemine.flows.cli.backfill import backfill
 from fusemine.flows.cli.models import models, predict, promote, rollback
-from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
-from fusemine.tasks.core.errors import FusemineError, ServerError
+from fusemine.flows.cli.terminal import FILE, echo, print_view, shown_on_terminal
+from fusemine.tasks.core.errors import FusemineError, ServerError, StageError
+from fusemine.tasks.table.escaping import escape_json
 
 
 class _Commands(click.Group):
@@ -24,20 +25,22 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FusemineError as error:
-            click.echo(f"error: {error}", err=True)
+            if os.environ.get("FUSEMINE_DEBUG") and isinstance(error, StageError):
+                raise
+            echo(f"error: {error.whole()}", err=True)
             if isinstance(error, ServerError):
                 _leave(error.exit_code)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("stopped; what was complete is reused by the next run", err=True)
+            echo("stopped; what was complete is reused by the next run", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get("FUSEMINE_DEBUG"):
                 raise
-            click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
-            click.echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
+            echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+            echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
             ctx.exit(1)
 
 
@@ -64,17 +67,20 @@ def run(pipeline: Path, partition: str, retrain: bool, as_json: bool) -> None:
     """Mine one partition of PIPELINE and the window up to it."""
     table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
-        click.echo("starting Prefect …", err=True)
+        echo("starting Prefect …", err=True)
     from fusemine.flows.server.temporary import begin_server
 
     begin_server()
     if not as_json:
         from fusemine.flows.coverage.coverage import reuse_summary
 
-        click.echo(reuse_summary(table.loaded, partition), err=True)
+        echo(reuse_summary(table.loaded, partition), err=True)
     with shown_on_terminal():
         outcome = table.run(partition, retrain)
-    click.echo(outcome.as_json() if as_json else outcome.as_text())
+    if as_json:
+        click.echo(escape_json(outcome.as_json()))
+    else:
+        echo(outcome.as_text())
 
 
 @main.command()
@@ -96,7 +102,7 @@ def status(pipeline: Path, as_json: bool) -> None:
 def check(pipeline: Path) -> None:
     """Say whether PIPELINE would run, without running it."""
     for line in load(pipeline).check():
-        click.echo(line)
+        echo(line)
 
 
 @main.command()
@@ -105,7 +111,7 @@ def check(pipeline: Path) -> None:
 @click.argument("partition")
 def explain(pipeline: Path, stage: str, partition: str) -> None:
     """Say why the result of STAGE for PARTITION is stale: what changed since it was made."""
-    click.echo("\n".join(load(pipeline).explain(stage, partition)))
+    echo("\n".join(load(pipeline).explain(stage, partition)))
 
 
 @main.command()
@@ -187,7 +193,7 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     value = {**found.as_json(), "prefect": asdict(past)}
     print_view((None, [*found.lines(), *past.lines()], value), as_json)
     if found.partitions and not as_json:
-        click.echo(f"to make them: fusemine backfill {pipeline} --only missing")
+        echo(f"to make them: fusemine backfill {pipeline} --only missing")
 
 
 @main.command()
@@ -196,7 +202,7 @@ def ui(folder: Path) -> None:
     """Start a local Prefect with the deployments of FOLDER's prefect.yaml and its workers."""
     from fusemine.flows.server.ui import run_ui
 
-    run_ui(folder, click.echo)
+    run_ui(folder, echo)
 
 
 def _leave(code: int) -> None:
@@ -222,7 +228,7 @@ def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
     from fusemine.flows.config.init import write_pipeline
 
-    click.echo("\n".join(write_pipeline(table, output, force)))
+    echo("\n".join(write_pipeline(table, output, force)))
 
 
 @main.command()
@@ -256,7 +262,7 @@ def export(
     else:
         export_rows = export_labels if labels else export_results
         line = export_rows(loaded, partition, output, sys.stdout.buffer)
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 for command in (backfill, predict, models, promote, rollback):

@@ -9,6 +9,7 @@ happening, and stays there when the file is saved. Reading takes it off again.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,15 @@ def escape_line(text: object) -> str:
     """
     line = str(text).replace("\n", r"\n").replace("\t", " ")
     return escape_terminal(line)
+
+
+def escape_json(text: str) -> str:
+    r"""JSON that a terminal does not obey either, and that means the same.
+
+    >>> escape_json('["\u202e"]')
+    '["\\u202e"]'
+    """
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def escape_csv(table: pl.LazyFrame) -> pl.LazyFrame:
