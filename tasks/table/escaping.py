@@ -13,11 +13,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-from polars.selectors import by_name
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import polars as pl
 
 # What could be markup anywhere, a link by itself (http:, www., an address), or at a line's start
 # a list, a heading or a rule.
@@ -99,6 +98,8 @@ def escape_json(text: str) -> str:
 
 def escape_csv(table: pl.LazyFrame) -> pl.LazyFrame:
     """A table whose texts and header no spreadsheet takes for formulas; numbers stay numbers."""
+    import polars as pl  # here, because every command escapes what it prints
+
     schema = table.collect_schema()
     header = pl.Series(schema.names(), dtype=pl.String)
     cells = [_no_formula(name) for name, kind in schema.items() if kind == pl.String]
@@ -111,6 +112,9 @@ def escape_cells(cells: pl.Series) -> pl.Series:
 
 
 def _no_formula(column: str) -> pl.Expr:
+    import polars as pl
+    from polars.selectors import by_name
+
     cells = by_name(column).as_expr()  # `pl.col` would read ^a$ as a pattern
     marked = cells.str.contains(_FORMULA) & ~cells.str.contains(_NEGATIVE)
     return pl.when(marked).then(pl.concat_str(pl.lit(MARK), cells)).otherwise(cells).alias(column)
