@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-WHERE = "`fusemine status` shows them"
+WHERE = "`fusemine status` and the command line show them"
 """Where the words are that a server is not sent."""
 QUOTED = 40
 """Characters of a value, a word or a column's name that a sentence quotes."""
