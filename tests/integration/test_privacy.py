@@ -82,8 +82,6 @@ def test_prefect_is_sent_counts_and_nothing_of_a_row(
     assert traces(home, *WORDS) == []
     [shown] = artifacts("counted-2024-03-report")
     assert escape_markdown(outcome.report) in shown.data
-        "-", ""
-    )
     assert "| clean | 90 | 90 | 0 |" in shown.data
     assert kinds(shown.description) <= {"inline", "text", "text_special", "paragraph_open",
                                         "paragraph_close"}  # fmt: skip
