@@ -242,14 +242,17 @@ def export(
 ) -> None:
     """Write the results of PIPELINE's last complete run as a table.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe in front; a Parquet
+    file is exact.
+
     With --vectors: row_id, partition and embedding (float32, of length 1; all zero without a
     text) of all rows in the window's partitions. Rows that the window left out, as known later
     or with a repeated id, are among them: join with the results by row_id and partition.
 
     With --labels: the rows whose label is doubtful, the most doubtful first, with an empty column
     `corrected`. Fill in the right label where it is wrong, and name the file in the pipeline.yaml
-    as columns.label.corrections: the next run learns from it. In CSV, text that a spreadsheet
-    would take for a formula, and ids that it would change, have an apostrophe in front.
+    as columns.label.corrections: the next run learns from it. In CSV, ids that a
+    spreadsheet would change have an apostrophe in front too; reading takes it off again.
     """
     if vectors and labels:
         raise click.UsageError("--vectors and --labels write different tables; name one of them")

@@ -6,16 +6,15 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from prefect.settings import get_current_settings
-
-from fusemine.flows.server.temporary import PRIVATE
-
+PRIVATE = 0o077
+"""The umask of servers: what they write is for their owner alone."""
 _BESIDE = ("", "-wal", "-shm", "-journal")
 """What the names of SQLite's own files add to that of the database."""
 
 
 def database_file() -> Path | None:
     """The SQLite file of servers that this machine starts; None for another database."""
+    from prefect.settings import get_current_settings
     from sqlalchemy.engine import make_url
 
     settings = get_current_settings()
@@ -32,6 +31,8 @@ def make_private() -> None:
 
     The mode of a folder that is there stays: it may hold more than Prefect's files.
     """
+    from prefect.settings import get_current_settings
+
     with suppress(OSError):
         get_current_settings().home.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = database_file()

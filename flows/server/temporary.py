@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+from fusemine.flows.server.home import PRIVATE, make_private
 from fusemine.flows.server.processes import Guard, stop
 from fusemine.tasks.core.errors import RunError
 
@@ -34,8 +35,6 @@ QUIET = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
 }
 """The same, for all but a lasting server, because that keeps a log."""
-PRIVATE = 0o077
-"""The umask of servers: what they write is for their owner alone."""
 _TEMPORARY = "FUSEMINE_TEMPORARY_SERVER"
 _STARTING: dict[str, subprocess.Popen[bytes]] = {}
 """Servers that have not answered yet, by the address of their API."""
@@ -63,8 +62,6 @@ def begin_server() -> None:
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url is None:
-        from fusemine.flows.server.home import make_private
-
         make_private()
         url, server = _start()
         _STARTING[url] = server

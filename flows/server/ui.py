@@ -23,10 +23,10 @@ from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
 from fusemine.flows.server.automations import make_automations
-from fusemine.flows.server.home import make_private
+from fusemine.flows.server.home import PRIVATE, make_private
 from fusemine.flows.server.hooks import has_not_begun, is_gone
 from fusemine.flows.server.processes import Processes
-from fusemine.flows.server.temporary import DEFAULTS, PRIVATE, QUIET, START_SECONDS, answers
+from fusemine.flows.server.temporary import DEFAULTS, QUIET, START_SECONDS, answers
 from fusemine.tasks.core.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
