@@ -56,7 +56,7 @@ class LocalRunner:
 
     def log(self, level: int, text: str, *values: object) -> None:
         """Write a line to the log of the flow run."""
-        log_line(text % values, level)
+        log_line(text % values if values else text, level)
 
     def run(
         self, request: Request, progress: Progress, found: ArtifactRef | None = None
