@@ -100,6 +100,7 @@ def register_file(what: str, name: str) -> None:
     @fault(f"{what} in the name of a file to score", model=True)
     def scored(case: Case) -> None:
         path = case.folder / name
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes((case.inbox / "tickets-2024-04.csv").read_bytes())
         done = case.run("predict", case.pipeline, path)
         ended_well(done)
@@ -114,7 +115,7 @@ def register_file(what: str, name: str) -> None:
 
 
 for what, name in (
-    ("a closing tag", "x[b].csv"),
+    ("a closing tag", "x[/b].csv"),
     ("markup", "[bold red]x.csv"),
     ("an escape sequence", "x\x1b[2J\x1b]0;t\x07.csv"),
     ("text from right to left", "x\u202evsc.csv"),
