@@ -18,6 +18,7 @@ from fusemine.flows.backfills.work_pool import work_on_pool
 from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.flows.engine.plan import pipeline_name
 from fusemine.flows.server.hooks import HOOKS
+from fusemine.flows.server.publishing import withholding
 from fusemine.flows.server.temporary import is_temporary
 from fusemine.tasks.core.errors import RunError
 from fusemine.tasks.core.storage.locks import shared
@@ -84,7 +85,7 @@ def carry_out(loaded: Loaded, table: LiveTable) -> None:
         RunError: A partition failed, or the server stayed away.
     """
     plan = table.backfill
-    with shared(loaded.root):
+    with withholding(loaded), shared(loaded.root):
         plan.save(loaded.store)
         table.log(f"backfill {plan.id}: {plan.count(RowState.WAITING)} partition(s) to mine")
         try:

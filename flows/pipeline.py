@@ -17,6 +17,7 @@ from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
+from fusemine.flows.server.publishing import withholding
 from fusemine.flows.serving.in_use import Train, use_models
 from fusemine.tasks.core.storage.locks import shared
 
@@ -40,7 +41,7 @@ def mine(pipeline: Path, partition: str = "latest", train: Train = "due") -> Out
             backfill, which leaves the model in use as it is.
     """
     loaded = load_pipeline(pipeline)
-    with shown_in_ui(), shared(loaded.root):
+    with withholding(loaded), shown_in_ui(), shared(loaded.root):
         with recording_failure(loaded, resolve_before_reading(partition, loaded.pipeline)):
             session = open_session(loaded, LocalRunner())
         return mine_partition(session, make_plan(loaded, session.listing.raw, partition), train)

@@ -13,6 +13,7 @@ from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import Walk, prepared
 from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
+from fusemine.flows.server.publishing import withholding
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.locks import shared
 from fusemine.tasks.graph import GRAPH
@@ -29,7 +30,7 @@ def prepare(pipeline: Path, partitions: list[str]) -> int:
         partitions: Which partitions; an empty list means all of them.
     """
     loaded = load_pipeline(pipeline)
-    with shown_in_ui(), shared(loaded.root):
+    with withholding(loaded), shown_in_ui(), shared(loaded.root):
         session = open_session(loaded, LocalRunner())
         raw = session.listing.raw
         chosen = [key for key in partitions or raw if raw.get(key) is not None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.server.hooks import HOOKS
+from fusemine.flows.server.publishing import log_line
 from fusemine.flows.serving.choose import choose_model
 
 
@@ -21,5 +22,5 @@ def promote(pipeline: Path, model: str = "previous", why: str = "by hand") -> st
         why: A sentence for those who look later.
     """
     line = choose_model(load_pipeline(pipeline), model, why)
-    get_run_logger().info(line)
+    log_line(line)
     return line

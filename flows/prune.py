@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from fusemine.flows.config.pipeline import Loaded, load_pipeline
 from fusemine.flows.server.hooks import HOOKS
+from fusemine.flows.server.publishing import log_line
 from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.registry import read_registry
@@ -29,7 +30,7 @@ def prune(pipeline: Path, dry_run: bool = True) -> None:
     """
     plan = prune_root(load_pipeline(pipeline), dry_run)
     for line in plan.lines():
-        get_run_logger().info(line)
+        log_line(line)
 
 
 def prune_root(loaded: Loaded, dry_run: bool) -> upkeep.PrunePlan:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.server.errors import shown
 from fusemine.flows.server.hooks import HOOKS
 from fusemine.flows.server.progress import shown_in_ui
+from fusemine.flows.server.publishing import log_line, publishes_rows, withholding, withholds
 from fusemine.flows.serving.scoring import request_of, results_of, scored_lines
 from fusemine.tasks.core import progress
 from fusemine.tasks.core.storage.artifact import find
@@ -33,14 +34,18 @@ def score(pipeline: Path, file: Path) -> str:
         file: The new rows, in a form that the pipeline's source could have.
     """
     loaded = load_pipeline(pipeline)
-    with shown_in_ui(), shared(loaded.root):
+    with withholding(loaded), shown_in_ui(), shared(loaded.root):
         request = request_of(loaded, file)
         scored = run_task(
-            request, GRAPH, partial(progress.report, request.job.stage), find(request.job)
+            request,
+            GRAPH,
+            partial(progress.report, request.job.stage),
+            find(request.job),
+            withhold=withholds(),
         )
-    lines = scored_lines(scored)
+    lines = scored_lines(scored, names=publishes_rows(loaded))
     for line in lines:
-        get_run_logger().info(line)
+        log_line(line)
     text = "\n".join(f"- {escape_markdown(line)}" for line in lines)
     shown(lambda: create_markdown_artifact(text, key=f"scored-{loaded.pipeline.name}"))
     return results_of(scored)

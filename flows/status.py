@@ -11,7 +11,8 @@ from prefect.artifacts import create_table_artifact
 from fusemine.flows.backfills.grids import coverage_rows
 from fusemine.flows.config.pipeline import load_pipeline
 from fusemine.flows.coverage.coverage import coverage_of
-from fusemine.tasks.table.escaping import escape_rows
+from fusemine.flows.server.publishing import publishes_rows
+from fusemine.tasks.table.escaping import escape_markdown, escape_rows
 
 
 @flow(name="status")
@@ -22,10 +23,10 @@ def status(pipeline: Path) -> list[dict[str, Any]]:
         pipeline: The pipeline.yaml of the table.
     """
     loaded = load_pipeline(pipeline)
-    rows = coverage_rows(coverage_of(loaded).covered())
+    covered = coverage_of(loaded).covered()
     create_table_artifact(
-        escape_rows(rows),
+        escape_rows(coverage_rows(covered, public=not publishes_rows(loaded))),
         key=f"status-{loaded.pipeline.name}",
-        description=f"Coverage of `{loaded.path}`",
+        description=f"Coverage of {escape_markdown(loaded.path)}",
     )
-    return rows
+    return coverage_rows(covered)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusemine.flows.backfills.state import RowState
 from fusemine.flows.coverage.coverage import STAGES, State
-from fusemine.tasks.table.escaping import escape_rows
+from fusemine.tasks.table.escaping import escape_line, escape_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,15 +31,20 @@ _COLOURS = {
 }
 
 
-def coverage_rows(covered: Sequence[Covered]) -> list[dict[str, Any]]:
-    """A row for each partition, JSON-ready: its states, its rows, and why it failed."""
+def coverage_rows(covered: Sequence[Covered], public: bool = False) -> list[dict[str, Any]]:
+    """A row for each partition, JSON-ready: its states, its rows, and why it failed.
+
+    Args:
+        covered: The partitions.
+        public: Of an error, show what a server may be sent.
+    """
     return [
         {
             "partition": c.partition,
             "state": str(c.state),
             **{stage: str(c.stages[stage]) for stage in STAGES},
             "rows": c.rows,
-            "error": c.failure.error.split("\n")[0] if c.failure else None,
+            "error": c.failure.why(public) if c.failure else None,
         }
         for c in covered
     ]
@@ -71,9 +76,14 @@ def backfill_table(backfill: Backfill) -> Table:
     return _table(backfill.shown(), ["state"])
 
 
-def backfill_cells(backfill: Backfill) -> list[dict[str, Any]]:
-    """The grid of a backfill for the UI: no text is markup, a run is a short link."""
-    cells = escape_rows(backfill.shown())
+def backfill_cells(backfill: Backfill, public: bool = True) -> list[dict[str, Any]]:
+    """The grid of a backfill for the UI: no text is markup, a run is a short link.
+
+    Args:
+        backfill: The backfill.
+        public: Of an error, show what a server may be sent.
+    """
+    cells = escape_rows(backfill.shown(public))
     for row, cell in zip(backfill.shown(), cells, strict=True):
         if str(row["link"]).startswith("http"):
             cell["link"] = f"[run]({row['link']})"
@@ -87,17 +97,16 @@ def backfill_json(backfill: Backfill) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]], coloured: Sequence[str]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     # A column that says nothing takes no room.
     shown = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
     table = Table(*shown, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        cells = {name: escape(_cell(row[name])) for name in shown}
-        for name in coloured:
-            cells[name] = f"[{_COLOURS[row[name]]}]{cells[name]}[/]"
-        table.add_row(*cells.values())
+        styles = {name: _COLOURS[row[name]] for name in coloured}
+        cells = {name: escape_line(_cell(row[name])) for name in shown}
+        table.add_row(*(Text(cell, styles.get(name, "")) for name, cell in cells.items()))
     return table
 
 

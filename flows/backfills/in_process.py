@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fusemine.flows.backfills.state import RowState
+from fusemine.flows.engine.failures import WITHHELD
 from fusemine.flows.engine.plan import make_plan
 from fusemine.flows.engine.runner import LocalRunner
 from fusemine.flows.engine.session import Session, open_session
@@ -37,11 +38,13 @@ def _prepare(session: Session, targets: list[str], table: LiveTable) -> None:
             prepare_up_to(session, there)
     except FusemineError as error:
         # Only the partitions whose windows need what failed fail with it, one by one below.
-        table.log(f"not all partitions could be prepared: {error.got}")
+        what = "not all partitions could be prepared"
+        table.log(f"{what}: {error.got}", public=f"{what}: {error.public()}")
 
 
 def _mine(row: Row, session: Session, table: LiveTable) -> None:
     row.state, row.attempt, row.error = RowState.RUNNING, row.attempt + 1, None
+    row.public = None
     raw = session.listing.raw.get(row.partition)
     row.rows = raw.rows if raw else None
     table.changed(row)
@@ -50,7 +53,8 @@ def _mine(row: Row, session: Session, table: LiveTable) -> None:
         plan = make_plan(session.loaded, session.listing.raw, row.partition)
         outcome = mine_partition(session, plan, "never")
     except Exception as error:  # of any kind; the other partitions go on
-        row.state, row.error = RowState.FAILED, str(error)
+        ours = error if isinstance(error, FusemineError) else None
+        row.failed(ours.whole() if ours else repr(error), ours.public() if ours else WITHHELD)
     else:
         row.state = RowState.COMPLETE if outcome.report else RowState.GAP
         row.link = str(outcome.report) if outcome.report else None

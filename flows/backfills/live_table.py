@@ -9,13 +9,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
 from fusemine.flows.backfills.grids import backfill_cells
 from fusemine.flows.server.errors import shown
+from fusemine.flows.server.publishing import log_line, withholds
+from fusemine.tasks.table.escaping import escape_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,13 +57,18 @@ class LiveTable:
     def changed(self, row: Row) -> None:
         """Save and log the new state of a row."""
         self.backfill.save(self._store)
-        self.log(_line(row))
+        self.log(_line(row), public=_line(row, public=True))
         if time.monotonic() - self._shown > SECONDS_BETWEEN_UPDATES:
             self.show()
 
-    def log(self, line: str) -> None:
-        """Write a line to the run's log and to the listener."""
-        get_run_logger().info(line)
+    def log(self, line: str, public: str = "") -> None:
+        """Write a line to the run's log and to the listener.
+
+        Args:
+            line: The line.
+            public: What the log has in its place, where the line may quote a row.
+        """
+        log_line(public if public and withholds() else line)
         listener = _LISTENER.get()
         if listener is not None:
             listener(line)
@@ -70,22 +76,23 @@ class LiveTable:
     def show(self) -> None:
         """Update the table on the run's page."""
         self._shown = time.monotonic()
-        shown(lambda: self._show(backfill_cells(self.backfill)))
+        shown(lambda: self._show(backfill_cells(self.backfill, withholds())))
 
     def _show(self, table: list[dict[str, Any]]) -> None:
         if self._artifact is None:
             key = f"backfill-{self.backfill.id}"
-            words = f"Backfill {self.backfill.id}: resume with `{self.backfill.resume_command()}`"
+            command = escape_markdown(self.backfill.resume_command())
+            words = f"Backfill {self.backfill.id}: resume with {command}"
             self._artifact = UUID(str(create_table_artifact(table, key=key, description=words)))
             return
         with get_client(sync_client=True) as client:
             client.update_artifact(self._artifact, ArtifactUpdate(data=json.dumps(table)))
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, public: bool = False) -> str:
     parts = [f"{row.partition}: {row.state}"]
     if row.seconds is not None:
         parts.append(f"{row.seconds:.1f} s")
     if row.error:
-        parts.append(row.error.split("\n")[0])
+        parts.append(row.why(public))
     return ", ".join(parts)

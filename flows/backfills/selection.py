@@ -147,4 +147,5 @@ def _row(covered: Covered, only: Only) -> Row:
     row = Row(partition=covered.partition, state=state, rows=covered.rows)
     if covered.failure is not None:
         row.attempt, row.error = covered.failure.attempts, covered.failure.error
+        row.public = covered.failure.public
     return row

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from fusemine.flows.engine.failures import WITHHELD
 from fusemine.tasks.core.errors import SettingsError, nearest
 from fusemine.tasks.core.storage.records import read_record, write_record
 
@@ -49,12 +50,22 @@ class Row(BaseModel):
     link: str | None = None
     run: str | None = None
     error: str | None = None
+    public: str | None = None
+    """The part of the error that a server may be sent."""
 
-    def shown(self) -> dict[str, Any]:
-        """The cells that people see."""
-        values = self.model_dump(mode="json", exclude={"run", "link", "error"})
-        error = (self.error or "").split("\n")[0][:120] or None
-        return {**values, "error": error, "link": self.link}
+    def failed(self, error: str, public: str) -> None:
+        """Note that it failed, and why."""
+        self.state, self.error, self.public = RowState.FAILED, error, public
+
+    def shown(self, public: bool = False) -> dict[str, Any]:
+        """The cells that people see, or those that a server may be sent."""
+        values = self.model_dump(mode="json", exclude={"run", "link", "error", "public"})
+        return {**values, "error": self.why(public)[:120] or None, "link": self.link}
+
+    def why(self, public: bool = False) -> str:
+        """The first line of its error, or of what a server may be sent of it; or nothing."""
+        error = (self.public or WITHHELD) if public and self.error else self.error
+        return (error or "").split("\n")[0]
 
 
 class Backfill(BaseModel):
@@ -72,10 +83,10 @@ class Backfill(BaseModel):
     preparation: Row | None = None
     """The run that prepares the union of the windows, where a pool does the work."""
 
-    def shown(self) -> list[dict[str, Any]]:
-        """The grid that people see."""
+    def shown(self, public: bool = False) -> list[dict[str, Any]]:
+        """The grid that people see, or the one that a server may be sent."""
         first = [self.preparation] if self.preparation else []
-        return [row.shown() for row in [*first, *self.rows]]
+        return [row.shown(public) for row in [*first, *self.rows]]
 
     def waiting(self) -> list[Row]:
         """The partitions that are still to be mined, in their order."""
@@ -112,7 +123,8 @@ class Backfill(BaseModel):
         """What failed or was cut off is to be done again."""
         for row in [*self.rows, *([self.preparation] if self.preparation else [])]:
             if row.state in {RowState.FAILED, RowState.RUNNING}:
-                row.state, row.error, row.seconds = RowState.WAITING, None, None
+                row.state, row.seconds = RowState.WAITING, None
+                row.error = row.public = None
 
 
 def new_id() -> str:

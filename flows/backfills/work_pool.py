@@ -110,7 +110,8 @@ class _Runs:
 
     def _begin(self, row: Row, flow: str, parameters: dict[str, Any]) -> None:
         run = self._under_way(row) or self._start(row, flow, parameters)
-        row.run, row.link, row.state, row.error = str(run.id), url_for(run), RowState.RUNNING, None
+        row.run, row.link, row.state = str(run.id), url_for(run), RowState.RUNNING
+        row.error = row.public = None
         self._active[str(run.id)] = row
         self._table.changed(row)
 
@@ -168,15 +169,17 @@ class _Runs:
         if run.state is not None and run.state.type is StateType.COMPLETED:
             row.state = RowState.COMPLETE
         else:
-            row.state, row.error = RowState.FAILED, self._why(row, run)
+            row.failed(*self._why(row, run))
         self._table.changed(row)
 
-    def _why(self, row: Row, run: FlowRun) -> str:
+    def _why(self, row: Row, run: FlowRun) -> tuple[str, str]:
+        """Why a run failed, and the part of it that the server may be sent."""
         failure = read_failures(self._loaded.store).get(row.partition)
         if failure is not None and failure.flow_run_id == str(run.id):
-            return failure.error
+            return failure.error, failure.public
         state = run.state
-        return f"{state.name}: {state.message or 'no message'}"[:300] if state else "no state"
+        why = f"{state.name}: {state.message or 'no message'}"[:300] if state else "no state"
+        return why, why  # the server has it already
 
     def _warn_if_idle(self, active: Sequence[FlowRun]) -> None:
         """Log that no worker accepts a run, instead of waiting in silence."""

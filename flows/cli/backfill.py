@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fusemine.flows.api import load, run_backfill
-from fusemine.flows.cli.terminal import FILE, STALL, print_view, set_stall, shown_on_terminal
+from fusemine.flows.cli.terminal import FILE, STALL, echo, print_view, set_stall, shown_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def backfill(
 
 def _print_line(line: str, as_json: bool, err: bool = True) -> None:
     if not as_json:
-        click.echo(line, err=err)
+        echo(line, err=err)
 
 
 def _print(plan: Backfill, as_json: bool) -> None:

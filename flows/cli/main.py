@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,14 +16,16 @@ from fusemine.flows.cli.models import models, predict, promote, rollback
 from fusemine.flows.cli.terminal import (
     FILE,
     STALL,
+    echo,
     print_view,
     set_stall,
     show_warnings,
     shown_on_terminal,
 )
 from fusemine.flows.server.system_errors import explained
-from fusemine.tasks.core.errors import FusemineError, ServerError
+from fusemine.tasks.core.errors import FusemineError, ServerError, StageError
 from fusemine.tasks.core.memory import check_memory, is_panic
+from fusemine.tasks.table.escaping import escape_json
 
 
 class _Commands(click.Group):
@@ -32,9 +35,11 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FusemineError as error:
+            if os.environ.get("FUSEMINE_DEBUG") and isinstance(error, StageError):
+                raise
             _refuse(ctx, error)
         except KeyboardInterrupt:
-            click.echo("stopped; what was complete is reused by the next run", err=True)
+            echo("stopped; what was complete is reused by the next run", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -45,13 +50,13 @@ class _Commands(click.Group):
                 raise
             if known := explained(error):
                 _refuse(ctx, known)
-            click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
-            click.echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
+            echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+            echo("  this is a fault in fusemine; FUSEMINE_DEBUG=1 shows where", err=True)
             ctx.exit(1)
 
 
 def _refuse(ctx: click.Context, error: FusemineError) -> NoReturn:
-    click.echo(f"error: {error}", err=True)
+    echo(f"error: {error.whole()}", err=True)
     if isinstance(error, ServerError):
         _leave(error.exit_code)
     ctx.exit(error.exit_code)
@@ -85,17 +90,20 @@ def run(pipeline: Path, partition: str, retrain: bool, stall: float | None, as_j
     set_stall(stall)
     table = load(pipeline)  # a mistake in the file should not wait for a server
     if not as_json:
-        click.echo("starting Prefect …", err=True)
+        echo("starting Prefect …", err=True)
     from fusemine.flows.server.temporary import begin_server
 
     begin_server()
     if not as_json:
         from fusemine.flows.coverage.coverage import reuse_summary
 
-        click.echo(reuse_summary(table.loaded, partition), err=True)
+        echo(reuse_summary(table.loaded, partition), err=True)
     with shown_on_terminal():
         outcome = table.run(partition, retrain)
-    click.echo(outcome.as_json() if as_json else outcome.as_text())
+    if as_json:
+        click.echo(escape_json(outcome.as_json()))
+    else:
+        echo(outcome.as_text())
 
 
 @main.command()
@@ -117,7 +125,7 @@ def status(pipeline: Path, as_json: bool) -> None:
 def check(pipeline: Path) -> None:
     """Say whether PIPELINE would run, without running it."""
     for line in load(pipeline).check():
-        click.echo(line)
+        echo(line)
 
 
 @main.command()
@@ -126,7 +134,7 @@ def check(pipeline: Path) -> None:
 @click.argument("partition")
 def explain(pipeline: Path, stage: str, partition: str) -> None:
     """Say why the result of STAGE for PARTITION is stale: what changed since it was made."""
-    click.echo("\n".join(load(pipeline).explain(stage, partition)))
+    echo("\n".join(load(pipeline).explain(stage, partition)))
 
 
 @main.command()
@@ -193,8 +201,10 @@ def store(pipeline: Path, prunes: bool, unused_for: int, dry_run: bool, as_json:
 def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     """Remove the row ROW_ID from all artifacts and the store of PIPELINE, for good.
 
-    It stays in the source's own files, but is not collected from them again.
+    It stays in the source's own files, but is not collected from them again. The pipeline's past
+    runs are removed from Prefect, because what it kept of them may quote the row.
     """
+    from fusemine.flows.server.past_runs import remove_past_runs
     from fusemine.flows.serving.choose import lost_model
     from fusemine.tasks.core.storage.locks import exclusive
     from fusemine.tasks.graph import GRAPH
@@ -203,7 +213,8 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
     loaded = load(pipeline).loaded
     with exclusive(loaded.root):
         found = remove(loaded.store, row_id, GRAPH)
-    lines = found.lines()
+        past = remove_past_runs(loaded.path)
+    lines = [*found.lines(), *past.lines()]
     if found.partitions:
         lines.append(f"to make them: fusemine backfill {pipeline} --only missing")
     if lost := lost_model(loaded):
@@ -211,7 +222,8 @@ def forget(pipeline: Path, row_id: str, as_json: bool) -> None:
             f"the model in use, {lost}, is gone with the row: nothing is predicted without another",
             f"to train one: fusemine run {pipeline}",
         ]
-    print_view((None, lines, {**found.as_json(), "model_gone": lost}), as_json)
+    value = {**found.as_json(), "model_gone": lost, "prefect": asdict(past)}
+    print_view((None, lines, value), as_json)
 
 
 @main.command()
@@ -234,7 +246,7 @@ def ui(folder: Path, names: tuple[str, ...]) -> None:
     check_home()  # before Prefect is imported, which would go on without one
     from fusemine.flows.server.ui import run_ui
 
-    run_ui(folder, click.echo, names)
+    run_ui(folder, echo, names)
 
 
 def _leave(code: int) -> None:
@@ -260,7 +272,7 @@ def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
     from fusemine.flows.config.init import write_pipeline
 
-    click.echo("\n".join(write_pipeline(table, output, force)))
+    echo("\n".join(write_pipeline(table, output, force)))
 
 
 @main.command()
@@ -280,14 +292,17 @@ def export(
 ) -> None:
     """Write the results of PIPELINE's last complete run as a table.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe in front; a Parquet
+    file is exact.
+
     With --vectors: row_id, partition and embedding (float32, of length 1; all zero without a
     text) of all rows in the window's partitions. Rows that the window left out, as known later
     or with a repeated id, are among them: join with the results by row_id and partition.
 
     With --labels: the rows whose label is doubtful, the most doubtful first, with an empty column
     `corrected`. Fill in the right label where it is wrong, and name the file in the pipeline.yaml
-    as columns.label.corrections: the next run learns from it. In CSV, text that a spreadsheet
-    would take for a formula, and ids that it would change, have an apostrophe in front.
+    as columns.label.corrections: the next run learns from it. In CSV, ids that a
+    spreadsheet would change have an apostrophe in front too; reading takes it off again.
     """
     if vectors and labels:
         raise click.UsageError("--vectors and --labels write different tables; name one of them")
@@ -300,7 +315,7 @@ def export(
     else:
         export_rows = export_labels if labels else export_results
         line = export_rows(loaded, partition, output, sys.stdout.buffer, force)
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 for command in (backfill, predict, models, promote, rollback):

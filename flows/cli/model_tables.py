@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fusemine.flows.cli.terminal import cell
 from fusemine.tasks.core.storage.artifact import manifest_of, read_json, ref_of
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.registry import Entry, Event, Registry, differences, read_registry
@@ -74,10 +75,10 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         style = "bold green" if row["state"] == "in use" else None
         table.add_row(
-            row["model"],
+            cell(row["model"]),
             row["state"],
             row["trained"],
-            (row["metric"] or "").replace("_", " "),
+            cell((row["metric"] or "").replace("_", " ")),
             _with_interval(row["value"], row["interval"]),
             f"{row['train_rows']:,}",
             f"{row['test_rows']:,}",
@@ -126,17 +127,16 @@ def compare_models(loaded: Loaded, first: str, second: str) -> View:
         SettingsError: One is not there.
         ModelError: Its files are gone or changed.
     """
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     registry = read_registry(loaded.store)
     entries = [registry.get(name) for name in (first, second)]
     abouts = [read_about(find_model(loaded.store.root, entry)) for entry in entries]
     found = differences(*abouts)
-    table = Table("", *(entry.id for entry in entries))
+    table = Table("", *(Column(cell(entry.id)) for entry in entries))
     for name in (name for name in found.first if not name.endswith("sha256")):
         cells = (name, _short(found.first[name]), _short(found.second[name]))
-        table.add_row(*map(escape, cells))  # a class may be called what rich takes for markup
+        table.add_row(*map(cell, cells))  # a class may be called what rich takes for markup
     tests = _tests(loaded, registry, {entry.id for entry in entries})
     lines = [event["why"] for event in tests] or ["they were never compared"]
     value = {"models": [e.id for e in entries], "differences": vars(found), "challenges": tests}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusemine.flows.api import load
-from fusemine.flows.cli.terminal import FILE, print_view, shown_on_terminal
+from fusemine.flows.cli.terminal import FILE, echo, print_view, shown_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def promote(pipeline: Path, model: str, why: str) -> None:
     """Take MODEL into use: it scores new rows of PIPELINE from now on."""
     from fusemine.flows.serving.choose import choose_model
 
-    click.echo(choose_model(load(pipeline).loaded, model, why))
+    echo(choose_model(load(pipeline).loaded, model, why))
 
 
 @click.command()
@@ -69,4 +69,4 @@ def rollback(pipeline: Path, why: str) -> None:
     from fusemine.flows.serving.choose import choose_model
     from fusemine.tasks.serving.registry import PREVIOUS
 
-    click.echo(choose_model(load(pipeline).loaded, PREVIOUS, why))
+    echo(choose_model(load(pipeline).loaded, PREVIOUS, why))

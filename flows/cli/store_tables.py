@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fusemine.flows.cli.terminal import cell
 from fusemine.tasks.core.storage.locks import exclusive
 from fusemine.tasks.embed.encoders.models import find_model
 from fusemine.tasks.embed.engine import spec_of
@@ -65,7 +66,6 @@ def prune_store(loaded: Loaded, unused_for: timedelta, dry_run: bool) -> StorePr
 
 def spaces_table(spaces: Sequence[Space]) -> Table:
     """The spaces for a terminal."""
-    from rich.markup import escape
     from rich.table import Table
 
     rows = [_cells(space) for space in spaces]
@@ -73,7 +73,7 @@ def spaces_table(spaces: Sequence[Space]) -> Table:
     for name in rows[0]:
         table.add_column(name, justify="left" if name in _LEFT else "right")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row.values()))
+        table.add_row(*map(cell, row.values()))
     return table
 
 

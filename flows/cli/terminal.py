@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from fusemine.tasks.core import progress
+from fusemine.tasks.table.escaping import escape_json, escape_line, escape_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
+    from rich.text import Text
 
 FILE = click.Path(path_type=Path)
 """The type of arguments and options that name a file."""
@@ -45,6 +47,18 @@ View: TypeAlias = "tuple[Table | None, list[str], Any]"
 """A table for people, what else they read, and the same for programs."""
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print lines in which nothing is an order to the terminal."""
+    click.echo(escape_terminal(text), err=err)
+
+
+def cell(text: object, style: str = "") -> Text:
+    """A cell of a table, in which nothing is markup or an order to the terminal."""
+    from rich.text import Text
+
+    return Text(escape_line(text), style)
+
+
 def print_view(view: View, as_json: bool) -> None:
     """Print a table and lines for people, or the same as one JSON object.
 
@@ -52,14 +66,15 @@ def print_view(view: View, as_json: bool) -> None:
     """
     table, lines, value = view
     if as_json:
-        lines = [json.dumps(value, indent=1, ensure_ascii=False)]
-    elif table is not None:
+        click.echo(escape_json(json.dumps(value, indent=1, ensure_ascii=False)))
+        return
+    if table is not None:
         from rich.console import Console
 
         console = Console(highlight=False)
         Console(highlight=False, width=None if console.is_terminal else 240).print(table)
     for line in lines:
-        click.echo(line)
+        echo(line)
 
 
 class _Lines:
@@ -72,11 +87,12 @@ class _Lines:
     def show(self, what: str, done: int, total: int, note: str) -> None:
         from fusemine.tasks.graph import GRAPH
 
-        name = f"{what}: {GRAPH[what].unit}" if what in GRAPH else what
+        name = f"{what}: {GRAPH[what].unit}" if what in GRAPH else escape_line(what)
+        note = escape_line(note)
         if not self._console.is_terminal:
             if done >= total:
                 line = f"{name} {done:,}" + (f" ({note})" if note else "")
-                self._console.print(line, highlight=False)
+                self._console.print(line, highlight=False, markup=False)
             return
         if what not in self._lines:
             self._lines[what] = self._bars.add_task(name, total=total, note=note)
@@ -91,12 +107,12 @@ def shown_on_terminal() -> Iterator[None]:
 
     console = Console(stderr=True)
     columns = (
-        bar.TextColumn("{task.description:<24}"),
+        bar.TextColumn("{task.description:<24}", markup=False),
         bar.BarColumn(),
         bar.MofNCompleteColumn(),
         bar.TimeElapsedColumn(),
         bar.TimeRemainingColumn(),
-        bar.TextColumn("{task.fields[note]}"),
+        bar.TextColumn("{task.fields[note]}", markup=False),
     )
     with (
         bar.Progress(*columns, console=console, disable=not console.is_terminal) as bars,

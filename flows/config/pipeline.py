@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import timedelta
 from difflib import get_close_matches
@@ -22,7 +23,7 @@ from pydantic import (
 from fusemine.flows.config.document import BYTES, read_yaml
 from fusemine.flows.config.ownership import Owner
 from fusemine.flows.config.quality import QualitySettings
-from fusemine.tasks.core.errors import SettingsError, StageError
+from fusemine.tasks.core.errors import SettingsError, StageError, quote
 from fusemine.tasks.core.partition import PartitionSettings
 from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.storage.store import Store, store_at
@@ -42,6 +43,11 @@ VERSION = 1
 
 SHOWN = 20
 """Mistakes that are described at once."""
+# Texts may have several lines; what names a file or something on a server has one.
+_IN_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_IN_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NAMES = {"name", "root", "path", "corrections", "registry", "model", "api_key_env"}
+_OF_ANY_CHARACTER = {"separator"}
 RENAMED = {"cluster": "topics", "anomaly": "anomalies"}
 """Sections by the names that they had in earlier versions."""
 Kind = TypeVar("Kind", bound=Settings)
@@ -193,6 +199,7 @@ def read_pipeline(path: Path) -> Loaded:
     if not isinstance(values, dict):
         raise _unreadable(path, "no mapping of settings at its top")
     _refuse_twice(tree, path)
+    _refuse_controls(tree, path)
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
@@ -223,6 +230,26 @@ def _refuse_twice(node: yaml.Node | None, path: Path) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_twice(value, path)
+
+
+def _refuse_controls(node: yaml.Node | None, path: Path, name: str = "") -> None:
+    """Refuse what no file, server or terminal takes in a text: controls, halves of characters."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _refuse_controls(key, path)
+            _refuse_controls(value, path, str(key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_controls(value, path, name)
+    elif isinstance(node, yaml.ScalarNode) and name not in _OF_ANY_CHARACTER:
+        forbidden = _IN_NO_NAME if name in _NAMES else _IN_NO_TEXT
+        if found := forbidden.search(node.value):
+            raise SettingsError(
+                got=f"{path.name}:{node.start_mark.line + 1}: {quote(ascii(node.value))}, with the "
+                f"character {found[0]!a}",
+                expected="text that can be printed and stored as UTF-8",
+                fix="remove that character",
+            )
 
 
 def _invalid(error: ValidationError, tree: yaml.Node | None, path: Path) -> SettingsError:

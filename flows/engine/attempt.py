@@ -11,11 +11,14 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from fusemine.flows.config.quality import QualitySettings, check_quality, quality_facts
 from fusemine.flows.engine.failures import record_failure
+from fusemine.flows.engine.figures import figures_of
 from fusemine.flows.server.errors import shown
+from fusemine.flows.server.publishing import publishes_rows
 from fusemine.tasks.core.errors import QualityError
 from fusemine.tasks.core.storage.artifact import read_bytes
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.report.compute import MARKDOWN
+from fusemine.tasks.table.escaping import escape_markdown
 from fusemine.tasks.upkeep.latest import Completed, Latest
 
 if TYPE_CHECKING:
@@ -92,8 +95,11 @@ def _show_in_ui(walk: Walk, report: ArtifactRef, outcome: Outcome) -> None:
     """Put the report's summary and the metrics on the flow run's page."""
     settings = walk.plan.settings
     key = re.sub(r"[^a-z0-9]+", "-", f"{settings.name}-{walk.plan.target}".lower())
-    text = read_bytes(report, MARKDOWN).decode()
-    title = settings.title or settings.name
+    if publishes_rows(walk.plan.loaded):
+        text = read_bytes(report, MARKDOWN).decode()
+    else:
+        text = figures_of(walk, outcome)
+    title = escape_markdown(settings.title or settings.name)  # the UI renders it
     create_markdown_artifact(text, key=f"{key}-report", description=title)
     views = [view for metrics in outcome.metrics.values() for view in metrics.items()]
     rows = [{"view": view, **_shown(metrics)} for view, metrics in views if len(metrics) > 1]

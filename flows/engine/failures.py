@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from fusemine.flows.server.system_errors import explained
-from fusemine.tasks.core.errors import ArtifactError, FusemineError
+from fusemine.tasks.core.errors import WHERE, ArtifactError, FusemineError
 from fusemine.tasks.core.storage.records import read_record, write_record
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FOLDER = "failed"
 LONGEST = 600
+WITHHELD = f"an error whose words may quote rows: {WHERE}"
+"""What a server is sent of an error of any kind."""
 
 
 class Failure(BaseModel):
@@ -24,7 +26,8 @@ class Failure(BaseModel):
     Args:
         partition: The partition.
         stage: The stage that failed, or None if it was none of them.
-        error: Its message, cut to a readable length.
+        error: Its message, cut to a readable length; it may quote rows.
+        public: The part of it that a server may be sent.
         attempts: How many attempts in a row have failed.
         at: When.
         flow_run_id: The Prefect run of the last attempt.
@@ -35,9 +38,14 @@ class Failure(BaseModel):
     partition: str
     stage: str | None
     error: str
+    public: str = WITHHELD
     attempts: int
     at: datetime
     flow_run_id: str | None
+
+    def why(self, public: bool = False) -> str:
+        """The first line of its message, or of what a server may be sent of it."""
+        return (self.public if public else self.error).split("\n")[0]
 
 
 def record_failure(
@@ -48,8 +56,9 @@ def record_failure(
     known = error if isinstance(error, FusemineError) else explained(error)
     failure = Failure(
         partition=partition,
-        stage=error.stage if isinstance(error, FusemineError) else None,
-        error=f"{known or repr(error)}"[:LONGEST],
+        stage=known.stage if known else None,
+        error=(known.whole() if known else repr(error))[:LONGEST],
+        public=known.public()[:LONGEST] if known else WITHHELD,
         attempts=1 + (before.attempts if before else 0),
         at=datetime.now(UTC),
         flow_run_id=flow_run_id,

@@ -20,6 +20,7 @@ from fusemine.tasks.core.partition import (
     window_partitions,
 )
 from fusemine.tasks.core.window import WindowRules
+from fusemine.tasks.table.escaping import escape_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -165,9 +166,9 @@ def run_name() -> str:
 
 
 def pipeline_name(path: Path) -> str:
-    """What a pipeline is called before its file is read."""
+    """What a pipeline is called before its file is read, as a name on a server."""
     folder = path.absolute().parent.name
-    return folder if path.name == "pipeline.yaml" else path.name.split(".")[0]
+    return escape_line(folder if path.name == "pipeline.yaml" else path.name.split(".")[0])
 
 
 def _window_label(settings: Sections, target: str) -> str:

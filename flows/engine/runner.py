@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from prefect import get_run_logger
-
 from fusemine.flows.engine.child import in_new_process, stall_seconds
+from fusemine.flows.server.publishing import log_line, withholds
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.memory import is_tight
 from fusemine.tasks.core.task import run_task
@@ -51,10 +50,10 @@ class LocalRunner:
 
     def log(self, level: int, text: str, *values: object) -> None:
         """Write a line to the log of the flow run."""
-        get_run_logger().log(level, text, *values)
+        log_line(text % values if values else text, level)
 
     def run(
         self, request: Request, progress: Progress, found: ArtifactRef | None = None
     ) -> ArtifactRef:
         """Compute a result, or only show it where it is complete."""
-        return run_task(request, GRAPH, progress, found, self._compute)
+        return run_task(request, GRAPH, progress, found, self._compute, withhold=withholds())

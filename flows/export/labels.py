@@ -8,6 +8,7 @@ import polars as pl
 
 from fusemine.flows.config.output import check_output
 from fusemine.flows.export.results import (
+    is_csv,
     last_report,
     note_on_source,
     require_inputs,
@@ -21,7 +22,7 @@ from fusemine.tasks.corrections.read import CORRECTED
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS
 from fusemine.tasks.report.contracts import RESULTS
-from fusemine.tasks.table.escaping import escape_cells, escape_ids
+from fusemine.tasks.table.escaping import escape_csv, escape_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +68,7 @@ def export_labels(
     cleaned = require_inputs(loaded, report, "clean", "doubtful labels")
     results = read_frame(report, RESULTS)
     table = doubtful_rows(read_frame(classified, LABEL_ERRORS, "doubts"), results, cleaned)
-    is_csv = output is None or output.suffix == ".csv"
-    write_table(for_spreadsheets(table) if is_csv else table, output, stdout, bom=True)
+    write_table(for_spreadsheets(table) if is_csv(output) else table, output, stdout, bom=True)
     reason = read_json(classified).get("skipped")
     why = f" (the label was not learnt: {reason})" if reason else ""
     where = output or "standard output"
@@ -99,10 +99,8 @@ def doubtful_rows(
 
 def for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
     """The table as a spreadsheet may open it, its header too."""
-    texts = [column for column in table if column.dtype == pl.String]
-    safe = [escape_ids(c) if c.name in _IDS else escape_cells(c) for c in texts]
-    names = pl.Series(table.columns, dtype=pl.String)
-    return table.with_columns(safe).rename(dict(zip(names, escape_cells(names), strict=True)))
+    ids = [escape_ids(table[name]) for name in _IDS]
+    return escape_csv(table.lazy()).collect().with_columns(ids)
 
 
 def _texts(rows: pl.DataFrame, cleaned: Sequence[ArtifactRef]) -> pl.DataFrame:

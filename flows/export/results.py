@@ -26,6 +26,7 @@ from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.inventory.compute import COLLECT
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.sources.files import FilesSettings
+from fusemine.tasks.table.escaping import escape_csv
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def export_results(
 ) -> str:
     """Write the results of the last complete run; a line on what was written.
 
+    In CSV, text that a spreadsheet would take for a formula has an apostrophe in front.
+
     Args:
         loaded: The pipeline.
         partition: Which partition's run; None for the newest.
@@ -65,6 +68,8 @@ def export_results(
     check_output(output, force, loaded)
     report = last_report(loaded, partition)
     table = read_frame(report, RESULTS)
+    if is_csv(output):
+        table = escape_csv(table.lazy()).collect()
     write_table(table, output, stdout)
     place = output or "standard output"
     line = f"{table.height:,} rows of the window of {report.partition} to {place}"
@@ -119,6 +124,11 @@ def note_on_source(loaded: Loaded, report: ArtifactRef) -> str:
         f"\nnote: rows of {gone[0]}{more} are among them, which the source no longer has; "
         "a new run leaves them out"
     )
+
+
+def is_csv(output: Path | None) -> bool:
+    """Whether a table is written as CSV, which spreadsheets open."""
+    return output is None or output.suffix == ".csv"
 
 
 def write_table(

@@ -46,6 +46,8 @@ def _check_refused(error: BaseException, go_on: str) -> None:
 def server_errors(go_on: str = "run again: what is complete is reused") -> Iterator[None]:
     """Turn the errors of a server that is down into one that says what to do.
 
+    Those of fusemine have all of their words again, which the server was not sent.
+
     Args:
         go_on: What to do once it is back.
 
@@ -57,7 +59,8 @@ def server_errors(go_on: str = "run again: what is complete is reused") -> Itera
 
     try:
         yield
-    except FusemineError:
+    except FusemineError as error:
+        error.told()
         raise
     except ObjectNotFound as error:
         raise ServerError(

@@ -98,19 +98,21 @@ class Processes:
         self.environment = {**environment, MARK: token}
         self._mark = f"{MARK}={token}"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._starts: dict[str, tuple[Sequence[str | Path], Path]] = {}
+        self._starts: dict[str, tuple[Sequence[str | Path], Path, int]] = {}
         logs.mkdir(parents=True, exist_ok=True)
         self._guard = Guard(self._mark)
 
-    def start(self, name: str, command: Sequence[str | Path], folder: Path) -> None:
+    def start(
+        self, name: str, command: Sequence[str | Path], folder: Path, umask: int = -1
+    ) -> None:
         """Start a child in a session of its own, so that Ctrl-C reaches us alone."""
-        self._starts[name] = (command, folder)
+        self._starts[name] = (command, folder, umask)
         (self.logs / f"{name}.log").write_bytes(b"")
         self.restart(name)
 
     def restart(self, name: str) -> None:
         """Start a child once more; its log goes on."""
-        command, folder = self._starts[name]
+        command, folder, umask = self._starts[name]
         with (self.logs / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(  # noqa: S603  (Prefect's own command)
                 command,
@@ -120,6 +122,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=umask,
             )
         self._children[name] = child
         self._guard.watch(child.pid)

@@ -12,6 +12,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from fusemine.flows.server.errors import shown
 from fusemine.tasks.core import progress
+from fusemine.tasks.table.escaping import escape_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ class _Bars:
             return
         begun, before = self._begun.setdefault(what, (now, done))
         words = [f"{what}: {total:,}", note, _left(now - begun, done - before, total - done)]
-        described = ", ".join(word for word in words if word)
+        described = escape_markdown(", ".join(word for word in words if word))
         shown(lambda: self._show(what, 100.0 * done / max(1, total), described))
         self._due[what] = now + SECONDS_BETWEEN_UPDATES
 

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 from fusemine.flows.server.credentials import CLIENT, closed, new_credential, present_credential
 from fusemine.flows.server.gate import server_command
-from fusemine.flows.server.home import check_home
+from fusemine.flows.server.home import PRIVATE, check_home, make_private
 from fusemine.flows.server.processes import Guard, stop
 from fusemine.flows.server.system_errors import prefect_home, shown_path
 from fusemine.tasks.core.errors import RunError, ServerError
@@ -89,6 +89,7 @@ def begin_server() -> None:
         present_credential()
         return
     check_home()
+    make_private()
     port, secret = _free_port(), closed(new_credential())
     url = f"http://127.0.0.1:{port}/api"
     _STARTING[url] = _start(port, secret)
@@ -181,6 +182,7 @@ def _start(port: int, secret: dict[str, str]) -> _Server:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
+        umask=PRIVATE,
     )
     guard.watch(process.pid)
     # Called after what Prefect registers from now on, so that what it sends at exit finds a server.

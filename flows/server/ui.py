@@ -29,7 +29,7 @@ from prefect.states import Crashed
 from fusemine.flows.server.automations import make_automations
 from fusemine.flows.server.credentials import CLIENT, closed, credential_file, kept_credential
 from fusemine.flows.server.gate import HOSTS, server_command
-from fusemine.flows.server.home import check_home
+from fusemine.flows.server.home import PRIVATE, check_home, make_private
 from fusemine.flows.server.hooks import has_not_begun, is_gone
 from fusemine.flows.server.pools import POOLS, make_pools
 from fusemine.flows.server.processes import Processes
@@ -86,7 +86,8 @@ def run_ui(folder: Path, echo: Callable[[str], None], names: Sequence[str] = ())
     with _stopping() as stop:  # until all is stopped, so that a second Ctrl-C cuts nothing off
         try:
             echo(f"starting the Prefect server; logs: {logs}")
-            processes.start("server", server_command(host, port), folder)
+            make_private()
+            processes.start("server", server_command(host, port), folder, PRIVATE)
             _wait(lambda: answers(api), processes, stop, "the server to answer")
             _start_workers(folder, api, processes, stop, echo)
             _keep_up(processes, stop, echo)

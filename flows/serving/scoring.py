@@ -27,6 +27,7 @@ from fusemine.tasks.serving.predict.compute import FileToScore
 from fusemine.tasks.serving.registry import read_registry
 from fusemine.tasks.serving.stored import find_model, read_about
 from fusemine.tasks.sources.files import FilesSettings, source_name
+from fusemine.tasks.table.escaping import escape_csv
 
 if TYPE_CHECKING:
     from fusemine.flows.config.pipeline import Loaded
@@ -81,8 +82,8 @@ def _check_encoder(about: dict[str, Any], embed: dict[str, Any], encoder: str) -
     )
 
 
-def scored_lines(scored: ArtifactRef) -> list[str]:
-    """What scoring a file found, for people."""
+def scored_lines(scored: ArtifactRef, names: bool = True) -> list[str]:
+    """What scoring a file found, for people; without `names`, no class is named."""
     summary = read_json(scored)
     lost = summary["rejected"]
     rejected = sum(lost.values())
@@ -93,7 +94,7 @@ def scored_lines(scored: ArtifactRef) -> list[str]:
         f"{rejected:,} rejected{f' ({why})' if why else ''}"
     ]
     called = sorted(summary["predictions"].items(), key=lambda pair: -pair[1])
-    if called:
+    if called and names:
         more = f" and {len(called) - SHOWN} more" if len(called) > SHOWN else ""
         counts = ", ".join(f"{quote(name)} {count:,}" for name, count in called[:SHOWN])
         lines.append(f"predictions: {counts}{more}")
@@ -161,4 +162,4 @@ def _write(results: Path, output: Path) -> None:
         if output.suffix == ".parquet":
             shutil.copyfile(results, draft)
         else:
-            pl.scan_parquet(results).sink_csv(draft)
+            escape_csv(pl.scan_parquet(results)).sink_csv(draft)

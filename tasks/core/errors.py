@@ -12,18 +12,23 @@ FusemineError
     └── ServerError a Prefect server that does not answer
 
 The first three are for the user to correct (exit code 2), the others are failures (exit code 1).
+
+Many people may read what a server or a webhook is sent, and an error may quote a row. `withheld`
+makes one print as its kind, until `told` makes it whole again.
 """
 
 from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+WHERE = "`fusemine status` and the command line show them"
+"""Where the words are that a server is not sent."""
 QUOTED = 40
 """Characters of a value, a word or a column's name that a sentence quotes."""
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -39,8 +44,13 @@ class FusemineError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    quotes: ClassVar[bool] = True
+    """Whether its words may be those of a row."""
     stage: str | None = None
     """The stage that raised it, once it has left a task."""
+    cause: BaseException | None = None
+    """What it was raised from, kept where no traceback shows it while its words are withheld."""
+    is_withheld: bool = False
 
     def __init__(self, got: str, expected: str, fix: str) -> None:
         self.got, self.expected, self.fix = got, expected, fix
@@ -48,7 +58,37 @@ class FusemineError(Exception):
         super().__init__(got, expected, fix)
 
     def __str__(self) -> str:
+        return self.public() if self.is_withheld else self.whole()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})" if self.is_withheld else super().__repr__()
+
+    def whole(self) -> str:
+        """What came, what was expected and what to do, whoever reads it."""
         return f"{self.got}\n  expected: {self.expected}\n  to fix:   {self.fix}"
+
+    def public(self) -> str:
+        """The same where nothing of it is of a row, else only where to read it."""
+        if not self.quotes:
+            return self.whole()
+        where = f" of {self.stage}" if self.stage else ""
+        return f"a {type(self).__name__}{where}, whose words may quote rows: {WHERE}"
+
+    def withheld(self) -> Self:
+        """The same error, which prints no words that may quote a row, nor those of its cause.
+
+        Raise it `from None`.
+        """
+        if not self.is_withheld:
+            self.is_withheld, self.cause = True, self.__cause__
+            self.__cause__, self.__suppress_context__ = None, True
+        return self
+
+    def told(self) -> Self:
+        """The same error, which prints all of its words again."""
+        if self.is_withheld:
+            self.is_withheld, self.__cause__ = False, self.cause
+        return self
 
 
 class SettingsError(FusemineError):
@@ -76,6 +116,8 @@ class ContractError(FusemineError):
 class ArtifactError(FusemineError):
     """A stored artifact is gone, damaged or of another version."""
 
+    quotes = False
+
 
 class StageError(FusemineError):
     """A stage failed, and not because of what it was given."""
@@ -84,9 +126,13 @@ class StageError(FusemineError):
 class QualityError(FusemineError):
     """A partition breaks a quality gate; its artifacts stay for inspection."""
 
+    quotes = False
+
 
 class RunError(FusemineError):
     """A run of several partitions did not end well."""
+
+    quotes = False
 
 
 class ServerError(RunError):

@@ -44,6 +44,7 @@ def run_task(
     progress: Progress,
     found: ArtifactRef | None = None,
     compute: Compute = execute,
+    withhold: bool = True,
 ) -> ArtifactRef:
     """Compute one result in a Prefect task of this thread, which logs its counts.
 
@@ -53,6 +54,7 @@ def run_task(
         progress: Is called with how far it is.
         found: The result if it is complete already: the task then ends in a state named Reused.
         compute: How the request is computed.
+        withhold: Whether Prefect is sent no words of an error that may quote a row.
 
     Raises:
         FusemineError: The stage failed.
@@ -62,7 +64,7 @@ def run_task(
     def work() -> ArtifactRef | State[ArtifactRef]:
         if found is not None:
             return Completed(name="Reused", message=f"key {job.recipe.key} is complete", data=found)
-        with _described_errors(job):
+        with _described_errors(job, withhold):
             ids = {"flow_run_id": runtime.flow_run.id, "task_run_id": runtime.task_run.id}
             runs = {name: str(value) for name, value in ids.items() if value}
             running = replace(request, job=replace(job, runs=runs))
@@ -104,24 +106,24 @@ def _log(ref: ArtifactRef) -> None:
 def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
     """Whether another attempt could help: a disk or a network, but no mistake in the input."""
     error = state.result(raise_on_failure=False)
-    cause = error.__cause__ if isinstance(error, FusemineError) else error
+    cause = (error.cause or error.__cause__) if isinstance(error, FusemineError) else error
     return isinstance(cause, OSError) and cause.errno in _MAY_PASS
 
 
 @contextmanager
-def _described_errors(job: Job) -> Iterator[None]:
+def _described_errors(job: Job, withhold: bool) -> Iterator[None]:
     """Any error within the block names the stage and the rows that it failed on."""
     try:
         yield
-    except FusemineError as error:
-        error.stage = job.stage
-        raise
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise  # a stop, or what Prefect ends a run by
-        failure = _described(job, error)
+        failure = error if isinstance(error, FusemineError) else _described(job, error)
         failure.stage = job.stage
-        raise failure from error
+        failure.__cause__ = error.__cause__ if failure is error else error
+        if withhold:
+            raise failure.withheld() from None
+        raise failure from failure.__cause__
 
 
 def _described(job: Job, error: BaseException) -> FusemineError:

@@ -41,10 +41,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def training(server: str) -> Callable[..., Any]:
-    """The main flow."""
+    """The main flow, whose errors have the words that the server is not sent."""
     from fusemine.flows.pipeline import mine
+    from fusemine.flows.server.errors import server_errors
 
-    return mine
+    def run(*arguments: Any, **more: Any) -> Any:
+        with server_errors():
+            return mine(*arguments, **more)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -16,3 +16,20 @@ HOSTILE = [
     "!" * 20_000 + "a",
     '"\\" </text> [x](javascript:1)',
 ]
+
+ORDERS = [
+    "x[/b].csv",
+    "[bold red]x[/]",
+    "[link=http://evil.example]x[/link]",
+    "\x1b[2J\x1b]0;title\x07",
+    "a\x9b31mb",
+    "\u202egnp.exe",
+    "\u2066x\u2069",
+    "back\x08\x08",
+    "one\rtwo",
+    "\x00\x7f",
+    "[click](javascript:alert(1)) ![x](http://evil.example/x.png)",
+    "<img src=x onerror=alert(1)>",
+    "=1+1",
+]
+"""Texts that a terminal, a page or a spreadsheet would obey."""

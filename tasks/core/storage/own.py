@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fusemine.tasks.core.storage.artifact import MAIN, MANIFEST, SUMMARY, manifest_of
+from fusemine.tasks.core.storage.artifact import MAIN, SUMMARY, manifest_of
+from fusemine.tasks.core.storage.manifest import MANIFEST
 from fusemine.tasks.core.storage.store import store_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from fusemine.tasks.core.storage.artifact import Manifest
+    from fusemine.tasks.core.storage.manifest import Manifest
 
 _STORED = re.compile(r"\w[\w.-]*\.[0-9a-f]{12}\.[a-z]+")
 _FIRST_VERSION = (f"{MAIN}.parquet", SUMMARY)

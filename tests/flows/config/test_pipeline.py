@@ -302,3 +302,32 @@ def test_a_stage_with_the_section_of_another_is_refused(name: str) -> None:
         check_section(replace(STAGE, name=name))
     assert "fusemine.tasks.mine.topics" in refused.value.got
     assert "fusemine.flows.config.pipeline" in refused.value.got
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('title: "a\\ud800b"', r"'\ud800'"),
+        ('title: "a\\0b"', r"'\x00'"),
+        ('notes: "a\\e[2J"', r"'\x1b'"),
+        ('root: "a\\nb"', r"'\n'"),
+        ('topics: {registry: "a\\x9bb"}', r"'\x9b'"),
+        ('"a\\ud800": 1', r"'\ud800'"),
+    ],
+)
+def test_what_no_file_or_server_takes_is_refused_with_its_line(
+    refused: Callable[[str | bytes], SettingsError], line: str, shown: str
+) -> None:
+    error = refused(BASE + line + "\n")
+    assert "pipeline.yaml:5: " in error.got
+    assert error.got.endswith(f"with the character {shown}")
+
+
+@pytest.mark.parametrize("line", ['notes: "two\\nlines\\t."', 'title: "\\u202eé 鳥"'])
+def test_texts_may_have_lines_and_any_script(write: Write, line: str) -> None:
+    load_pipeline(write("pipeline.yaml", BASE + line + "\n"))
+
+
+def test_a_separator_may_be_a_control_character(write: Write) -> None:
+    source = 'source: {path: a.csv, separator: "\\x1f"}'
+    load_pipeline(write("pipeline.yaml", BASE.replace("source: {path: a.csv}", source)))

@@ -111,3 +111,16 @@ def test_any_table_that_a_run_made_or_read_is_found_by_its_name(mined: SmallRoot
     assert len(tables_of(mined.loaded, "clean/rejected", "2024-01")) == 1
     with pytest.raises(SettingsError, match=r"(?s)one of anomalies.*did you mean 'clean'"):
         tables_of(mined.loaded, "cleen", None)
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> None:
+    small = SmallRoot(tmp_path)
+    formulas = ["=1+1", "+49 30", "-2+3", "@SUM(A1)", "\t=1", "-5", "plain"]
+    small.write(*(row(number, "2024-01-05", remarks=f) for number, f in enumerate(formulas)))
+    small.run("2024-01")
+    _, table = to_stdout(small)
+    assert table["remarks"].to_list() == [
+        "'=1+1", "'+49 30", "'-2+3", "'@SUM(A1)", "'\t=1", "-5", "plain",
+    ]  # fmt: skip
+    export_results(small.loaded, None, tmp_path / "out.parquet", io.BytesIO())
+    assert pl.read_parquet(tmp_path / "out.parquet")["remarks"].to_list() == formulas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 
 import pytest
 
@@ -10,6 +11,7 @@ from fusemine.tasks.core import errors
 from fusemine.tasks.core.errors import FusemineError, nearest
 
 USERS = (errors.SettingsError, errors.SourceError, errors.ModelError)
+WORDS = "the words of a row"
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and "Error" in str(kind)]
 
 
@@ -39,3 +41,42 @@ def test_the_nearest_name_is_offered_as_a_hint_if_one_is_near() -> None:
     assert nearest("remark", ["date", "remarks", "sky"]) == "did you mean 'remarks'? "
     assert nearest("skyy", iter(["sky"])) == "did you mean 'sky'? "
     assert nearest("remark", ["date", "sky"]) == nearest("remark", []) == ""
+
+
+def _raised(kind: type[FusemineError]) -> FusemineError:
+    """An error with a cause, both with a row's words."""
+    try:
+        try:
+            raise ValueError(WORDS)
+        except ValueError as cause:
+            raise kind(WORDS, "none", "mend it") from cause
+    except FusemineError as error:
+        return error
+
+
+def _printed(error: FusemineError) -> str:
+    """All that a log could show of an error."""
+    return f"{error} {error!r} {''.join(traceback.format_exception(error))}"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.quotes])
+def test_an_error_that_is_withheld_prints_no_words_and_tells_them_later(
+    kind: type[FusemineError],
+) -> None:
+    error = _raised(kind)
+    error.stage = "clean"
+    assert WORDS not in _printed(error.withheld().withheld())
+    assert f"{kind.__name__} of clean" in str(error)
+    assert WORDS in error.whole()
+    assert str(error.told().told()) == error.whole()
+    assert isinstance(error.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.quotes])
+def test_an_error_of_counts_and_paths_is_never_withheld(kind: type[FusemineError]) -> None:
+    assert str(kind("3 of 4 rows", "all", "see them").withheld()).startswith("3 of 4 rows")
+
+
+def test_an_error_that_was_never_withheld_keeps_its_cause() -> None:
+    error = _raised(errors.SourceError)
+    assert isinstance(error.told().__cause__, ValueError)

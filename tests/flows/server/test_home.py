@@ -1,0 +1,55 @@
+"""Prefect's database on this machine is its owner's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.settings import (
+    PREFECT_HOME,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
+    temporary_settings,
+)
+
+from fusemine.flows.server.home import database_file, make_private
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A Prefect home that is not there yet."""
+    with temporary_settings({PREFECT_HOME: tmp_path / "home"}):
+        yield tmp_path / "home"
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_home_that_is_made_is_private(home: Path) -> None:
+    make_private()
+    assert mode(home) == 0o700
+
+
+def test_a_database_that_others_can_read_is_closed_and_its_folder_is_left(home: Path) -> None:
+    home.mkdir(mode=0o755)
+    made = [home / name for name in ("prefect.db", "prefect.db-wal", "prefect.db-shm", "other")]
+    for path in made:
+        path.touch(0o644)
+    make_private()
+    assert [mode(path) for path in made] == [0o600, 0o600, 0o600, 0o644]
+    assert mode(home) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite+aiosqlite:////data/own.db", Path("/data/own.db")),
+        ("sqlite+aiosqlite:///:memory:", None),
+        ("postgresql+asyncpg://user:secret@host/prefect", None),
+    ],
+)
+def test_the_database_may_be_elsewhere(home: Path, url: str, file: Path | None) -> None:
+    assert database_file() == home / "prefect.db"
+    with temporary_settings({PREFECT_SERVER_DATABASE_CONNECTION_URL: url}):
+        assert database_file() == file

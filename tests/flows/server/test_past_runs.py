@@ -1,0 +1,60 @@
+"""Which runs are of a pipeline, and what is said of a database that cannot be cleared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from fusemine.flows.server.past_runs import PastRuns, is_of, remove_past_runs
+
+PIPELINE = Path("/data/tickets/pipeline.yaml")
+
+
+@pytest.mark.parametrize(
+    ("named", "ours"),
+    [
+        ("/data/tickets/pipeline.yaml", True),
+        ("/data/other/../tickets/pipeline.yaml", True),
+        ("tickets/pipeline.yaml", True),
+        ("./tickets/pipeline.yaml", True),
+        ("other/pipeline.yaml", False),
+        ("ets/pipeline.yaml", False),
+        ("/data/tickets/other.yaml", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_a_run_is_of_the_pipeline_that_its_parameter_names(named: object, ours: bool) -> None:
+    assert is_of(PIPELINE, named) is ours
+
+
+def test_without_a_database_there_is_nothing_to_remove(tmp_path: Path) -> None:
+    with temporary_settings({PREFECT_HOME: tmp_path}, restore_defaults={PREFECT_API_URL}):
+        assert remove_past_runs(PIPELINE) == PastRuns(0)
+        assert PastRuns(0).lines() == []
+
+
+def test_a_database_of_another_form_is_named_and_left(tmp_path: Path) -> None:
+    (tmp_path / "prefect.db").write_bytes(b"no database at all" * 100)
+    with temporary_settings({PREFECT_HOME: tmp_path}, restore_defaults={PREFECT_API_URL}):
+        [line] = remove_past_runs(PIPELINE).lines()
+    assert line.startswith(f"not removed from Prefect: what {tmp_path}/prefect.db holds")
+    assert (tmp_path / "prefect.db").read_bytes().startswith(b"no database")
+
+
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9/api"
+    with temporary_settings({PREFECT_HOME: tmp_path, PREFECT_API_URL: nobody}):
+        [line] = remove_past_runs(PIPELINE).lines()
+    assert f"what the server at {nobody} holds, which does not answer" in line
+
+
+def test_what_workers_have_printed_is_emptied(tmp_path: Path) -> None:
+    log = tmp_path / "fusemine-ui" / "worker-cpu.log"
+    log.parent.mkdir()
+    log.write_text("an error that quotes a row")
+    with temporary_settings({PREFECT_HOME: tmp_path}, restore_defaults={PREFECT_API_URL}):
+        remove_past_runs(PIPELINE)
+    assert log.read_bytes() == b""
