@@ -110,7 +110,7 @@ def test_vectors_go_to_parquet_only(mined: SmallRoot, name: str | None) -> None:
 def test_an_output_that_cannot_be_written_is_a_sentence(small: SmallRoot) -> None:
     (small.folder / "out.parquet").mkdir()
     (small.folder / "out.parquet" / "mine").touch()
-    with pytest.raises(ArtifactError, match="which cannot be written"):
+    with pytest.raises(SettingsError, match="which cannot be written"):
         export(small)
     assert not list(small.folder.glob(".draft-*"))
 
