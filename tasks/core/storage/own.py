@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fusemine.tasks.core.storage.manifest import Manifest
 
-_STORED = re.compile(r"\w[\w.-]*\.[0-9a-f]{12}\.[a-z]+")
+_STORED = re.compile(r"\w[\w.-]*\.[0-9a-f]{12}\.[a-z0-9]+")
 _FIRST_VERSION = (f"{MAIN}.parquet", SUMMARY)
 """What the first version wrote, whose names have no hash in them."""
 

@@ -273,7 +273,7 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise SettingsError(
-            got=f"{path}, which is no file",
+            got=f"{path}, which cannot be written, because it is no file",
             expected="a file to write, or a name that is free",
             fix="name another place",
         )

@@ -123,7 +123,7 @@ def test_a_users_link_to_a_file_stays_a_link_to_what_is_written(tmp_path: Path) 
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "odd"
     path.mkdir() if kind == "folder" else os.mkfifo(path)
-    with pytest.raises(SettingsError, match="which is no file"), replacing(path):
+    with pytest.raises(SettingsError, match="because it is no file"), replacing(path):
         pass
     assert not path.is_file()
     assert list(tmp_path.iterdir()) == [path]
