@@ -247,7 +247,7 @@ def test_a_root_of_before_has_no_seals_and_is_read_as_it_is(mined: Mined, tmp_pa
             path.unlink()  # it may have other links
             path.write_text(json.dumps(value))
     (case.root / "forgotten-copy.json").unlink()
-    for command, done in case.commands():
+    for command, done in case.commands([name for name in ALL if name != "prune"]):
         assert _said(case, done) == mined.said[command]
     assert '"seal"' not in (case.root / "models/registry.json").read_text()
     mine_plainly(case.small.pipeline, MINED[1], "now")
