@@ -60,14 +60,12 @@ def choose_model(loaded: Loaded, model: str, why: str) -> str:
 
 
 def lost_model(loaded: Loaded) -> str | None:
-    """The model in use, if it is gone: nothing is predicted until another one is in use.
-
-    Raises:
-        ArtifactError: The registry of the models is damaged.
-    """
-    current = read_registry(loaded.store).current
-    is_gone = current is not None and manifest_of(loaded.store.root, current.artifact) is None
-    return current.id if current is not None and is_gone else None
+    """The model in use, if it is gone; None also where it is not known which one that is."""
+    with suppress(ArtifactError):
+        current = read_registry(loaded.store).current
+        if current and manifest_of(loaded.store.root, current.artifact) is None:
+            return current.id
+    return None
 
 
 def _registry(loaded: Loaded, model: str) -> tuple[Registry, bool]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.storage.manifest import MANIFEST, Manifest
+from fusemine.tasks.core.storage.manifest import MANIFEST, Manifest, parse_manifest
 from fusemine.tasks.core.storage.store import store_at
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _row_count(location: str, _sha256: str) -> int:
 def manifest_of(root: Path | str, name: str) -> Manifest | None:
     """The manifest of an artifact, or None if there is none that is as it was written."""
     try:
-        return Manifest.of_json(store_at(root).read(f"{name}/{MANIFEST}"), name)
+        return parse_manifest(store_at(root).read(f"{name}/{MANIFEST}"), name)
     except (OSError, ValueError):
         return None
 
@@ -164,7 +164,7 @@ def read_manifest(ref: ArtifactRef) -> Manifest:
     """
     path = f"{ref.name}/{MANIFEST}"
     with _reading(ref.root, path):
-        manifest = Manifest.of_json(ref.store.read(path), ref.name)
+        manifest = parse_manifest(ref.store.read(path), ref.name)
     # What is made of the reference has its hash in the key, so no other content may stand for it.
     if manifest.sha256 != ref.sha256:
         raise ArtifactError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +97,19 @@ class Manifest(BaseModel, frozen=True):
         """How it is stored: with a hash over itself."""
         return records.to_bytes(self)
 
-    @classmethod
-    def of_json(cls, content: bytes, name: str) -> Manifest:
-        """The manifest of an artifact, as it is stored.
 
-        Raises:
-            ValueError: It is not as it was written, or that of another artifact.
-        """
-        manifest = records.parse(content, cls)
-        if manifest.name != name or not manifest.rows.add_up:
-            raise ValueError(f"the manifest of another artifact than {name}")
-        return manifest
+@lru_cache(maxsize=2_000)
+def parse_manifest(content: bytes, name: str) -> Manifest:
+    """A stored manifest; a run reads the same ones again and again.
+
+    Args:
+        content: The file.
+        name: Of the artifact that it lies in.
+
+    Raises:
+        ValueError: It is not as it was written, or that of another artifact.
+    """
+    manifest = records.parse(content, Manifest)
+    if manifest.name != name or not manifest.rows.add_up:
+        raise ValueError(f"the manifest of another artifact than {name}")
+    return manifest

@@ -93,7 +93,7 @@ def read_record(
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise damaged(store, name, f"damaged ({_why(error)})", expected, fix) from error
+        raise damaged(store, name, _why(error), expected, fix) from error
     if not fits(record):
         raise damaged(store, name, "the record of something else", expected, fix)
     return record
@@ -122,9 +122,9 @@ def damaged(store: Store, name: str, what: str, expected: str, fix: str) -> Arti
 def _why(error: OSError | ValueError) -> str:
     """What is wrong, without anything of the content, which may be of rows."""
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return f"unreadable ({error.strerror or type(error).__name__})"
     plain = type(error) is ValueError
-    return str(error) if plain else "no JSON of the form that was written"
+    return f"damaged ({error if plain else 'not of the form that was written'})"
 
 
 def _seal_of(value: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ A command either ends as it did with the file whole, or names the file and the w
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -236,6 +237,21 @@ def test_forgotten_rows_never_come_back_because_their_list_is_damaged(
         assert "restore forgotten.json or forgotten-copy.json" in done.output
         assert done.exit_code == 1
     assert sorted(path for path in case.root.rglob("*") if path.is_file()) == before
+
+
+def test_a_root_of_before_has_no_seals_and_is_read_as_it_is(mined: Mined, tmp_path: Path) -> None:
+    case = mined.copy(tmp_path / "case")
+    for path in case.root.rglob("*.json"):
+        value = json.loads(path.read_bytes())
+        if value.pop("seal", None):
+            path.unlink()  # it may have other links
+            path.write_text(json.dumps(value))
+    (case.root / "forgotten-copy.json").unlink()
+    for command, done in case.commands([name for name in ALL if name != "prune"]):
+        assert _said(case, done) == mined.said[command]
+    assert '"seal"' not in (case.root / "models/registry.json").read_text()
+    mine_plainly(case.small.pipeline, MINED[1], "now")
+    assert '"seal"' in (case.root / "latest/2024-03.json").read_text()
 
 
 def test_a_new_list_of_forgotten_rows_is_begun_by_hand(mined: Mined, tmp_path: Path) -> None:

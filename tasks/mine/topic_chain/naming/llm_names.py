@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from fusemine.tasks.core.key import digest
+from fusemine.tasks.core.storage.records import parse, write_record
 from fusemine.tasks.mine.topic_chain.naming.check import checked_name
 from fusemine.tasks.mine.topic_chain.naming.client import Client, name_in
 from fusemine.tasks.mine.topic_chain.naming.prompt import requests
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 NAMES = "names"
 """Folder of the names below the root."""
+
+
+class KeptName(BaseModel, frozen=True):
+    """The record of a name, and of the model that gave it."""
+
+    name: str
+    model: str
 
 
 def llm_names(
@@ -65,19 +74,16 @@ def _name(client: Client, subject: Subject, settings: NamingSettings, store: Sto
     answer = client.ask(subject)
     name = None if answer is None else checked_name(name_in(answer), subject)
     if name is not None:
-        content = json.dumps({"name": name, "model": settings.model}, ensure_ascii=False)
-        store.replace(place, content.encode())
+        write_record(store, place, KeptName(name=name, model=settings.model))
     return name
 
 
 def _read(store: Store, place: str) -> str:
-    """The name that is kept at a place; empty where there is none, or none that can be read."""
+    """The name that is kept at a place; empty where there is none, or a damaged one."""
     try:
-        kept = json.loads(store.read(place))
-    except (OSError, ValueError, RecursionError):
+        return parse(store.read(place), KeptName).name
+    except (OSError, ValueError):
         return ""
-    name = kept.get("name") if isinstance(kept, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def purge(store: Store, _: Collection[str]) -> int:

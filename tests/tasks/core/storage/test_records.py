@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from fusemine.tasks.core.errors import ArtifactError
-from fusemine.tasks.core.storage.manifest import Manifest
+from fusemine.tasks.core.storage.manifest import parse_manifest
 from fusemine.tasks.core.storage.records import SEAL, parse, read_record, sealed, to_bytes
 from fusemine.tasks.core.storage.store import store_at
 
@@ -106,14 +106,14 @@ def test_a_manifest_whose_counts_were_changed_is_none(
     place: str, value: int, is_sealed: bool
 ) -> None:
     whole = sealed(MANIFEST) if is_sealed else json.dumps(MANIFEST).encode()
-    assert Manifest.of_json(whole, NAME).rows.rows_in == 90
+    assert parse_manifest(whole, NAME).rows.rows_in == 90
     changed = json.loads(whole)
     changed["rows"][place] = value
     with pytest.raises(ValueError, match=r"seal|artifact"):
-        Manifest.of_json(json.dumps(changed).encode(), NAME)
+        parse_manifest(json.dumps(changed).encode(), NAME)
 
 
 @pytest.mark.parametrize("name", ["clean/2024-02/0a", "collect/2024-03/0a", "clean/2024-03/0b"])
 def test_a_manifest_in_the_place_of_another_is_none(name: str) -> None:
     with pytest.raises(ValueError, match="another artifact"):
-        Manifest.of_json(sealed(MANIFEST), name)
+        parse_manifest(sealed(MANIFEST), name)
