@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from fault_kinds.case import Case, Ran, fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Answer = "Callable[[BaseHTTPRequestHandler, list[str]], None]"
 GIB = 2**30
 DIMENSION = 8
 
@@ -34,10 +33,8 @@ def serving(answer: Callable[[Any, list[str]], None]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            try:
+            with suppress(OSError):  # the client has had enough
                 answer(self, body["input"])
-            except OSError:
-                pass  # the client has had enough
 
         def log_message(self, *_: Any) -> None:
             """Nothing."""
