@@ -73,7 +73,8 @@ def refused(done: Ran, *words: str, within: float = 60) -> None:
 
 def run_with(case: Case, answer: Callable[[Any, list[str]], None], **settings: Any) -> Ran:
     with serving(answer) as url:
-        case.edit(embed={"model": "outside", "endpoint": {"url": url, **settings}})
+        endpoint = {"model": "outside", "endpoint": {"url": url, **settings}}
+        case.edit(embed=endpoint, topics={"registry": "outside"})  # which rests on its encoder
         return case.run("run", case.pipeline, memory=12 * GIB)
 
 
