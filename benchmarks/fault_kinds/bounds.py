@@ -177,15 +177,20 @@ def one_line(path: Path) -> None:
             file.write(b"x" * 2**20)
 
 
-for _command in ("check", "run", "init"):
+for _command in ("check", "run"):
 
-    @fault(f"a line of a gigabyte in a small gzip, for {_command}")
+    @fault(f"a line of 64 megabytes, for {_command}")
     def long_line(case: Case, command: str = _command) -> None:
-        path = case.inbox / "tickets-2024-05.csv.gz"
-        one_line(path)
-        case.edit(source={"path": "inbox/*.csv*"})
-        done = case.run(command, path if command == "init" else case.pipeline, memory=12 * GIB)
-        refused(done, "more than 16,777,216 bytes")
+        path = case.inbox / "tickets-2024-05.csv"
+        path.write_bytes(b"id,opened,body,priority,minutes,urgent\n1," + b"x" * 64 * 2**20)
+        refused(case.run(command, case.pipeline, memory=12 * GIB), "more than 16,777,216 bytes")
+
+
+@fault("a line of a gigabyte in a small gzip, for init")
+def long_packed_line(case: Case) -> None:
+    path = case.folder / "new.csv.gz"
+    one_line(path)
+    refused(case.run("init", path, memory=12 * GIB), "more than 16,777,216 bytes")
 
 
 @fault("a line of a gigabyte in a file to predict", model=True)
