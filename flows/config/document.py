@@ -47,7 +47,7 @@ def _check_bounds(text: str) -> None:
     count = _Count()
     for event in yaml.parse(text, Loader=_LOADER):
         count.take(event)
-        _refuse_beyond(event.start_mark.line + 1, count.nodes, len(count.open))
+        _refuse_beyond(_line(event), count.nodes, len(count.open))
 
 
 class _Count:
@@ -76,11 +76,11 @@ class _Count:
             self.nodes += 1
             self._sizes[event.anchor] = 1
             if _LONG_NUMBER.fullmatch(event.value):
-                raise ValueError(f"line {event.start_mark.line + 1}: a number of that many digits")
+                raise ValueError(f"line {_line(event)}: a number of that many digits")
 
     def _repeated(self, alias: yaml.AliasEvent) -> int:
         if alias.anchor in (anchor for anchor, _ in self.open):
-            raise ValueError(f"line {alias.start_mark.line + 1}: a value that holds itself")
+            raise ValueError(f"line {_line(alias)}: a value that holds itself")
         return self._sizes.get(alias.anchor, 1)  # an alias of nothing is the loader's error
 
 
@@ -91,3 +91,8 @@ def _refuse_beyond(line: int, count: int, depth: int) -> None:
         )
     if depth > DEPTH:
         raise ValueError(f"line {line}: values nested more than {DEPTH} deep")
+
+
+def _line(event: yaml.Event) -> int:
+    mark: Any = event.start_mark
+    return int(mark.line) + 1
