@@ -212,7 +212,7 @@ def schema() -> None:
 @main.command()
 @click.argument("table", type=FILE)
 @click.option("--output", "-o", type=FILE, help="Where to write; default: beside TABLE.")
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 def init(table: Path, output: Path | None, force: bool) -> None:
     """Profile TABLE and write a commented pipeline.yaml for it."""
     from fusemine.flows.config.init import write_pipeline
@@ -224,10 +224,16 @@ def init(table: Path, output: Path | None, force: bool) -> None:
 @click.argument("pipeline", type=FILE)
 @click.option("--partition", default=None, help="Which partition; default: the newest.")
 @click.option("--output", "-o", type=FILE, help="A .csv or .parquet file; default: CSV to stdout.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--vectors", is_flag=True, help="Write the texts' vectors, to a .parquet file.")
 @click.option("--labels", is_flag=True, help="Write the rows with doubtful labels, to correct.")
 def export(
-    pipeline: Path, partition: str | None, output: Path | None, vectors: bool, labels: bool
+    pipeline: Path,
+    partition: str | None,
+    output: Path | None,
+    force: bool,
+    vectors: bool,
+    labels: bool,
 ) -> None:
     """Write the results of PIPELINE's last complete run as a table.
 
@@ -247,10 +253,10 @@ def export(
 
     loaded = load(pipeline).loaded
     if vectors:
-        line = export_vectors(loaded, partition, output)
+        line = export_vectors(loaded, partition, output, force)
     else:
         export_rows = export_labels if labels else export_results
-        line = export_rows(loaded, partition, output, sys.stdout.buffer)
+        line = export_rows(loaded, partition, output, sys.stdout.buffer, force)
     click.echo(line, err=True)
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.argument("pipeline", type=FILE)
 @click.argument("file", type=FILE)
 @click.option("--output", "-o", type=FILE, help="A .csv or .parquet file for the results.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> None:
+def predict(pipeline: Path, file: Path, output: Path | None, force: bool, as_json: bool) -> None:
     """Score the new rows in FILE with the model of PIPELINE that is in use.
 
     The results stand below the pipeline's root, with the rejected rows beside them: each row with
@@ -28,7 +29,7 @@ def predict(pipeline: Path, file: Path, output: Path | None, as_json: bool) -> N
     from fusemine.flows.serving.scoring import predict_file, scored_json, scored_lines
 
     with shown_on_terminal():
-        scored = predict_file(load(pipeline).loaded, file, output)
+        scored = predict_file(load(pipeline).loaded, file, output, force)
     more = {"output": str(output)} if output else {}
     lines = [f"the scored rows as a table: {output}"] if output else []
     print_view((None, [*scored_lines(scored), *lines], {**scored_json(scored), **more}), as_json)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from fusemine.flows.config.output import check_output, writing
 from fusemine.flows.config.pipeline import VERSION, read_pipeline
-from fusemine.tasks.core.errors import SettingsError, SourceError
+from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.partition import By
-from fusemine.tasks.core.storage.store import replacing
 from fusemine.tasks.sources.detect import find_source
 from fusemine.tasks.sources.files import COMPRESSIONS
 from fusemine.tasks.table.profile import Guess, Role, guess_roles
@@ -41,40 +41,20 @@ def write_pipeline(table: Path, output: Path | None, force: bool) -> list[str]:
 
     Raises:
         SourceError: The table cannot be read or has nothing to mine.
-        SettingsError: The output is there already.
+        SettingsError: The output is there already, or nothing may be written there.
     """
     name = _bare_name(table)
     output = output or table.with_name(f"{name}.pipeline.yaml")
-    if output.exists() and not force:
-        raise SettingsError(
-            got=f"{output} is there already",
-            expected="a new file",
-            fix="name another with --output, or overwrite it with --force",
-        )
-    check_folder(output)
+    check_output(output, force, endings=(".yaml", ".yml"), reads={"the table": table})
     relative = os.path.relpath(table.resolve(), output.resolve().parent)
     source, rows = find_source(table, glob.escape(relative))
     guesses = guess_roles(rows.frame)
     _check_minable(table, rows.frame, guesses)
-    with replacing(output) as draft:
+    with writing(output) as draft:
         draft.write_text(_document(name, source, rows.frame, guesses), encoding="utf-8")
         read_pipeline(draft)  # what is written must be readable
     lines = [f"{guess.column}: {guess.role} ({guess.why})" for guess in guesses]
     return [*lines, f"wrote {output}", f"next: fusemine run {output}"]
-
-
-def check_folder(output: Path) -> None:
-    """Refuse an output in a folder that does not exist.
-
-    Raises:
-        SettingsError: There is no such folder.
-    """
-    if not output.resolve().parent.is_dir():
-        raise SettingsError(
-            got=f"--output {output}, in a folder that is not there",
-            expected="a folder that exists",
-            fix=f"make it: mkdir -p {output.parent}",
-        )
 
 
 def _bare_name(table: Path) -> str:

@@ -13,6 +13,7 @@ from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import find, read_json
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.inventory.compute import HEADERS, current_listing, read_listing
+from fusemine.tasks.sources.unchanged import ChangedError
 from fusemine.tasks.table.roles import check_places
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from fusemine.flows.engine.runner import Runner
     from fusemine.tasks.core.request import Request
     from fusemine.tasks.core.storage.artifact import ArtifactRef
-    from fusemine.tasks.inventory.compute import Listing
+    from fusemine.tasks.inventory.compute import Listing, State
+    from fusemine.tasks.sources.source import Source
+
+ATTEMPTS = 3
+"""How often a source is looked at whose files change while they are read."""
 
 
 @dataclass
@@ -85,17 +90,33 @@ def open_session(loaded: Loaded, runner: Runner | None = None) -> Session:
         loaded.owner.claim()
     root, running = loaded.store.root, runner is not None
     context = Context(root, loaded.base, loaded.pipeline, GRAPH, running=running)
-    (stage,) = GRAPH.of(Scope.SOURCE)
-    request = make_request(stage, context, ALL, {})
-    if runner is None:
-        listing = current_listing(request.job, request.resources["source"], loaded.pipeline)
-    else:
-        listing = _collected(runner, request)
-    places, unit = loaded.pipeline.places(), request.resources["source"].source.unit
+    source, listing = _listed(context, runner)
+    places, unit = loaded.pipeline.places(), source.unit
     for piece, header in read_json(listing.inventory, HEADERS).items():
         check_places(places, header, f"{unit} {piece!r}")
     context.raw = listing.raw
     return Session(loaded, context, listing, runner)
+
+
+def _listed(
+    context: Context, runner: Runner | None, attempts: int = ATTEMPTS
+) -> tuple[Source, Listing]:
+    """The source, and its partitions; looked at anew where a file changes while it is read.
+
+    Raises:
+        ChangedError: The same happened again and again.
+    """
+    (stage,) = GRAPH.of(Scope.SOURCE)
+    request = make_request(stage, context, ALL, {})
+    state: State = request.resources["source"]
+    try:
+        if runner is not None:
+            return state.source, _collected(runner, request)
+        return state.source, current_listing(request.job, state, context.pipeline)
+    except ChangedError:
+        if attempts == 1:
+            raise
+    return _listed(context, runner, attempts - 1)
 
 
 def _collected(runner: Runner, request: Request) -> Listing:

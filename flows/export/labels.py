@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from fusemine.flows.export.results import check_output, last_report, require_inputs, write_table
+from fusemine.flows.config.output import check_output
+from fusemine.flows.export.results import last_report, require_inputs, write_table
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import stored_name
 from fusemine.tasks.core.errors import SettingsError
 from fusemine.tasks.core.storage.artifact import read_frame, read_json
-from fusemine.tasks.corrections.read import CORRECTED, PLACE
+from fusemine.tasks.corrections.read import CORRECTED
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.mine.classify.contracts import LABEL_ERRORS
 from fusemine.tasks.report.contracts import RESULTS
@@ -29,7 +30,11 @@ _IDS = ("row_id", "alike")
 
 
 def export_labels(
-    loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
+    loaded: Loaded,
+    partition: str | None,
+    output: Path | None,
+    stdout: BinaryIO,
+    force: bool = False,
 ) -> str:
     """Write the doubtful labels of the last complete run; a line on what was written.
 
@@ -44,14 +49,14 @@ def export_labels(
         partition: Which partition's run; None for the newest.
         output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
         stdout: Standard output, in bytes.
+        force: Whether a file that is there may be replaced.
 
     Raises:
-        SettingsError: There is no label or no such run, or the output is not named so, or holds
-            the corrections that the pipeline uses.
-        ArtifactError: What the run wrote is gone.
+        SettingsError: There is no label or no such run, or nothing may be written there.
+        ArtifactError: What the run wrote is gone, or the output cannot be written.
     """
-    check_output(output)
-    _spare_corrections(loaded, output)
+    check_output(output, force, loaded)
+    _check_label(loaded)
     report = last_report(loaded, partition)
     (classified,) = require_inputs(loaded, report, "classify", "doubtful labels")
     cleaned = require_inputs(loaded, report, "clean", "doubtful labels")
@@ -102,23 +107,10 @@ def _texts(rows: pl.DataFrame, cleaned: Sequence[ArtifactRef]) -> pl.DataFrame:
     return pl.concat([part.join(rows, on=["row_id", "partition"], how="semi") for part in parts])
 
 
-def _spare_corrections(loaded: Loaded, output: Path | None) -> None:
-    """Refuse to write over the corrections that people have made.
-
-    Raises:
-        SettingsError: The output is their file, or there is no label.
-    """
-    rule = loaded.pipeline.columns.label
-    if rule is None:
+def _check_label(loaded: Loaded) -> None:
+    if loaded.pipeline.columns.label is None:
         raise SettingsError(
             got="--labels of a pipeline without a label",
             expected="columns.label in the pipeline.yaml",
             fix="name the column, and run the pipeline",
-        )
-    corrections = rule.corrections and loaded.base / rule.corrections
-    if output is not None and corrections and output.resolve() == corrections.resolve():
-        raise SettingsError(
-            got=f"--output {output}, which holds the corrections that {PLACE} names",
-            expected="another file: those corrections would be lost",
-            fix="name another output, and add its corrected rows to that file",
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fusemine.flows.config.init import check_folder
+from fusemine.flows.config.output import check_output, writing, writing_to
 from fusemine.tasks.core import vectors
 from fusemine.tasks.core.errors import ArtifactError, SettingsError, nearest
 from fusemine.tasks.core.partition import is_partition
@@ -22,7 +22,6 @@ from fusemine.tasks.core.storage.artifact import (
     read_table,
     ref_of,
 )
-from fusemine.tasks.core.storage.store import replacing
 from fusemine.tasks.embed.contracts import EMBEDDINGS
 from fusemine.tasks.report.contracts import RESULTS
 from fusemine.tasks.upkeep.latest import Latest
@@ -42,7 +41,11 @@ ROWS_PER_GROUP = 32_768
 
 
 def export_results(
-    loaded: Loaded, partition: str | None, output: Path | None, stdout: BinaryIO
+    loaded: Loaded,
+    partition: str | None,
+    output: Path | None,
+    stdout: BinaryIO,
+    force: bool = False,
 ) -> str:
     """Write the results of the last complete run; a line on what was written.
 
@@ -51,12 +54,13 @@ def export_results(
         partition: Which partition's run; None for the newest.
         output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
         stdout: Standard output, in bytes.
+        force: Whether a file that is there may be replaced.
 
     Raises:
-        SettingsError: There is no such run, or the output's name has no known ending.
-        ArtifactError: The results are gone.
+        SettingsError: There is no such run, or nothing may be written there.
+        ArtifactError: The results are gone, or the output cannot be written.
     """
-    check_output(output)
+    check_output(output, force, loaded)
     report = last_report(loaded, partition)
     table = read_frame(report, RESULTS)
     write_table(table, output, stdout)
@@ -64,7 +68,9 @@ def export_results(
     return f"{table.height:,} rows of the window of {report.partition} to {place}"
 
 
-def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -> str:
+def export_vectors(
+    loaded: Loaded, partition: str | None, output: Path | None, force: bool = False
+) -> str:
     """Write the vectors that the last complete run mined; a line on what was written.
 
     The file has a row for each row in the window's partitions, oldest first: `row_id`,
@@ -76,9 +82,10 @@ def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -
         loaded: The pipeline.
         partition: Which partition's run; None for the newest.
         output: A `.parquet` file.
+        force: Whether a file that is there may be replaced.
 
     Raises:
-        SettingsError: There is no such run, or the output is not named so.
+        SettingsError: There is no such run, or nothing may be written there.
         ArtifactError: The vectors are gone, or the output cannot be written.
     """
     if output is None:
@@ -87,33 +94,12 @@ def export_vectors(loaded: Loaded, partition: str | None, output: Path | None) -
             expected="--output with a name that ends in .parquet",
             fix="name it: --output vectors.parquet",
         )
-    check_output(output, [".parquet"])
+    check_output(output, force, loaded, [".parquet"])
     report = last_report(loaded, partition)
     refs = require_inputs(loaded, report, "embed", "vectors")
-    with replacing(output) as draft:
+    with writing(output) as draft:
         rows = write_vectors(refs, draft)
     return f"{rows:,} vectors of the window of {report.partition} to {output}"
-
-
-def check_output(output: Path | None, endings: Sequence[str] = (".csv", ".parquet")) -> None:
-    """Refuse an output that is no table, or in a folder that does not exist.
-
-    Args:
-        output: The file; None for standard output.
-        endings: Which names it may have.
-
-    Raises:
-        SettingsError: Its name has no known ending, or there is no such folder.
-    """
-    if output is None:
-        return
-    if output.suffix not in endings:
-        raise SettingsError(
-            got=f"--output {output}",
-            expected=f"a name that ends in {' or '.join(endings)}",
-            fix="name the output so",
-        )
-    check_folder(output)
 
 
 def write_table(
@@ -126,12 +112,15 @@ def write_table(
         output: A `.csv` or `.parquet` file; None for CSV on `stdout`.
         stdout: Standard output, in bytes.
         bom: Whether a CSV file begins with the mark by which spreadsheets know UTF-8.
+
+    Raises:
+        ArtifactError: It cannot be written.
     """
     if output is None:
-        # Python's own write handles a closed pipe, as of `export … | head`.
-        stdout.write(table.write_csv().encode())
+        with writing_to(stdout):
+            stdout.write(table.write_csv().encode())
         return
-    with replacing(output) as draft:
+    with writing(output) as draft:
         if output.suffix == ".csv":
             table.write_csv(draft, include_bom=bom)
         else:

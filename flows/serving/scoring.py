@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import logging
 import shutil
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fusemine.flows.export.results import check_output
+from fusemine.flows.config.output import check_output, writing
 from fusemine.tasks.core import progress
-from fusemine.tasks.core.errors import ModelError, SettingsError, SourceError, quote
+from fusemine.tasks.core.errors import ModelError, SettingsError, quote
 from fusemine.tasks.core.inputs import execute
 from fusemine.tasks.core.request import Context, make_request
 from fusemine.tasks.core.storage.artifact import MAIN, find, locate, read_json, read_manifest
 from fusemine.tasks.core.storage.locks import shared
-from fusemine.tasks.core.storage.store import replacing
 from fusemine.tasks.embed.engine import provide
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.input_contract import input_contract
 from fusemine.tasks.serving.predict.compute import FileToScore
 from fusemine.tasks.serving.registry import read_registry
 from fusemine.tasks.serving.stored import find_model, read_about
-from fusemine.tasks.sources.files import FilesSettings, find_files, source_name
+from fusemine.tasks.sources.files import FilesSettings, source_name
 
 if TYPE_CHECKING:
     from fusemine.flows.config.pipeline import Loaded
@@ -129,22 +127,23 @@ def results_of(scored: ArtifactRef) -> str:
     return locate(scored, f"{MAIN}.parquet")
 
 
-def predict_file(loaded: Loaded, file: Path, output: Path | None = None) -> ArtifactRef:
+def predict_file(
+    loaded: Loaded, file: Path, output: Path | None = None, force: bool = False
+) -> ArtifactRef:
     """Score a file with the model in use, in this process.
 
     Args:
         loaded: The pipeline.
         file: The new rows, in a form that the pipeline's source could have.
         output: A .csv or .parquet file to write the results to as well.
+        force: Whether a file that is there may be replaced.
 
     Raises:
-        SettingsError: There is no model, or the output is named wrongly.
+        SettingsError: There is no model, or nothing may be written there.
         SourceError: The file cannot be used.
         ModelError: The model or the encoder cannot be used.
     """
-    check_output(output)
-    if output is not None:
-        _spare_rows(loaded, file, output)
+    check_output(output, force, loaded, reads={"the rows to score": file})
     with shared(loaded.root):
         request = request_of(loaded, file)
         scored = find(request.job)
@@ -158,20 +157,8 @@ def predict_file(loaded: Loaded, file: Path, output: Path | None = None) -> Arti
 
 def _write(results: Path, output: Path) -> None:
     """Write the results in the form of the output's name, without reading them whole."""
-    with replacing(output) as draft:
+    with writing(output) as draft:
         if output.suffix == ".parquet":
             shutil.copyfile(results, draft)
         else:
             pl.scan_parquet(results).sink_csv(draft)
-
-
-def _spare_rows(loaded: Loaded, file: Path, output: Path) -> None:
-    """Refuse to write over the rows that are scored, or those that models are trained with."""
-    with suppress(SourceError):  # a source without files
-        files = [file, *find_files(loaded.pipeline.source, loaded.base)]
-        if output.resolve() in {path.resolve() for path in files}:
-            raise SettingsError(
-                got=f"--output {output}, which holds rows of yours",
-                expected="another file: those rows would be lost",
-                fix="name another output",
-            )

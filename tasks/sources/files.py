@@ -16,11 +16,12 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from fusemine.tasks.core.errors import SourceError, nearest
-from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.sources.formats.delimited import csv_batches
 from fusemine.tasks.sources.formats.json_lines import json_batches
 from fusemine.tasks.sources.formats.parquet import parquet_batches
+from fusemine.tasks.sources.pattern import Pattern
 from fusemine.tasks.sources.source import CHUNK, Batch, Piece, SourceSettings
+from fusemine.tasks.sources.unchanged import content_of, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ class Files:
         """The files, sorted by path, with the hashes of their content.
 
         Raises:
-            SourceError: There is none, or one cannot be read.
+            SourceError: There is none, or what the pattern names cannot be read.
         """
         return [_piece(path, self.base) for path in find_files(self.settings, self.base)]
 
@@ -105,39 +106,28 @@ class Files:
         """The records of a file.
 
         Raises:
-            SourceError: The file is not in the format of its name or the settings.
+            SourceError: The file is not in the format of its name or the settings, or it is no
+                longer the one that was listed.
         """
-        return read_batches(self.base / piece.name, self.settings, self.base)
+        path = self.base / piece.name
+        batches = read_batches(path, self.settings, self.base)
+        return unchanged(batches, path, piece.fingerprint)
 
 
 def _piece(path: Path, base: Path) -> Piece:
-    try:
-        fingerprint = file_digest(path)
-    except OSError as error:
-        raise SourceError(
-            got=f"file {path.name!r} cannot be read: {error.strerror or error}",
-            expected="files that this user can read, on a disk that answers",
-            fix="look at the file and its disk, then run again",
-        ) from error
     name = source_name(path, base)
-    return Piece(name, fingerprint, path.name if name.startswith("/") else name)
+    return Piece(name, content_of(path), path.name if name.startswith("/") else name)
 
 
 def find_files(settings: SourceSettings, base: Path) -> list[Path]:
     """The source's files, sorted by path; a source of another kind has none.
 
     Raises:
-        SourceError: There is none.
+        SourceError: There is none, or what the pattern names cannot be read.
     """
     if not isinstance(settings, FilesSettings):
         return []
-    path, anchor, pattern = Path(settings.path), base, settings.path
-    if path.is_absolute():
-        anchor, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
-    try:
-        files = sorted(file for file in anchor.glob(pattern) if file.is_file())
-    except (ValueError, IndexError):  # raised by pathlib for an impossible pattern
-        files = []
+    files = Pattern(settings.path, base).files()
     if not files:
         raise _no_file(settings.path, base)
     return files

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
 
 from fusemine.tasks.core.errors import ArtifactError
@@ -240,6 +240,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with _drafted(path, b"") as draft:
             yield draft
+            if path.exists():
+                draft.chmod(S_IMODE(path.stat().st_mode))
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())  # the name must not be on the disk before the content
             draft.replace(path)
     except OSError as error:
         raise ArtifactError(

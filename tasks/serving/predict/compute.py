@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from fusemine.tasks.collect.forgotten import read_forgotten
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.inputs import Output
-from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.core.request import Resource
 from fusemine.tasks.core.storage.artifact import MAIN
 from fusemine.tasks.core.storage.store import store_at
@@ -33,6 +32,7 @@ from fusemine.tasks.serving.predict.reader import RowReader
 from fusemine.tasks.serving.stored import TRAIN, load_model
 from fusemine.tasks.sources.files import Format, format_of, read_batches
 from fusemine.tasks.sources.formats.text import text_blocks
+from fusemine.tasks.sources.unchanged import content_of, unchanged
 from fusemine.tasks.stats.threads import map_in_order
 from fusemine.tasks.table.roles import TEXT
 
@@ -86,7 +86,7 @@ class FileToScore:
                 expected="a file of rows to score",
                 fix="name one file; several are scored one after the other",
             )
-        content = file_digest(self.path)
+        content = content_of(self.path)
         key = {
             "content": content,
             "name": Path(self.name).name,
@@ -171,9 +171,10 @@ def _scored(
     inputs: Inputs, file: FileToScore, model: StoredModel, reader: RowReader
 ) -> Iterator[Scored]:
     """The file's batches, which are read and embedded one by one and scored in parallel."""
+    rows = read_batches(file.path, file.settings, file.base, ROWS)
     batches = (
         (batch, _vectors(batch.clean, inputs))
-        for read in read_batches(file.path, file.settings, file.base, ROWS)
+        for read in unchanged(rows, file.path, inputs.request.job.sources[file.name])
         for batch in [reader.read(read)]
     )
     return map_in_order(partial(_score, model, inputs.graph), batches)
