@@ -43,13 +43,13 @@ class Pattern:
                 has the name of a file is none.
         """
         anchor, parts = self._parts()
-        found = {path for path in self._below(anchor, parts) if self._is_file(path)} - {anchor}
-        return sorted(_once(found))
+        paths = self._below(anchor, parts) if parts else ()
+        return sorted(_once({path for path in paths if self._is_file(path)}))
 
     def names(self, path: Path) -> bool:
         """Whether it names a file, be that there or not; its folder is there."""
         anchor, parts = self._parts()
-        if not parts or not fnmatchcase(path.name, parts[-1]):
+        if not parts or parts[-1] == _ANY or not fnmatchcase(path.name, parts[-1]):
             return False
         folders = self._below(anchor, parts[:-1])
         return any(path.parent.samefile(folder) for folder in folders)
@@ -106,8 +106,7 @@ class Pattern:
             return path.stat().st_mode
         except OSError as error:
             # Some programs' marks are hidden links that lead nowhere, such as Emacs' locks.
-            is_link = path.is_symlink() and path.name[0] != "."
-            if is_link:
+            if path.name[0] != "." and _is_link(path):
                 self._failed(f"{path}, a link to {path.readlink()}: {error.strerror}", error)
             elif not isinstance(error, FileNotFoundError | NotADirectoryError):
                 self._failed(f"{path}, which cannot be looked at: {error.strerror}", error)
@@ -130,6 +129,13 @@ class Pattern:
                 fix="mount the disk, give this user the right to read it, or take it away; if it "
                 "is not meant, let source.path name less",
             ) from error
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # in a folder that cannot be entered
+        return False
 
 
 def _place(path: Path) -> Place | None:

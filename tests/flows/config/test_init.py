@@ -168,7 +168,7 @@ def test_a_file_that_is_there_is_not_overwritten_unless_forced(
     path, output = write("t.csv", table()), write("t.pipeline.yaml", "mine")
     with pytest.raises(SettingsError) as caught:
         write_pipeline(path, None, False)
-    assert caught.value.got == f"{output} is there already"
+    assert caught.value.got == f"output {output}, which is there already"
     assert output.read_text() == "mine"
     assert roles(init(path, force=True)[0]) == FOUND
 
@@ -200,6 +200,16 @@ def test_a_table_that_cannot_be_used_is_refused_and_nothing_is_written(
     with pytest.raises(SourceError, match=error):
         write_pipeline(path, None, False)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_table_itself_is_not_written_over(write: Write, tmp_path: Path) -> None:
+    path = write("t.yaml", table())
+    (tmp_path / "t.yml").symlink_to(path)
+    for output in (path, tmp_path / "t.yml"):
+        with pytest.raises(SettingsError, match="which holds the table"):
+            write_pipeline(path, output, True)
+    with pytest.raises(SettingsError, match=r"ends in \.yaml or \.yml"):
+        write_pipeline(write("t.csv", table()), tmp_path / "t.csv", True)
 
 
 def test_an_output_in_a_folder_that_is_not_there_is_refused(write: Write, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.small_disk import small_files
 from support.small_root import SmallRoot, row
 
 from fusemine.flows.export import results as exporting
@@ -43,7 +44,7 @@ def small(mined: SmallRoot, tmp_path: Path) -> SmallRoot:
 
 def export(small: SmallRoot, partition: str | None = None) -> tuple[str, pa.Table]:
     path = small.folder / "out.parquet"
-    line = export_vectors(small.loaded, partition, path)
+    line = export_vectors(small.loaded, partition, path, force=True)
     return line, pq.read_table(path)
 
 
@@ -108,10 +109,11 @@ def test_vectors_go_to_parquet_only(mined: SmallRoot, name: str | None) -> None:
 
 
 def test_an_output_that_cannot_be_written_is_a_sentence(small: SmallRoot) -> None:
-    (small.folder / "out.parquet").mkdir()
-    (small.folder / "out.parquet" / "mine").touch()
-    with pytest.raises(ArtifactError, match="which cannot be written"):
+    export(small)
+    before = (small.folder / "out.parquet").read_bytes()
+    with small_files(16), pytest.raises(ArtifactError, match="which cannot be written"):
         export(small)
+    assert (small.folder / "out.parquet").read_bytes() == before
     assert not list(small.folder.glob(".draft-*"))
 
 

@@ -15,7 +15,7 @@ Write = Callable[[str, str | bytes], Path]
 
 
 def test_files_are_found_by_name_or_pattern_sorted_by_path(write: Write, tmp_path: Path) -> None:
-    for name in ("in/b.csv", "in/a.csv", "in/c.txt", "in/d.csv/x"):
+    for name in ("in/b.csv", "in/a.csv", "in/c.txt", "in/d/x.csv"):
         write(name, "a\n")
     found = find_files(FilesSettings(path="in/*.csv"), tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in found] == ["in/a.csv", "in/b.csv"]
