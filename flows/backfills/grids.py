@@ -22,6 +22,7 @@ _COLOURS = {
     State.FAILED: "bold red",
     State.MISSING: "cyan",
     State.GAP: "dim",
+    State.GONE: "magenta",
     RowState.RUNNING: "blue",
     RowState.BEFORE: "green",
     RowState.WAITING: "cyan",

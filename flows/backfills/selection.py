@@ -22,7 +22,7 @@ _CHOSEN = {
     "failed": {State.FAILED},
     "all": {State.COMPLETE, State.MISSING, State.STALE, State.FAILED},
 }
-_LEFT = {State.COMPLETE: RowState.BEFORE, State.GAP: RowState.GAP}
+_LEFT = {State.COMPLETE: RowState.BEFORE, State.GAP: RowState.GAP, State.GONE: RowState.GAP}
 """What partitions are that are not chosen."""
 
 

@@ -15,7 +15,7 @@ from fusemine.flows.engine.session import Session, open_session
 from fusemine.flows.engine.walk import REPORT, SHOWN, Walk, prepared
 from fusemine.flows.serving.champions import serving_found
 from fusemine.tasks.core.errors import ArtifactError, FusemineError
-from fusemine.tasks.core.partition import ALL, gaps, window_partitions
+from fusemine.tasks.core.partition import ALL, gaps, is_partition, window_partitions
 from fusemine.tasks.core.stage import Scope
 from fusemine.tasks.core.storage.artifact import MANIFEST
 from fusemine.tasks.graph import GRAPH
@@ -39,6 +39,8 @@ class State(StrEnum):
     MISSING = "missing"
     GAP = "gap"
     """The source has no rows."""
+    GONE = "gone"
+    """The source no longer has the rows that the last complete run read."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,18 @@ class Coverage:
         self._there = [key for key, ref in self.raw.items() if ref is not None]
         self._prepared = set(prepared(session, self._there))
         self._failures = read_failures(session.loaded.store)
+        loaded = session.loaded
+        mined = Latest(loaded.store).partitions()
+        self._mined = {key for key in mined if is_partition(key, loaded.calendar)}
 
     def partitions(self) -> list[str]:
-        """All partitions from the first to the last with rows, those without among them."""
+        """All partitions from the first to the last with rows, those without among them.
+
+        Those that were mined and have no rows any more are there too.
+        """
         keys, by = list(self.raw), self.session.loaded.pipeline.partition.by
         between = gaps(keys, by) if ALL not in keys else []
-        return sorted({*keys, *between, *self._failures})
+        return sorted({*keys, *between, *self._failures, *self._mined})
 
     def covered(self) -> list[Covered]:
         """All partitions, in order."""
@@ -89,8 +97,9 @@ class Coverage:
         """One partition."""
         failure = self._failures.get(partition)
         if partition not in self.raw:
-            state = State.FAILED if failure else State.GAP
-            return Covered(partition, state, dict.fromkeys(STAGES, State.GAP), None, failure)
+            empty = State.GONE if partition in self._mined else State.GAP
+            state = State.FAILED if failure else empty
+            return Covered(partition, state, dict.fromkeys(STAGES, empty), None, failure)
         found = self._found(partition)
         stages = {stage: self.state(stage, partition, found.get(stage)) for stage in STAGES}
         if failure and failure.stage in stages and stages[failure.stage] is not State.COMPLETE:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import polars as pl
 
 from fusemine.flows.config.output import check_output
-from fusemine.flows.export.results import last_report, require_inputs, write_table
+from fusemine.flows.export.results import (
+    last_report,
+    note_on_source,
+    require_inputs,
+    write_table,
+)
 from fusemine.tasks.clean.contracts import CLEAN
 from fusemine.tasks.collect.assign import stored_name
 from fusemine.tasks.core.errors import SettingsError
@@ -67,7 +72,8 @@ def export_labels(
     reason = read_json(classified).get("skipped")
     why = f" (the label was not learnt: {reason})" if reason else ""
     where = output or "standard output"
-    return f"{table.height:,} doubtful labels of {report.partition} to {where}{why}"
+    line = f"{table.height:,} doubtful labels of {report.partition} to {where}{why}"
+    return line + note_on_source(loaded, report)
 
 
 def doubtful_rows(

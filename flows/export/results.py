@@ -23,7 +23,9 @@ from fusemine.tasks.core.storage.artifact import (
     ref_of,
 )
 from fusemine.tasks.embed.contracts import EMBEDDINGS
+from fusemine.tasks.inventory.compute import COLLECT
 from fusemine.tasks.report.contracts import RESULTS
+from fusemine.tasks.sources.files import FilesSettings
 from fusemine.tasks.upkeep.latest import Latest
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def export_results(
     table = read_frame(report, RESULTS)
     write_table(table, output, stdout)
     place = output or "standard output"
-    return f"{table.height:,} rows of the window of {report.partition} to {place}"
+    line = f"{table.height:,} rows of the window of {report.partition} to {place}"
+    return line + note_on_source(loaded, report)
 
 
 def export_vectors(
@@ -99,7 +102,23 @@ def export_vectors(
     refs = require_inputs(loaded, report, "embed", "vectors")
     with writing(output) as draft:
         rows = write_vectors(refs, draft)
-    return f"{rows:,} vectors of the window of {report.partition} to {output}"
+    line = f"{rows:,} vectors of the window of {report.partition} to {output}"
+    return line + note_on_source(loaded, report)
+
+
+def note_on_source(loaded: Loaded, report: ArtifactRef) -> str:
+    """A line on the files that a run has read and that are gone since, or nothing."""
+    if not isinstance(loaded.pipeline.source, FilesSettings):
+        return ""
+    read = {name for ref in inputs_of(report, COLLECT) for name in read_manifest(ref).sources}
+    gone = sorted(name for name in read if not (loaded.base / name).exists())
+    if not gone:
+        return ""
+    more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+    return (
+        f"\nnote: rows of {gone[0]}{more} are among them, which the source no longer has; "
+        "a new run leaves them out"
+    )
 
 
 def write_table(

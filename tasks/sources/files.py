@@ -110,13 +110,16 @@ class Files:
                 longer the one that was listed.
         """
         path = self.base / piece.name
-        batches = read_batches(path, self.settings, self.base)
-        return unchanged(batches, path, piece.fingerprint)
+        # A file of lines may grow: it is read as it was when it was listed.
+        is_text = _form(path, self.settings) is not Format.PARQUET
+        size = piece.size if is_text else None
+        batches = read_batches(path, self.settings, self.base, size=size)
+        return unchanged(batches, path, piece.fingerprint, size)
 
 
 def _piece(path: Path, base: Path) -> Piece:
-    name = source_name(path, base)
-    return Piece(name, content_of(path), path.name if name.startswith("/") else name)
+    name, (content, size) = source_name(path, base), content_of(path)
+    return Piece(name, content, path.name if name.startswith("/") else name, size)
 
 
 def find_files(settings: SourceSettings, base: Path) -> list[Path]:
@@ -145,7 +148,11 @@ def read_file(path: Path, settings: FilesSettings, base: Path) -> Batch:
 
 
 def read_batches(
-    path: Path, settings: FilesSettings, base: Path, rows: int = CHUNK
+    path: Path,
+    settings: FilesSettings,
+    base: Path,
+    rows: int = CHUNK,
+    size: int | None = None,
 ) -> Iterator[Batch]:
     """The records of one file, in its order, a batch at a time; memory is that of a batch.
 
@@ -157,6 +164,7 @@ def read_batches(
         settings: How it is to be read.
         base: The folder that the file's name is relative to.
         rows: Records of a batch at most, malformed ones included.
+        size: How many bytes of a file of lines are read; all by default.
 
     Raises:
         SourceError: The file is not in the format of its name or the settings. This may turn out
@@ -167,19 +175,23 @@ def read_batches(
         raise ValueError(f"batches of {rows} records")
     name = source_name(path, base)
     first = first_malformed = 0
-    for frame, malformed in _records(path, settings, rows):
+    for frame, malformed in _records(path, settings, rows, size):
         yield Batch(name, frame, malformed, first, first_malformed)
         first, first_malformed = first + frame.height, first_malformed + len(malformed)
 
 
-def _records(path: Path, settings: FilesSettings, rows: int) -> Iterator[Records]:
-    form = settings.format or format_of(path)
+def _records(path: Path, settings: FilesSettings, rows: int, size: int | None) -> Iterator[Records]:
+    form = _form(path, settings)
     if form is Format.PARQUET:
         return parquet_batches(path, rows)
     if form is Format.JSONL:
-        return json_batches(path, rows)
+        return json_batches(path, rows, size)
     separator = settings.separator or ("\t" if form is Format.TSV else ",")
-    return csv_batches(path, rows, separator, settings.encoding)
+    return csv_batches(path, rows, separator, settings.encoding, size)
+
+
+def _form(path: Path, settings: FilesSettings) -> Format:
+    return settings.format or format_of(path)
 
 
 def source_name(path: Path, base: Path) -> str:

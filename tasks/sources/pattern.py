@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -93,7 +92,7 @@ class Pattern:
 
     def _entries(self, folder: Path) -> list[str]:
         try:
-            return sorted(os.listdir(folder))
+            return sorted(path.name for path in folder.iterdir())
         except (FileNotFoundError, NotADirectoryError):  # it went away
             return []
         except OSError as error:

@@ -35,11 +35,13 @@ class Piece:
         name: What tables and manifests call it; it stays the same from run to run.
         fingerprint: Changes when its content does, and only then.
         title: Its name without its place, for keys, which hold no paths.
+        size: Bytes that the fingerprint is of, where it may have more by now.
     """
 
     name: str
     fingerprint: str
     title: str
+    size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class FileToScore:
                 expected="a file of rows to score",
                 fix="name one file; several are scored one after the other",
             )
-        content = content_of(self.path)
+        content, _ = content_of(self.path)
         key = {
             "content": content,
             "name": Path(self.name).name,

@@ -31,7 +31,9 @@ _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 Row = tuple[str | None, ...]
 
 
-def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterator[Records]:
+def csv_batches(
+    path: Path, rows: int, separator: str, encoding: str, size: int | None = None
+) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one, each with all columns of the header.
 
     Args:
@@ -39,13 +41,14 @@ def csv_batches(path: Path, rows: int, separator: str, encoding: str) -> Iterato
         rows: Records of a batch, malformed ones included.
         separator: Character between fields.
         encoding: Character encoding of the file.
+        size: How many of its bytes are read; all by default.
 
     Raises:
         SourceError: The file is not such text, its header cannot be used, or a quote is never
             closed.
     """
     csv.field_size_limit(2**31 - 1)
-    lines = text_lines(text_blocks(path), path, encoding)
+    lines = text_lines(text_blocks(path, size), path, encoding)
     read = (r for r in csv.reader(chain(lines, [_END]), delimiter=separator) if r)
     try:
         header = _header(next(read), path, separator)

@@ -22,7 +22,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False).encode
 Row = dict[str, str | None]
 
 
-def json_batches(path: Path, rows: int) -> Iterator[Records]:
+def json_batches(path: Path, rows: int, size: int | None = None) -> Iterator[Records]:
     """Batches of at most `rows` records, at least one, each with all columns of the file.
 
     The file is read twice: any line may bring a column that those before it lack.
@@ -30,19 +30,20 @@ def json_batches(path: Path, rows: int) -> Iterator[Records]:
     Args:
         path: The file.
         rows: Records of a batch, malformed ones included.
+        size: How many of its bytes are read; all by default.
 
     Raises:
         SourceError: The file is not text, or holds no JSON object.
     """
-    table = partial(_table, _column_names(path))
-    return in_batches((_record(line, number) for number, line in _lines(path)), rows, table)
+    table = partial(_table, _column_names(path, size))
+    return in_batches((_record(line, number) for number, line in _lines(path, size)), rows, table)
 
 
-def _column_names(path: Path) -> list[str]:
+def _column_names(path: Path, size: int | None) -> list[str]:
     """The columns of a file, in the order in which its rows bring them."""
     names: dict[str, None] = {}
     objects = False
-    for number, line in _lines(path):
+    for number, line in _lines(path, size):
         # Its values need not be made, but where they may show that it is no row.
         record = _record(line, number) if _ESCAPE in line else _object(line, number)
         if isinstance(record, dict):
@@ -53,9 +54,9 @@ def _column_names(path: Path) -> list[str]:
     return list(names)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, size: int | None) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
-    lines = enumerate(byte_lines(text_blocks(path)), start=1)
+    lines = enumerate(byte_lines(text_blocks(path, size)), start=1)
     return ((number, line) for number, line in lines if line.strip())
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 2**20
+_PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 # The first bytes of files that are not text, whatever their name is.
 _MAGIC = {
     b"PAR1": "a Parquet file",
@@ -36,13 +37,17 @@ _MAGIC = {
 }
 
 
-def text_blocks(path: Path) -> Iterator[bytes]:
+def text_blocks(path: Path, size: int | None = None) -> Iterator[bytes]:
     """A text file's bytes, uncompressed, in blocks of at most `BLOCK` bytes.
+
+    Args:
+        path: The file.
+        size: How many of its bytes are read, from the first on; all by default.
 
     Raises:
         SourceError: It cannot be decompressed, is not text, or turns out to be empty at its end.
     """
-    blocks = _unpacked(path)
+    blocks = _unpacked(path, size)
     first = next(blocks, b"")
     for magic, what in _MAGIC.items():
         if first.startswith(magic):
@@ -127,9 +132,11 @@ class _BlockFile(io.BufferedIOBase):
         return f"{error.encoding!r} codec can't decode {places}: {error.reason}"
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
+def _unpacked(path: Path, size: int | None) -> Iterator[bytes]:
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
+        with pa.OSFile(str(path)) as file:
+            whole = file.get_stream(0, file.size() if size is None else size)
+            stream = pa.input_stream(whole, compression=_PACKED.get(path.suffix.lower()))
             while block := stream.read(BLOCK):
                 yield block
     except (OSError, pa.ArrowException) as error:

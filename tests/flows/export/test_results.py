@@ -97,6 +97,14 @@ def test_results_that_are_gone_or_changed_are_not_exported(
     assert caught.value.fix.endswith(f"fusemine run {small.pipeline} --partition 2024-02")
 
 
+def test_rows_whose_file_is_gone_are_exported_with_a_note(mined: SmallRoot, tmp_path: Path) -> None:
+    small = mined.copy(tmp_path / "small")
+    (small.folder / "t.csv").rename(small.folder / "u.csv")
+    line, table = to_stdout(small)
+    assert table.height == 2
+    assert line.split("\n")[1].startswith("note: rows of t.csv are among them, which the source")
+
+
 def test_any_table_that_a_run_made_or_read_is_found_by_its_name(mined: SmallRoot) -> None:
     cleaned = tables_of(mined.loaded, "clean", None)
     assert [pl.read_parquet(file)["row_id"].item() for file in cleaned] == ["ID-000", "ID-001"]

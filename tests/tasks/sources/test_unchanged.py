@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,7 @@ import pytest
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.core.key import file_digest
 from fusemine.tasks.sources.files import Files, FilesSettings
-from fusemine.tasks.sources.unchanged import ChangedError, unchanged
+from fusemine.tasks.sources.unchanged import ChangedError, content_of, unchanged
 
 Change = Callable[[Path], object]
 ROWS = "id,text\n" + "".join(f"{number:06},a text of some length\n" for number in range(60_000))
@@ -59,7 +60,7 @@ def folder_instead(path: Path) -> None:
     path.mkdir()
 
 
-CHANGES = [replace, overwrite, append, cut, back_again]
+CHANGES = [replace, overwrite, cut, back_again]
 GONE = [(Path.unlink, "is gone"), (folder_instead, "cannot be read: Is a directory")]
 
 
@@ -69,21 +70,50 @@ def test_a_file_that_changes_while_it_is_read_is_named(
     tmp_path: Path, name: str, change: Change
 ) -> None:
     source = files(tmp_path, name)
-    [piece] = source.pieces()
     with pytest.raises(ChangedError) as caught:
-        for batch in source.read(piece):
-            if batch.first == 0:
-                change(tmp_path / name)
+        rows_read(source, lambda: change(tmp_path / name))
     assert caught.value.got == f"file {name!r}, which changed while it was read"
 
 
 @pytest.mark.parametrize("change", CHANGES[:-1])
 def test_so_is_one_that_changes_before_it_is_read(tmp_path: Path, change: Change) -> None:
     source = files(tmp_path, "t.csv")
-    [piece] = source.pieces()
-    change(tmp_path / "t.csv")
     with pytest.raises(ChangedError):
-        list(source.read(piece))
+        rows_read(source, lambda: change(tmp_path / "t.csv"), early=True)
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.csv.gz"])
+def test_a_file_of_lines_that_grows_is_read_as_it_was(
+    tmp_path: Path, name: str, early: bool
+) -> None:
+    source = files(tmp_path, name)
+    line = json.dumps({"id": "999999", "more": "a column"}) if "json" in name else "999999,more"
+    more = gzip.compress(f"{line}\n".encode()) if name.endswith(".gz") else f"{line}\n".encode()
+
+    def grow() -> None:
+        with (tmp_path / name).open("ab") as file:
+            file.write(more)
+
+    assert rows_read(source, grow, early) == 60_000
+    assert rows_read(source, lambda: None) == 60_001
+
+
+def test_a_table_that_grows_is_named(tmp_path: Path) -> None:
+    source = files(tmp_path, "t.parquet")
+    with pytest.raises(ChangedError):
+        rows_read(source, lambda: append(tmp_path / "t.parquet"))
+
+
+def test_a_file_that_grows_and_changes_is_named(tmp_path: Path) -> None:
+    source = files(tmp_path, "t.csv")
+
+    def change() -> None:
+        overwrite(tmp_path / "t.csv")
+        append(tmp_path / "t.csv")
+
+    with pytest.raises(ChangedError):
+        rows_read(source, change)
 
 
 @pytest.mark.parametrize(("change", "why"), GONE)
@@ -92,14 +122,8 @@ def test_a_file_that_goes_away_is_called_gone(
     tmp_path: Path, change: Change, why: str, early: bool
 ) -> None:
     source = files(tmp_path, "t.csv")
-    [piece] = source.pieces()
-    if early:
-        change(tmp_path / "t.csv")
     with pytest.raises(SourceError, match=f"file 't.csv'.*{why}"):
-        for _ in source.read(piece):
-            if not early:
-                change(tmp_path / "t.csv")
-                early = True
+        rows_read(source, lambda: change(tmp_path / "t.csv"), early)
 
 
 def test_a_fault_of_a_file_that_stays_is_reported_as_it_is(tmp_path: Path) -> None:
@@ -115,10 +139,22 @@ def test_a_file_that_stays_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "t"
     path.write_text("abc")
 
-    def read() -> Iterator[str]:
-        yield from "abc"
+    content, size = content_of(path)
+    assert (content, size) == (file_digest(path), 3)
+    assert list(unchanged(iter("abc"), path, content)) == ["a", "b", "c"]
 
-    assert list(unchanged(read(), path, file_digest(path))) == ["a", "b", "c"]
+
+def rows_read(source: Files, change: Callable[[], object], early: bool = False) -> int:
+    """How many rows are read where something happens after the first batch, or before it."""
+    [piece] = source.pieces()
+    if early:
+        change()
+    rows = 0
+    for batch in source.read(piece):
+        if batch.first == 0 and not early:
+            change()
+        rows += batch.frame.height
+    return rows
 
 
 def files(folder: Path, name: str) -> Files:
