@@ -140,7 +140,9 @@ def _unpacked(path: Path, size: int | None) -> Iterator[bytes]:
             while block := stream.read(BLOCK):
                 yield block
     except (OSError, pa.ArrowException) as error:
-        raise unreadable(path, f"cannot be decompressed ({error})") from error
+        is_disk = isinstance(error, OSError) and error.errno  # decompressing gives no number
+        what = "read" if is_disk else "decompressed"
+        raise unreadable(path, f"cannot be {what} ({error})") from error
 
 
 def _byte_order(encoding: str, first: bytes) -> str:
