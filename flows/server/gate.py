@@ -36,8 +36,9 @@ _KEPT = [
 
 def server_command(host: str, port: int) -> list[str]:
     """The command that runs the server; what it is set to comes from the environment."""
-    # -P: modules of the folder that it is started in are not the server's.
-    return [sys.executable, "-P", "-m", "fusemine.flows.server.gate", host, str(port)]
+    # By its path, so that it starts wherever we are imported from. -P: modules of the folder that
+    # it is started in, or that this file is in, are not the server's.
+    return [sys.executable, "-P", __file__, host, str(port)]
 
 
 class Gate:

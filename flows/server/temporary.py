@@ -213,11 +213,12 @@ def _wait_for(api: str, server: _Server) -> None:
 
 
 def _not_started(log: str) -> RunError:
-    reasons = [line for line in log.splitlines() if _REASON.match(line)]
+    lines = [line for line in log.splitlines() if line.strip()] or ["no reason given"]
+    reason = next((line for line in reversed(lines) if _REASON.match(line)), lines[-1])
     damaged = "not a database" in log or "malformed" in log
     database = shown_path(prefect_home() / "prefect.db")
     return RunError(
-        got=f"the temporary Prefect server did not start: {(reasons or ['no reason given'])[-1]}",
+        got=f"the temporary Prefect server did not start: {reason}",
         expected=f"an answer from it within {START_SECONDS:.0f} s",
         fix=f"move {database} away: a new one is made; only the history of runs is in it"
         if damaged

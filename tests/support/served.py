@@ -148,7 +148,7 @@ class Served:
     def process_of(self, name: str) -> int:
         """The process of the server (`gate`) or of a pool's worker; 0 where there is none."""
         ours, commands = processes_with(f"PREFECT_HOME={self.home}"), command_lines()
-        mark = "flows.server.gate" if name == "gate" else f"worker start --pool {name} "
+        mark = "server/gate.py " if name == "gate" else f"worker start --pool {name} "
         return next((process for process in ours if mark in commands.get(process, "")), 0)
 
     def call(
