@@ -61,7 +61,7 @@ def begin_server() -> None:
     """
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url is None:
+    if not get_current_settings().api.url:  # an empty one is none either
         make_private()
         url, server = _start()
         _STARTING[url] = server
