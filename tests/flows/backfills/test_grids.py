@@ -17,7 +17,7 @@ def cell_of(**row: Any) -> dict[str, Any]:
 
 def test_a_text_of_the_data_is_not_markup_in_the_ui() -> None:
     hostile = "[click](http://evil.example) <img src=x> **now**"
-    cell = cell_of(state=RowState.FAILED, error=hostile)
+    cell = cell_of(state=RowState.FAILED, error=hostile, public=hostile)
     assert cell["error"] == (r"\[click\](http\://evil.example) \<img src=x\> \*\*now\*\*")
 
 
