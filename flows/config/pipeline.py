@@ -46,6 +46,7 @@ SHOWN = 20
 # Texts may have several lines; what names a file or something on a server has one.
 _IN_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _IN_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HALVES = re.compile(r"[\ud800-\udfff]")
 _NAMES = {"name", "root", "path", "corrections", "registry", "model", "api_key_env"}
 _OF_ANY_CHARACTER = {"separator"}
 RENAMED = {"cluster": "topics", "anomaly": "anomalies"}
@@ -232,17 +233,20 @@ def _refuse_twice(node: yaml.Node | None, path: Path) -> None:
             _refuse_twice(value, path)
 
 
-def _refuse_controls(node: yaml.Node | None, path: Path, name: str = "") -> None:
+def _refuse_controls(
+    node: yaml.Node | None, path: Path, name: str = "", forbidden: re.Pattern[str] = _IN_NO_TEXT
+) -> None:
     """Refuse what no file, server or terminal takes in a text: controls, halves of characters."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            _refuse_controls(key, path)
-            _refuse_controls(value, path, str(key.value))
+            own = _HALVES if key.value == "columns" else forbidden  # files name them as they like
+            _refuse_controls(key, path, "", forbidden)
+            _refuse_controls(value, path, str(key.value), own)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _refuse_controls(value, path, name)
+            _refuse_controls(value, path, name, forbidden)
     elif isinstance(node, yaml.ScalarNode) and name not in _OF_ANY_CHARACTER:
-        forbidden = _IN_NO_NAME if name in _NAMES else _IN_NO_TEXT
+        forbidden = _IN_NO_NAME if name in _NAMES else forbidden
         if found := forbidden.search(node.value):
             raise SettingsError(
                 got=f"{path.name}:{node.start_mark.line + 1}: {quote(ascii(node.value))}, with the "

@@ -28,7 +28,8 @@ _UNLIMITED = 2**60  # what version 1 of control groups has for no limit is a lit
 _MESSAGES = re.compile(
     r"cannot allocate memory|can't allocate memory|could not allocate|unable to allocate"
     r"|failed to map|memory allocation .*failed|out of memory|not enough memory|bad_alloc"
-    r"|can't start new thread|resource temporarily unavailable.*thread|ThreadPoolBuildError"
+    r"|can't start new thread|thread.*resource temporarily unavailable|ThreadPoolBuildError"
+    r"|resource temporarily unavailable.*thread"
     r"|cannot apply additional memory protection|failed to reserve|realloc of size",
     re.IGNORECASE | re.DOTALL,
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RECORDS, FAILED, BACKFILLS = "latest", "failed", "backfills"
 FOLDERS = (RECORDS, FAILED, BACKFILLS, "models", "names", "topics", STORE)
 """Folders of what is kept besides artifacts."""
-_FILES = ("pipeline.json", "forgotten.json", ".lock", ".changes")
+_FILES = ("pipeline.json", "forgotten.json", "forgotten-copy.json", ".lock", ".changes")
 _SPACE_FILES = (FACTS, USE, "uses.jsonl", ".claims", ".compaction")
 """Files of a space besides its parts; `uses.jsonl` is of earlier versions."""
 _KEY = rf"[0-9a-f]{{{KEY_LENGTH}}}"

@@ -90,7 +90,7 @@ def read_record(
     """
     try:
         record = parse(store.read(name), kind)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise damaged(store, name, _why(error), expected, fix) from error
