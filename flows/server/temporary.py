@@ -74,11 +74,11 @@ def begin_server() -> None:
     if the process is killed. Prefect would start one by itself, but only where all of its server's
     code, 70 MB of it, is loaded into this process as well.
     """
-    if "PREFECT_API_URL" not in os.environ and not prefect_home().exists():
+    if not os.environ.get("PREFECT_API_URL") and not prefect_home().exists():
         check_home()  # Prefect would go on without one, with a warning
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url is not None:
+    if get_current_settings().api.url:
         present_credential()
         return
     check_home()
