@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,20 @@ from fusemine.flows.server.credentials import (
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Prefect home, with nothing presented."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    monkeypatch.setenv(CLIENT, "")  # so that it is taken back afterwards
-    monkeypatch.delenv(CLIENT)
-    return tmp_path
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A Prefect home, with nothing presented; Prefect's settings are as before afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path))
+        patch.setenv("PREFECT_API_URL", "")
+        patch.setenv(CLIENT, "")  # so that it is taken back afterwards
+        patch.delenv(CLIENT)
+        yield tmp_path
+    refresh_global_settings_context()
 
 
-def presented(monkeypatch: pytest.MonkeyPatch, url: str) -> str | None:
+def presented(url: str) -> str | None:
     """What a client of an address presents."""
-    monkeypatch.setenv("PREFECT_API_URL", url)
+    os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()
     present_credential()
     return os.environ.get(CLIENT)
@@ -65,11 +69,9 @@ def test_an_empty_file_is_written_again(home: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_a_command_of_this_machine_finds_it(
-    home: Path, monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
+def test_a_command_of_this_machine_finds_it(home: Path, host: str) -> None:
     made = kept_credential(home, 4200)
-    assert presented(monkeypatch, f"http://{host}:4200/api") == made
+    assert presented(f"http://{host}:4200/api") == made
 
 
 @pytest.mark.parametrize(
@@ -80,15 +82,15 @@ def test_a_command_of_this_machine_finds_it(
         "http://127.0.0.1.evil.test:4200",
     ],
 )
-def test_no_other_server_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_no_other_server_is_told(home: Path, url: str) -> None:
     kept_credential(home, 4200)
-    assert presented(monkeypatch, url) is None
+    assert presented(url) is None
 
 
-def test_what_the_user_has_set_is_presented(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_has_set_is_presented(home: Path) -> None:
     kept_credential(home, 4200)
-    monkeypatch.setenv(CLIENT, "me:mine")
-    assert presented(monkeypatch, "http://127.0.0.1:4200/api") == "me:mine"
+    os.environ[CLIENT] = "me:mine"
+    assert presented("http://127.0.0.1:4200/api") == "me:mine"
 
 
 def test_a_server_and_its_clients_are_closed_with_the_same_one() -> None:
