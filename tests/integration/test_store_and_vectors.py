@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from support.tickets import Table
+from support.tickets import SETTINGS, Table
 
 from fusemine.flows.cli.main import main
 from fusemine.tasks.core.storage.locks import shared
@@ -62,7 +62,8 @@ def test_the_store_of_other_settings_goes_and_every_result_stays(table: Table, m
     assert first["facts"]["dimension"] == distinct["dimension"] == 384
     assert first["texts"] >= distinct["distinct_texts"]
     assert first["looked_up"] > 0
-    table.set(embed={"prompt": "ticket: "})
+    other = {**SETTINGS["embed"], "prompt": "ticket: "}
+    table.set(embed=other)
     mine(table.pipeline)
     lines = call("store", table.pipeline).stdout.splitlines()
     assert lines[0].split()[:3] == ["space", "model", "path"]
@@ -77,7 +78,7 @@ def test_the_store_of_other_settings_goes_and_every_result_stays(table: Table, m
         assert (refused.exit_code, "a run that is going on" in refused.stderr) == (1, True)
     assert [gone["name"] for gone in told(*always)["goes"]] == [f"store/{first['name']}"]
     assert not (table.root / "store" / first["name"]).exists()
-    for settings in ({"prompt": "ticket: "}, None):
+    for settings in (other, SETTINGS["embed"]):
         table.set(embed=settings)
         assert all(stage.reused for stage in mine(table.pipeline).stages.values())
 
