@@ -16,9 +16,11 @@ LEAST_TEXTS = 3
 """So many texts have to be alike in their vectors before a server is refused for it."""
 # Of longer texts a server may read only the beginning, and case and marks may not count for it.
 _BEGINNING = 100
-_ALIKE = 1e-6
-"""What cosines of the same vector differ by from 1, by rounding."""
+_ALIKE = 1e-10
+"""What cosines of the same vector differ by from 1, by rounding. One word of a long text, in a model
+that takes the mean of its words, changes more than that."""
 _WORDS = re.compile(r"\w+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _FIX = "see that the server has loaded an embedding model, and one that reads such texts"
 
 
@@ -46,7 +48,9 @@ def refuse_alike(vectors: np.ndarray, texts: Sequence[str]) -> None:
     """Refuse the same vector for texts that have nothing in common.
 
     Half of the texts, or more, have to have it, because models do give the same vector to a few
-    texts: to those of words that they do not know, and to those that begin alike and are cut.
+    texts: to those of words that they do not know, and to those that begin alike and are cut. And
+    some of these must share few words: a coarse model may read a form letter as one text, whatever
+    numbers and names it holds.
 
     Args:
         vectors: Shape (texts, dimension), none of them zero but of blank texts.
@@ -66,9 +70,23 @@ def refuse_alike(vectors: np.ndarray, texts: Sequence[str]) -> None:
     lengths = np.linalg.norm(vectors[numbers].astype(np.float64), axis=1, keepdims=True)
     units = vectors[numbers] / np.maximum(lengths, np.finfo(np.float64).tiny)
     # One that half of them share is the median in every component.
-    alike = int((units @ _unit(np.median(units, axis=0)) > 1 - _ALIKE).sum())
-    if alike >= max(LEAST_TEXTS, len(numbers) / 2):
-        _refuse(f"the same vector for {alike} of {len(numbers)} different texts")
+    alike = np.flatnonzero(units @ _unit(np.median(units, axis=0)) > 1 - _ALIKE)
+    if len(alike) >= max(LEAST_TEXTS, len(numbers) / 2) and _differ(
+        [texts[numbers[place]] for place in alike]
+    ):
+        _refuse(f"the same vector for {len(alike)} of {len(numbers)} different texts")
+
+
+def _differ(texts: Sequence[str]) -> bool:
+    """Whether `LEAST_TEXTS` of the texts share less than half of their words with each other."""
+    found: list[set[str]] = []
+    for text in texts:
+        words = set(_LETTERS.findall(text[:_BEGINNING].casefold()))
+        if words and all(2 * len(words & other) < len(words | other) for other in found):
+            found.append(words)
+        if len(found) == LEAST_TEXTS:
+            return True
+    return False
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

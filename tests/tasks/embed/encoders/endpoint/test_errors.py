@@ -366,11 +366,12 @@ def test_a_malformed_answer_is_an_error_at_once(
     [
         ["late parcel", "Late parcel!", "late  parcel", " late parcel ", "LATE PARCEL"],
         [f"{'the same beginning of a long text ' * 10}{number}" for number in range(6)],
+        [f"Ticket {number}: your parcel is on its way" for number in range(40)],
         ["!", "?", "…", "—", "🙂"],
         ["one text"],
         ["one text", "one text"],
     ],
-    ids=["alike", "cut", "no words", "single", "twice"],
+    ids=["alike", "cut", "form letters", "no words", "single", "twice"],
 )
 def test_texts_that_a_model_may_read_as_one_may_have_one_vector(
     server: EmbeddingServer, client: Client, texts: list[str]
@@ -383,6 +384,13 @@ def test_a_few_texts_of_many_may_have_one_vector(server: EmbeddingServer, client
     rest = [vector_of(str(number), 8) for number in range(5)]
     server.misbehave(**vectors(ONE, ONE, ONE, *rest))
     assert len(client.encode([f"text of {number}" for number in range(8)])) == 8
+
+
+def test_vectors_of_long_texts_may_differ_by_one_word_alone(
+    server: EmbeddingServer, client: Client
+) -> None:
+    server.misbehave(**vectors(*([*ONE[:7], 8 + number / 1000] for number in range(4))))
+    assert len(np.unique(client.encode(TEXTS), axis=0)) == 4
 
 
 def test_an_empty_text_may_have_no_vector(server: EmbeddingServer, client: Client) -> None:
