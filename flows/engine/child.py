@@ -87,7 +87,8 @@ class _Child:
             kind, content = pickle.load(stdout)  # noqa: S301  (from the process of our own)
             self._heard = time.monotonic()
             if kind == "failed":
-                raise content[0]
+                error, cause = content
+                raise error from cause
             if kind == "made":
                 made: ArtifactRef = content[0]
                 return made
@@ -207,7 +208,8 @@ def _serve() -> None:
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
-        send("failed", _portable(error))
+        cause = error.__cause__  # a disk or a network, perhaps: then another attempt may help
+        send("failed", _portable(error), cause and _portable(cause))
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
@@ -84,6 +85,9 @@ def test_its_error_comes_back_as_it_was_raised(request_of_fuse: Request) -> None
     with pytest.raises(ArtifactError) as caught:
         in_new_process(replace(request_of_fuse, reads=refs), GRAPH, print, print)
     assert "gone" in caught.value.got
+    # By its number a task knows whether another attempt may help.
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+    assert caught.value.__cause__.errno == errno.ENOENT
 
 
 def is_runner(process: Path, parent: str) -> bool:
