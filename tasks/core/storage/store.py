@@ -13,6 +13,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
@@ -84,6 +85,7 @@ class Store:
 
         Raises:
             SettingsError: There is a link below the prefix; below none, see `links`.
+            ArtifactError: A folder cannot be listed: what it holds must not be left out unseen.
         """
         for name, stat in self._below(prefix):
             if prefix and _is_link(name, stat):
@@ -101,7 +103,11 @@ class Store:
     def _below(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
         """All below a prefix, or what is there under that name if it is no folder."""
         top = place_of(self.folder, prefix)
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+        found = [top]
+        if top.is_dir():
+            walk = os.walk(top, onerror=_raise_unlisted)
+            found = [Path(place, name) for place, *kinds in walk for name in chain(*kinds)]
+        for path in sorted(found):
             with suppress(FileNotFoundError):  # a run took it away meanwhile
                 yield path.relative_to(self.folder).as_posix(), path.lstat()
 
@@ -312,6 +318,17 @@ def _new_file(folder: Path) -> tuple[int, Path]:
         with suppress(FileNotFoundError):  # another process found the folder empty
             handle, name = tempfile.mkstemp(prefix=DRAFT, dir=folder)
             return handle, Path(name)
+
+
+def _raise_unlisted(error: OSError) -> None:
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)  # a run took it away
+    # At the top of a disk the system has a folder of its own.
+    if not is_gone and Path(error.filename).name != "lost+found":
+        raise ArtifactError(
+            got=f"{error.filename}, which cannot be listed: {error.strerror or error}",
+            expected="the right to list all folders below the root",
+            fix="look at the owner and the mode of the folder, then do it again",
+        ) from error
 
 
 def _is_link(name: str, stat: os.stat_result) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from support.small_root import at_every_step, everything
@@ -28,6 +29,19 @@ import sys
 from fusemine.tasks.core.storage.store import store_at
 store = store_at(sys.argv[1])
 print(sum(store.create(f"a/{number}", sys.argv[2].encode()) for number in range(50)))
+"""
+
+LIST_AS_NOBODY = """
+import os, sys
+from fusemine.tasks.core.errors import ArtifactError
+from fusemine.tasks.core.storage.store import store_at
+
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    print(list(store_at(sys.argv[1]).files()))
+except ArtifactError as error:
+    print(error.got)
 """
 
 
@@ -121,6 +135,21 @@ def test_files_and_folders_are_listed_in_order_without_links_and_drafts(store: S
     assert [file.name for file in store.files("c")] == ["c"]
     assert (store.folders(), store.folders("b")) == (["a", "b"], ["x"])
     assert (list(store.files("none")), store.folders("none")) == ([], [])
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_left_out() -> None:
+    """In a process that is not root, to whom nothing is forbidden."""
+    with TemporaryDirectory() as name:
+        root, closed = Path(name), Path(name) / "clean" / "2024-01"
+        closed.mkdir(parents=True)
+        (root / "lost+found").mkdir(mode=0o700)
+        (closed / "file").write_bytes(b"text")
+        root.chmod(0o755)
+        closed.chmod(0o000)
+        command = [sys.executable, "-c", LIST_AS_NOBODY, name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        closed.chmod(0o755)
+    assert done.stdout == f"{closed}, which cannot be listed: Permission denied\n"
 
 
 def test_what_is_deleted_takes_its_empty_folders_along(store: Store) -> None:
