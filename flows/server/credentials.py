@@ -91,5 +91,5 @@ def _fitting() -> str:
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
-    except OSError:  # there is none, or it is another user's
+    except (OSError, UnicodeDecodeError):  # there is none, or it is another user's or damaged
         return ""
