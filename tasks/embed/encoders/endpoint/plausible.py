@@ -17,8 +17,8 @@ LEAST_TEXTS = 3
 # Of longer texts a server may read only the beginning, and case and marks may not count for it.
 _BEGINNING = 100
 _ALIKE = 1e-10
-"""What cosines of the same vector differ by from 1, by rounding. One word of a long text, in a model
-that takes the mean of its words, changes more than that."""
+"""What cosines of the same vector differ by from 1, by rounding. One word of a long text changes
+more than that, also in a model that takes the mean of its words."""
 _WORDS = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FIX = "see that the server has loaded an embedding model, and one that reads such texts"
