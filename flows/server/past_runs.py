@@ -95,7 +95,9 @@ def is_of(pipeline: Path, named: object) -> bool:
     path = Path(named)
     if path.is_absolute():
         return path.resolve() == pipeline
-    return pipeline.as_posix().endswith(f"/{os.path.normpath(path)}")
+    parts = Path(os.path.normpath(path)).parts
+    below = [part for part in parts if part != ".."]  # from whatever folder it was named
+    return list(pipeline.parts[-len(below) :]) == below != []
 
 
 def _remove_here(pipeline: Path) -> tuple[int, list[str]]:
