@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fusemine.tasks.core.errors import FusemineError, RunError, SettingsError
 from fusemine.tasks.core.memory import memory_error
+from fusemine.tasks.table.escaping import escape_line
 
 ROOM = 4 << 20
 """Bytes; a disk with less has no room."""
@@ -74,11 +75,6 @@ def prefect_home() -> Path:
     return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
-def shown_path(name: str | bytes | os.PathLike[str]) -> str:
-    """A path on one line, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in os.fsdecode(name))
-
-
 def _of(number: int | None, error: BaseException) -> FusemineError:
     place = _place(number, error)
     if number in _MISTAKES:
@@ -87,7 +83,7 @@ def _of(number: int | None, error: BaseException) -> FusemineError:
     if number in _FAILURES:
         got, expected, fix = _FAILURES[number]
         return RunError(got.format(place), expected, fix)
-    message = shown_path(getattr(error, "strerror", None) or str(error))
+    message = escape_line(getattr(error, "strerror", None) or str(error))
     return RunError(f"{message}: {place}", "a file that can be used", f"correct that, {_AGAIN}")
 
 
@@ -95,9 +91,9 @@ def _place(number: int | None, error: BaseException) -> str:
     """The path that an error names; where a file was only written to it names none."""
     name = getattr(error, "filename", None)
     if isinstance(name, (str, bytes, os.PathLike)):
-        return shown_path(name)
+        return escape_line(os.fsdecode(name))
     full = _full_places() if number == errno.ENOSPC else []
-    return " and of ".join(map(shown_path, full)) or "what the system does not name"
+    return " and of ".join(map(escape_line, full)) or "what the system does not name"
 
 
 def _full_places() -> list[Path]:

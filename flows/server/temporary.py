@@ -17,8 +17,9 @@ from fusemine.flows.server.credentials import CLIENT, closed, new_credential, pr
 from fusemine.flows.server.gate import server_command
 from fusemine.flows.server.home import PRIVATE, check_home, make_private
 from fusemine.flows.server.processes import Guard, stop
-from fusemine.flows.server.system_errors import prefect_home, shown_path
+from fusemine.flows.server.system_errors import prefect_home
 from fusemine.tasks.core.errors import RunError, ServerError
+from fusemine.tasks.table.escaping import escape_line
 
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
@@ -216,7 +217,7 @@ def _not_started(log: str) -> RunError:
     lines = [line for line in log.splitlines() if line.strip()] or ["no reason given"]
     reason = next((line for line in reversed(lines) if _REASON.match(line)), lines[-1])
     damaged = "not a database" in log or "malformed" in log
-    database = shown_path(prefect_home() / "prefect.db")
+    database = escape_line(prefect_home() / "prefect.db")
     return RunError(
         got=f"the temporary Prefect server did not start: {reason}",
         expected=f"an answer from it within {START_SECONDS:.0f} s",
