@@ -60,9 +60,10 @@ def test_each_port_and_each_server_has_another_one(home: Path) -> None:
     assert all(len(one.partition(":")[2]) >= 32 for one in made)
 
 
-def test_an_empty_file_is_written_again(home: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"], ids=["empty", "damaged"])
+def test_an_empty_or_damaged_file_is_written_again(home: Path, content: bytes) -> None:
     made = kept_credential(home, 4200)
-    credential_file(home, 4200).write_text("")
+    credential_file(home, 4200).write_bytes(content)
     again = kept_credential(home, 4200)
     assert again
     assert again != made
