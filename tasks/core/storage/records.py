@@ -57,13 +57,13 @@ def unsealed(content: bytes) -> dict[str, Any]:
     """
     try:
         value = json.loads(content)
+        if not isinstance(value, dict):
+            raise ValueError(f"a {type(value).__name__} instead of an object")
+        plain = {name: part for name, part in value.items() if name != SEAL}
+        if SEAL in value and value[SEAL] != _seal_of(plain):
+            raise ValueError("other content than its seal is of")
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"a {type(value).__name__} instead of an object")
-    plain = {name: part for name, part in value.items() if name != SEAL}
-    if SEAL in value and value[SEAL] != _seal_of(plain):
-        raise ValueError("other content than its seal is of")
     return value
 
 

@@ -13,7 +13,14 @@ from pydantic import BaseModel
 
 from fusemine.tasks.core.errors import ArtifactError
 from fusemine.tasks.core.storage.manifest import parse_manifest
-from fusemine.tasks.core.storage.records import SEAL, parse, read_record, sealed, to_bytes
+from fusemine.tasks.core.storage.records import (
+    SEAL,
+    parse,
+    read_record,
+    sealed,
+    to_bytes,
+    unsealed,
+)
 from fusemine.tasks.core.storage.store import store_at
 
 
@@ -117,3 +124,9 @@ def test_a_manifest_whose_counts_were_changed_is_none(
 def test_a_manifest_in_the_place_of_another_is_none(name: str) -> None:
     with pytest.raises(ValueError, match="another artifact"):
         parse_manifest(sealed(MANIFEST), name)
+
+
+def test_a_record_that_is_nested_to_any_depth_is_an_error_of_the_record() -> None:
+    for depth in range(500, 1100):
+        with pytest.raises(ValueError, match=r"seal|deep"):
+            unsealed(b'{"seal": "x", "a": ' + b"[" * depth + b"]" * depth + b"}")
