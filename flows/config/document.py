@@ -14,8 +14,9 @@ NODES = 20_000
 DEPTH = 32
 """How deep its values may be nested."""
 
-# In YAML 1.1 colons make a number of base 60, which takes time in the square of its length.
-_LONG_NUMBER = re.compile(r"[-+0-9][0-9_:.]{99,}")
+# In YAML 1.1 colons make a number of base 60, which takes time in the square of its length. One
+# of base 16 is read at once, but cannot be shown in an error.
+_LONG_NUMBER = re.compile(r"[-+0-9][0-9_:.]{99,}|[-+]?0[bx][0-9a-fA-F_]{98,}")
 # The one of libyaml is ten times as fast.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -199,8 +199,27 @@ def source_name(path: Path, base: Path) -> str:
 
     >>> source_name(Path("/data/in/a.csv"), Path("/data"))
     'in/a.csv'
+
+    Raises:
+        SourceError: The name is no UTF-8, so that no table could hold it.
     """
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+    name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+    if not is_storable(name):
+        raise SourceError(
+            got=f"file {name!r}, whose name is not UTF-8",
+            expected="names of files and folders that can be printed and stored",
+            fix="rename it",
+        )
+    return name
+
+
+def is_storable(name: str) -> bool:
+    """Whether a name can be stored as UTF-8; those of a disk may hold any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def format_of(path: Path) -> Format:

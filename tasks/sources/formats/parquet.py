@@ -37,8 +37,8 @@ def parquet_batches(path: Path, rows: int) -> Iterator[Records]:
     tables = _tables(path, rows)
     empty = next(tables)
     refuse_repeated(empty.column_names, path)
-    yield _frame(next(tables, empty)), []
-    yield from ((_frame(table), []) for table in tables)
+    yield _frame(next(tables, empty), path), []
+    yield from ((_frame(table, path), []) for table in tables)
 
 
 def _tables(path: Path, rows: int) -> Iterator[pa.Table]:
@@ -92,11 +92,14 @@ def _check_footer(path: Path) -> None:
         )
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
+def _frame(table: pa.Table, path: Path) -> pl.DataFrame:
     for place, field in enumerate(table.schema):
         if pa.types.is_decimal256(field.type):  # wider than polars' numbers
             table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
-    frame = pl.DataFrame(table)
+    try:
+        frame = pl.DataFrame(table)
+    except pl.exceptions.PolarsError as error:  # such as a time zone that there is not
+        raise unreadable(path, f"holds a column that cannot be read ({error})") from error
     return frame.with_columns(_flat(column) for column in frame.iter_columns())
 
 

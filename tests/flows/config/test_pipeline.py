@@ -243,6 +243,7 @@ def aliases(levels: int) -> str:
         (BASE + "notes: " + "x" * 2**20, "more than 1,048,576 bytes"),
         (BASE + f"notes: {'1:' * 100_000}1\n", "line 5: a number of that many digits"),
         (BASE + f"notes: {'9' * 100_000}\n", "line 5: a number of that many digits"),
+        (BASE + f"notes: 0x{'f' * 100_000}\n", "line 5: a number of that many digits"),
     ],
 )
 def test_a_file_beyond_a_bound_is_refused_before_it_takes_long(

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import json
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,3 +261,17 @@ def test_memory_is_not_that_of_a_row_group_of_parquet(tmp_path: Path) -> None:
     before = pa.total_allocated_bytes()
     most = max(pa.total_allocated_bytes() - before for _ in batches(path, 1000))
     assert most < size / 2
+
+
+def test_a_time_zone_that_there_is_not_is_an_error_of_the_file(tmp_path: Path) -> None:
+    times = pa.array([0, 1], pa.timestamp("us", "Nowhere/City"))
+    pq.write_table(pa.table({"a": times}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a\.parquet.*Nowhere/City"):
+        read_file(tmp_path / "a.parquet", FilesSettings(path="a.parquet"), tmp_path)
+
+
+def test_a_name_that_is_no_utf8_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.csv")
+    path.write_text("a\n1\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="whose name is not UTF-8"):
+        read_file(path, FilesSettings(path="*.csv"), tmp_path)
