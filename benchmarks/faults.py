@@ -119,7 +119,7 @@ def around(printed: str, found: str) -> str:
 def texts_of(case: Case) -> list[str]:
     """Whole texts of rows; none may be printed."""
     found: list[str] = []
-    for path in case.inbox.glob("*.csv"):
+    for path in filter(Path.is_file, case.inbox.glob("*.csv")):
         try:
             found += pl.read_csv(path, columns=["body"], infer_schema=False)["body"].to_list()
         except (OSError, pl.exceptions.PolarsError):

@@ -237,7 +237,7 @@ def planned(case: Case) -> None:
 def exported(case: Case) -> None:
     target = put(case.folder / "elsewhere" / "results.csv", "old")
     (case.folder / "results.csv").symlink_to(target)
-    done = case.run("export", case.pipeline, "-o", "results.csv")
+    done = case.run("export", case.pipeline, "-o", "results.csv", "--force")
     assert done.code == 0, done.text[-300:]
     assert (case.folder / "results.csv").is_symlink(), "the link was replaced"
     assert target.read_text(encoding="utf-8") != "old", "the file was not written"

@@ -29,7 +29,9 @@ from fusemine.tasks.core.settings import Settings
 from fusemine.tasks.core.storage.store import Store, store_at
 from fusemine.tasks.graph import GRAPH
 from fusemine.tasks.serving.settings import ModelSettings
+from fusemine.tasks.sources.files import FilesSettings
 from fusemine.tasks.sources.kinds import KINDS, any_source
+from fusemine.tasks.sources.pattern import Pattern
 from fusemine.tasks.sources.source import SourceSettings
 from fusemine.tasks.table.roles import Columns
 
@@ -180,7 +182,23 @@ def load_pipeline(path: Path) -> Loaded:
     """
     loaded = read_pipeline(path)
     loaded.owner.check()
+    _refuse_own_rows(loaded)
     return loaded
+
+
+def _refuse_own_rows(loaded: Loaded) -> None:
+    """Refuse a source that names artifacts of the pipeline itself, which would be read as rows."""
+    source = loaded.pipeline.source
+    if not isinstance(source, FilesSettings):
+        return
+    own = Pattern(source.path, loaded.base, lenient=True).files_below(loaded.root)
+    if own:
+        raise SettingsError(
+            got=f"source.path {source.path!r}, which names files below the root {loaded.root}, "
+            f"such as {own[0].name}",
+            expected="rows that fusemine has not written itself",
+            fix="let source.path start at a folder of the source alone, such as inbox/**/*.parquet",
+        )
 
 
 def read_pipeline(path: Path) -> Loaded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
@@ -52,6 +53,16 @@ class Pattern:
             return False
         folders = self._below(anchor, parts[:-1])
         return any(path.parent.samefile(folder) for folder in folders)
+
+    def files_below(self, folder: Path) -> list[Path]:
+        """Those of the files that are below a folder."""
+        start, parts = self._parts()
+        for part in takewhile(lambda part: not any(mark in part for mark in _WILD), parts):
+            start = start / part
+        start, folder = start.resolve(), folder.resolve()
+        if not (folder.is_relative_to(start) or start.is_relative_to(folder)):
+            return []
+        return [path for path in self.files() if path.resolve().is_relative_to(folder)]
 
     def _parts(self) -> tuple[Path, tuple[str, ...]]:
         """Where it starts, and what follows; nothing where it can name no file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 _HOURS = ("%H", "%I", "%T", "%R", "%s", "%c", "%X", "%k", "%l", "%r", "%+")
 UTC_TIME = pl.Datetime("us", "UTC")
+_PER_DAY = {unit: 86_400 * number for unit, number in (("ms", 10**3), ("us", 10**6), ("ns", 10**9))}
+# In every zone they are of the years 1 to 9999.
+_FIRST_DAY, _LAST_DAY = (
+    (date(y, m, d) - date(1970, 1, 1)).days for y, m, d in ((1, 1, 3), (9999, 12, 29))
+)
 _ISO = (
     "%Y-%m-%dT%H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f%#z",
@@ -66,6 +71,7 @@ def _strptime(texts: pl.Series, pattern: str, timezone: str) -> pl.Series:
 
 
 def _in_utc(times: pl.Series, timezone: str) -> pl.Series:
+    times = _of_calendar(times)
     if times.dtype == pl.Date:
         times = times.cast(pl.Datetime("us"))
     if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
@@ -76,6 +82,13 @@ def _in_utc(times: pl.Series, timezone: str) -> pl.Series:
         local, after = _localized(times, timezone), _localized(later, timezone)
         times = local.zip_with(local.is_not_null(), after)
     return times.dt.convert_time_zone("UTC").cast(UTC_TIME)
+
+
+def _of_calendar(times: pl.Series) -> pl.Series:
+    """Without those that no calendar has, whose number is one of another unit or of no time."""
+    per_day = 1 if times.dtype == pl.Date else _PER_DAY[getattr(times.dtype, "time_unit", "us")]
+    days = times.to_physical() // per_day
+    return times.set((~days.is_between(_FIRST_DAY, _LAST_DAY)).fill_null(value=False), None)
 
 
 def _localized(times: pl.Series, timezone: str) -> pl.Series:

@@ -340,3 +340,15 @@ def test_texts_may_have_lines_and_any_script(write: Write, line: str) -> None:
 def test_a_separator_may_be_a_control_character(write: Write) -> None:
     source = 'source: {path: a.csv, separator: "\\x1f"}'
     load_pipeline(write("pipeline.yaml", BASE.replace("source: {path: a.csv}", source)))
+
+
+@pytest.mark.parametrize("pattern", ["**/*.parquet", "artifacts/**/part-*.parquet"])
+def test_a_source_that_names_the_pipelines_own_artifacts_is_refused(
+    load: Callable[[str | bytes], Loaded], write: Write, pattern: str
+) -> None:
+    content = BASE.replace("a.csv", f'"{pattern}"')
+    load(content)
+    write("p/artifacts/birds/clean/all/key/part-00000.parquet", b"")
+    with pytest.raises(SettingsError, match=r"files below the root .*part-00000\.parquet"):
+        load(content)
+    load(BASE.replace("a.csv", '"inbox/**/*.parquet"'))

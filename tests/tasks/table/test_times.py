@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars._typing import TimeUnit
 
 from fusemine.tasks.table.roles import TimeColumn
 from fusemine.tasks.table.times import UTC_TIME, parse_times
@@ -170,3 +171,18 @@ def test_a_local_time_is_read_as_the_first_moment_that_the_clock_shows_it(
     [found] = read([local.isoformat(sep=" ", timespec="microseconds")], zone=zone)
     assert found.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local
     assert moment - found in (timedelta(0), timedelta(hours=1))
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_a_time_that_no_calendar_has_becomes_null(unit: TimeUnit) -> None:
+    values = pl.Series([2**62, -(2**62), 0]).cast(pl.Datetime(unit))
+    read = parse_times(values, TimeColumn(column="t"), "America/New_York")
+    assert read.is_null().to_list() == [True, True, False]
+    days = pl.Series([2**30, 0], dtype=pl.Int32).cast(pl.Date)
+    assert parse_times(days, TimeColumn(column="t"), "UTC").is_null().to_list() == [True, False]
+
+
+def test_milliseconds_in_place_of_seconds_become_null() -> None:
+    values = pl.Series(["1704067200000", "1704067200"])
+    read = parse_times(values, TimeColumn(column="t", formats=("%s",)), "UTC")
+    assert read.is_null().to_list() == [True, False]
