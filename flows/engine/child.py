@@ -77,22 +77,35 @@ class _Child:
         self._stalled: float | None = None
 
     def listen(self, request: Request, heard: dict[str, Any]) -> ArtifactRef:
-        """Pass on what the process reports until its result comes, or raise its error."""
-        stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None  # noqa: S101  (a pipe)
-        assert stdout is not None  # noqa: S101
-        pickle.dump(request, stdin)
-        stdin.flush()
+        """Pass on what the process reports until its result comes, or raise its error.
+
+        Raises:
+            StageError: The process was ended, from outside or because it reported no progress.
+        """
+        try:
+            assert self.process.stdin is not None  # noqa: S101  (a pipe)
+            pickle.dump(request, self.process.stdin)
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._ended() from error
         while True:
-            kind, content = pickle.load(stdout)  # noqa: S301  (from the process of our own)
+            kind, content = self._message()
             self._heard = time.monotonic()
             if kind == "failed":
-                error, cause = content
-                raise error from cause
+                failure, cause = content
+                raise failure from cause
             if kind == "made":
                 made: ArtifactRef = content[0]
                 return made
             heard[kind](*content)
+
+    def _message(self) -> tuple[str, Any]:
+        assert self.process.stdout is not None  # noqa: S101  (a pipe)
+        try:
+            message: tuple[str, Any] = pickle.load(self.process.stdout)  # noqa: S301  (our own)
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise self._ended() from error
+        return message
 
     @contextmanager
     def watched(self, seconds: float | None) -> Iterator[None]:
@@ -127,7 +140,7 @@ class _Child:
                 pipe.close()
         self.process.wait()
 
-    def error(self) -> StageError:
+    def _ended(self) -> StageError:
         """Why the process has ended without a result."""
         if self._stalled is not None:
             return StageError(
@@ -171,8 +184,6 @@ def in_new_process(request: Request, _: Graph, progress: Progress, log: Log) -> 
     try:
         with child.watched(stall_seconds()):
             return child.listen(request, heard)
-    except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-        raise child.error() from error
     finally:
         child.close()
 

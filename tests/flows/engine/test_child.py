@@ -54,12 +54,18 @@ except BaseException as error:
 
 
 @pytest.fixture(scope="module")
-def request_of_fuse(tmp_path_factory: pytest.TempPathFactory) -> Request:
+def requests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Request]:
+    """The last request of each stage of a run."""
     small = SmallRoot(tmp_path_factory.mktemp("small"))
     small.write(*(row(number, "2024-01-01") for number in range(40)))
     runner = PlainRunner()
     mine_plainly(small.pipeline, runner=runner)
-    return next(request for request in runner.requests if request.job.stage == "fuse")
+    return {request.job.stage: request for request in runner.requests}
+
+
+@pytest.fixture(scope="module")
+def request_of_fuse(requests: dict[str, Request]) -> Request:
+    return requests["fuse"]
 
 
 def elsewhere(request: Request, root: Path) -> Request:
@@ -88,6 +94,17 @@ def test_its_error_comes_back_as_it_was_raised(request_of_fuse: Request) -> None
     # By its number a task knows whether another attempt may help.
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     assert caught.value.__cause__.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize("error", [EOFError("mine"), BrokenPipeError("mine")])
+def test_an_error_of_who_listens_is_not_taken_for_the_end_of_the_process(
+    requests: dict[str, Request], error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with pytest.raises(type(error), match="mine"):
+        in_new_process(requests["topics"], GRAPH, fail, fail)
 
 
 def is_runner(process: Path, parent: str) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from prefect import Flow
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from fusemine.flows.server.past_runs import PastRuns, is_of, remove_past_runs
+from fusemine import flows
+from fusemine.flows.server.past_runs import FLOWS, PastRuns, is_of, remove_past_runs
 
 PIPELINE = Path("/data/tickets/pipeline.yaml")
 
@@ -61,3 +65,10 @@ def test_what_workers_have_printed_is_emptied(tmp_path: Path) -> None:
     with temporary_settings({PREFECT_HOME: tmp_path}, restore_defaults={PREFECT_API_URL}):
         remove_past_runs(PIPELINE)
     assert log.read_bytes() == b""
+
+
+def test_every_flow_of_a_pipeline_is_among_those_whose_past_runs_go() -> None:
+    modules = [import_module(f"fusemine.flows.{m.name}") for m in iter_modules(flows.__path__)]
+    found = [value for module in modules for value in vars(module).values()]
+    named = {f.name for f in found if isinstance(f, Flow) and "pipeline" in f.parameters.properties}
+    assert named == set(FLOWS)
