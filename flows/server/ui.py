@@ -153,7 +153,7 @@ def _check(folder: Path) -> None:
         raise SettingsError(
             got=f"no prefect.yaml in {folder}",
             expected="a folder with the deployments to serve",
-            fix="name the folder: fusemine ui FOLDER",
+            fix="name the folder: fusemine ui FOLDER; docs/orchestration.md shows such a file",
         )
 
 
@@ -250,7 +250,7 @@ def _summary(client: SyncPrefectClient, api: str, pools: list[str]) -> Iterator[
     yield f"Prefect UI: {api.removesuffix('/api')}"
     if get_current_settings().server.api.auth_string is None:
         home, port = get_current_settings().home, urlsplit(api).port
-        yield f"it asks once for a password: cat {credential_file(home, port or 80)}"
+        yield f"it asks once for a password, the whole line of {credential_file(home, port or 80)}"
     yield f"workers: {', '.join(pools)}" + ("" if "gpu" in pools else " (no GPU on this machine)")
     yield f"deployments: {len(names)}"
     yield f"history: {_database()}"

@@ -112,11 +112,11 @@ def _stages(stages: Sequence[StageRow]) -> str:
 
 def _lead(counts: RowCounts) -> str:
     rows, rejected = counts.rows_in, counts.rows_rejected
-    lost = [f"{plural(rejected, 'row was', 'rows were')} rejected"] if rejected else []
+    lost = [f"{count(rejected)} rejected"] if rejected else []
     lost += counts.others()
     if not lost:
         return f"{plural(rows, 'row was', 'rows were')} read, and all were kept."
-    return f"Of {plural(rows, 'row')}, {count(counts.rows_kept)} were kept: {listed(lost)}."
+    return f"Of {plural(rows, 'row')}, {count(counts.rows_kept)} were kept, {', '.join(lost)}."
 
 
 def _facts(inputs: ReportInputs) -> list[Figure]:
