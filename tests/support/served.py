@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -73,6 +73,16 @@ def command_lines() -> dict[int, str]:
     return found
 
 
+def patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer of a server that says for a while that its SQLite is busy."""
+    until = time.monotonic() + PATIENCE
+    while (answer := ask()).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    return answer
+
+
 @dataclass
 class Served:
     """`fusemine ui` and how to talk to its server.
@@ -107,7 +117,8 @@ class Served:
         user_and_password = credential_file(self.home, self.port).read_text().strip()
         sent = {"Authorization": f"Basic {base64.b64encode(user_and_password.encode()).decode()}"}
         ours = {"client": "tests"}
-        token = httpx.get(f"{self.api}/csrf-token", params=ours, headers=sent, timeout=PATIENCE)
+        address = f"{self.api}/csrf-token"
+        token = patiently(lambda: httpx.get(address, params=ours, headers=sent, timeout=PATIENCE))
         return {
             **sent,
             "Prefect-Csrf-Client": "tests",
@@ -175,11 +186,7 @@ class Served:
         return httpx.request(method, address, timeout=PATIENCE, headers=self.headers, **more)
 
     def _asked(self, method: str, path: str, **more: Any) -> Any:
-        for _ in range(20):
-            answer = self.ask(method, path, **more)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
-                break
-            time.sleep(0.5)
+        answer = patiently(lambda: self.ask(method, path, **more))
         answer.raise_for_status()
         return answer.json()
 
