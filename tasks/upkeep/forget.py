@@ -255,8 +255,8 @@ class _Forgetting:
         return rewritten, unusable
 
     def _delete(self, names: Iterable[str]) -> None:
-        for file in (file for name in names for file in self._contents.files_of(name)):
-            self._store.delete(file)
+        for name in names:
+            self._store.delete_all(name, self._contents.files_of(name))
 
     def _count(self, names: Iterable[str]) -> dict[str, int]:
         return {stage: total.number for stage, total in self._contents.totals(names).items()}

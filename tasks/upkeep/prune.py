@@ -147,8 +147,8 @@ def prune(plan: Removals) -> None:
     Raises:
         ArtifactError: Something cannot be removed.
     """
-    for name in (file for removal in plan.goes for file in removal.files):
-        store_at(plan.root).delete(name)
+    for removal in plan.goes:
+        store_at(plan.root).delete_all(removal.name, removal.files)
 
 
 def foreign_lines(names: Sequence[str]) -> list[str]:

@@ -63,5 +63,5 @@ def delete_artifact(root: Path | str, name: str) -> None:
     """
     store, manifest = store_at(root), manifest_of(root, name)
     bases = [file.base for file in store.files(name) if file.folder == name]
-    for base in own_files(manifest if manifest and is_of(manifest, name) else None, bases):
-        store.delete(f"{name}/{base}")
+    own = own_files(manifest if manifest and is_of(manifest, name) else None, bases)
+    store.delete_all(name, [f"{name}/{base}" for base in own])

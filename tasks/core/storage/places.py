@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from fusemine.tasks.core.errors import ArtifactError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DRAFT = ".draft-"
@@ -78,6 +79,27 @@ def remove(root: Path, name: str) -> None:
         ArtifactError: It is a folder, or its name would lead out of the root.
         SettingsError: It is a link, or a part of its name is one.
     """
+    _taken_from(root, name, lambda folder, last: _remove_from(folder, last, root / name))
+
+
+def move_out(root: Path, name: str, to: Path) -> None:
+    """Move a folder away in one step, by the rules of `remove`, and the folders left empty too.
+
+    Raises:
+        OSError: It cannot be moved.
+        SettingsError: It is a link, or a part of its name is one.
+    """
+
+    def move(folder: int, last: str) -> None:
+        if S_ISLNK(os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise link_error(root / name)
+        os.rename(last, to, src_dir_fd=folder)
+
+    _taken_from(root, name, move)
+
+
+def _taken_from(root: Path, name: str, take: Callable[[int, str], None]) -> None:
+    """Take something out of its folder, which is given open, with its name there."""
     *parents, last = _parts(root, name)
     with ExitStack() as stack:
         opened: list[int] = []
@@ -86,7 +108,7 @@ def remove(root: Path, name: str) -> None:
             for number in range(len(parents)):
                 path = root.joinpath(*parents[: number + 1])
                 opened.append(_opened(stack, path, opened[-1]))
-            _remove_from(opened[-1], last, root / name)
+            take(opened[-1], last)
         for parent, folder in reversed(list(zip(parents, opened, strict=False))):
             with suppress(OSError):  # something is in it
                 os.rmdir(parent, dir_fd=folder)

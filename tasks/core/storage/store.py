@@ -27,12 +27,13 @@ from fusemine.tasks.core.storage.places import (
     DRAFT,
     is_left,
     link_error,
+    move_out,
     place_of,
     remove,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 CHANGES = ".changes"
 """Whoever compares before writing locks this file, so that nothing is written in between."""
@@ -226,6 +227,39 @@ class Store:
                 expected="the right to write below the root",
                 fix="look at the owner of the files, then do it again: what is done stays done",
             ) from error
+
+    def delete_all(self, folder: str, names: Collection[str]) -> None:
+        """Remove files of a folder, in one step unless somebody else has something in it too.
+
+        Raises:
+            ArtifactError: One cannot be removed.
+            SettingsError: A link is in its way.
+        """
+        if self._holds_only(folder, names) and self._moved_out(folder, names):
+            return
+        for name in names:
+            self.delete(name)
+
+    def _moved_out(self, folder: str, names: Collection[str]) -> bool:
+        """Remove a folder in one step; False where that cannot be, as on a full disk."""
+        bases = {name.rpartition("/")[2] for name in names}
+        try:
+            with self.draft_folder() as draft:
+                moved = draft / "all"
+                move_out(self.folder, folder, moved)
+                if moved.exists() and not {path.name for path in moved.iterdir()} <= bases:
+                    back = place_of(self.folder, folder)  # somebody has just put something in it
+                    back.parent.mkdir(parents=True, exist_ok=True)
+                    moved.rename(back)
+                    return False
+        except OSError:
+            return False
+        return True
+
+    def _holds_only(self, folder: str, names: Collection[str]) -> bool:
+        place = place_of(self.folder, folder)
+        found = {f"{folder}/{path.name}" for path in place.iterdir()} if place.is_dir() else set()
+        return bool(found) and found <= set(names)
 
     def rename(self, name: str, new: str) -> None:
         """Give all that is stored below a name another one, unless that is taken meanwhile."""

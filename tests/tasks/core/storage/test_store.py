@@ -172,6 +172,21 @@ def test_a_draft_goes_whole_and_any_other_folder_stays(store: Store) -> None:
     assert list(everything(Path(store.root))) == ["mine/1"]
 
 
+def test_all_files_of_a_folder_go_in_one_step_and_never_those_of_somebody_else(
+    store: Store,
+) -> None:
+    names = [f"a/b/{number}" for number in range(3)]
+    for folder in ("a/b", "a/mine"):
+        for number in range(3):
+            store.create(f"{folder}/{number}", b"x")
+    for _ in at_every_step(store.folder, lambda: store.delete_all("a/b", names)):
+        assert len(list(store.files("a/b"))) in {0, 3}
+        assert len(list(store.files("a/mine"))) == 3
+    store.create("a/b/notes.txt", b"mine")
+    store.delete_all("a/b", names)
+    assert [file.name for file in store.files("a/b")] == ["a/b/notes.txt"]
+
+
 def test_what_cannot_be_removed_is_an_error(store: Store) -> None:
     store.create("a", b"")
     with pytest.raises(ArtifactError, match="cannot be removed"):
