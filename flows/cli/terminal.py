@@ -125,7 +125,7 @@ class _OnTerminal(logging.Handler):
     """Prints what is logged on standard error, above a bar that may be there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        echo(record.getMessage(), err=True)
 
 
 def show_warnings() -> None:

@@ -85,15 +85,15 @@ def describe(walk: Walk, report: ArtifactRef) -> Outcome:
     stages = {name: _stage(refs, lost.get(name, 0)) for name, refs in shown.items()}
     own = {stage.name: shown[stage.name][0] for stage in GRAPH.of(Scope.WINDOW)}
     found = {name: read_json(ref) for name, ref in own.items() if has_file(ref, SUMMARY)}
-    said = read_json(report, LINES)
+    shown = read_json(report, LINES)
     return Outcome(
         pipeline=walk.plan.settings.name,
         partition=walk.plan.target,
         report=Path(html_of(report)),
         stages=stages,
         metrics={name: v["metrics"] for name, v in found.items() if v.get("metrics") is not None},
-        rows=said["rows"],
-        lines=said["lines"],
+        rows=shown["rows"],
+        lines=shown["lines"],
     )
 
 
