@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.settings import get_current_settings
 
+from fusemine.flows.server.credentials import CLIENT
 from fusemine.flows.server.errors import ANSWERS_WITHIN, is_unreachable
 from fusemine.flows.server.home import database_file, make_private
 
@@ -34,7 +36,9 @@ SECONDS = 30.0
 """How long to wait for others who use the database."""
 
 _RUNS = f"""
-    select run.id, run.parameters from flow_run run join flow on flow.id = run.flow_id
+    select run.id, run.parameters, deployment.pull_steps
+    from flow_run run join flow on flow.id = run.flow_id
+    left join deployment on deployment.id = run.deployment_id
     where flow.name in {FLOWS} and run.state_type in {ENDED}
 """  # noqa: S608  (constants)
 # What Prefect records of a run, an artifact or a task run as an event names it as a resource.
@@ -88,16 +92,37 @@ def remove_past_runs(pipeline: Path) -> PastRuns:
     return PastRuns(here + there, (*left, *more))
 
 
-def is_of(pipeline: Path, named: object) -> bool:
-    """Whether a run's parameter names a pipeline; a deployment may name it from its own folder."""
-    if not isinstance(named, str):
+def is_of(pipeline: Path, named: object, folder: str | None) -> bool:
+    """Whether a run's parameter names a pipeline for certain.
+
+    Args:
+        pipeline: The pipeline.yaml, resolved.
+        named: The parameter.
+        folder: Where its deployment works; None if that is not known.
+    """
+    if not isinstance(named, str) or not (folder or Path(named).is_absolute()):
         return False
-    path = Path(named)
-    if path.is_absolute():
-        return path.resolve() == pipeline
-    parts = Path(os.path.normpath(path)).parts
-    below = [part for part in parts if part != ".."]  # from whatever folder it was named
+    return Path(folder or "/", named).resolve() == pipeline
+
+
+def may_be_of(pipeline: Path, named: object) -> bool:
+    """Whether a relative path in a run's parameter names it, from whatever folder that starts."""
+    if not isinstance(named, str) or Path(named).is_absolute():
+        return False
+    parts = Path(os.path.normpath(named)).parts
+    below = [part for part in parts if part != ".."]
     return list(pipeline.parts[-len(below) :]) == below != []
+
+
+def folder_of(pull_steps: list[dict[str, Any]] | None) -> str | None:
+    """The folder that a deployment works in, as its steps say; None if they do not."""
+    set_to = [
+        inputs.get("directory")
+        for step in pull_steps or []
+        for name, inputs in step.items()
+        if name.endswith("set_working_directory") and isinstance(inputs, dict)
+    ]
+    return str(set_to[-1]) if set_to and set_to[-1] and Path(set_to[-1]).is_absolute() else None
 
 
 def _remove_here(pipeline: Path) -> tuple[int, list[str]]:
@@ -120,7 +145,7 @@ def _clear(database: sqlite3.Connection, pipeline: Path) -> int:
     database.execute("begin immediate")
     try:
         runs = database.execute(_RUNS).fetchall()
-        ours = [(run,) for run, given in runs if is_of(pipeline, json.loads(given).get("pipeline"))]
+        ours = [(run,) for run, given, steps in runs if _is_ours(pipeline, given, steps)]
         database.execute("create temp table gone (id)")
         database.executemany("insert into gone values (?)", ours)
         for statement in filter(str.strip, _CLEAR.split(";")):
@@ -130,6 +155,13 @@ def _clear(database: sqlite3.Connection, pipeline: Path) -> int:
         raise
     database.execute("commit")
     return len(ours)
+
+
+def _is_ours(pipeline: Path, parameters: str, pull_steps: str | None) -> bool:
+    """Whether a run in this machine's database goes; in doubt it does, as all are this user's."""
+    named = json.loads(parameters).get("pipeline")
+    folder = folder_of(json.loads(pull_steps or "null"))
+    return is_of(pipeline, named, folder) or (folder is None and may_be_of(pipeline, named))
 
 
 def _compact(database: sqlite3.Connection) -> Iterator[str]:
@@ -150,24 +182,54 @@ def _empty_logs() -> None:
 
 
 def _remove_there(pipeline: Path, url: str) -> tuple[int, list[str]]:
-    """Remove the runs through the API of the server in use."""
+    """Remove the runs through the API of the server in use, which others may use too."""
     import httpx
     from prefect.client.orchestration import get_client
 
     try:
         httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
         with get_client(sync_client=True) as client:
-            runs = [r for r in _ended(client) if is_of(pipeline, r.parameters.get("pipeline"))]
-            for run in runs:
-                _remove(client, run.id)
+            return _removed(client, pipeline, url)
     except Exception as error:
-        if not is_unreachable(error):
+        if is_unreachable(error):
+            why, fix = "which does not answer", "start it"
+        elif isinstance(error, httpx.HTTPStatusError):
+            why, fix = f"which answers {error.response.status_code}", f"see {CLIENT}"
+        else:
             raise
-        what = "start it, and forget the row again"
-        return 0, [f"what the server at {url} holds, which does not answer; {what}"]
-    if not runs:
-        return 0, []
-    return len(runs), [f"events of these runs at {url}: they stay for as long as it keeps events"]
+        return 0, [f"what the server at {url} holds, {why}; {fix}, and forget the row again"]
+
+
+def _removed(client: SyncPrefectClient, pipeline: Path, url: str) -> tuple[int, list[str]]:
+    removed, left = 0, Counter[str]()
+    folders: dict[UUID, str | None] = {}
+    for run in _ended(client):
+        named = run.parameters.get("pipeline")
+        deployment = run.deployment_id
+        if deployment is not None and deployment not in folders:
+            folders[deployment] = _works_in(client, deployment)
+        folder = folders[deployment] if deployment else None
+        if is_of(pipeline, named, folder):
+            _remove(client, run.id)
+            removed += 1
+        elif folder is None and may_be_of(pipeline, named):
+            left[str(named)] += 1
+    lines = [f"events of these runs at {url}: they stay for as long as it keeps events"]
+    unsure = [
+        f"{number} run(s) at {url} of a pipeline {named!r}, which may be another one: remove them "
+        "in the UI if they are of this one"
+        for named, number in left.items()
+    ]
+    return removed, [*(lines if removed else []), *unsure]
+
+
+def _works_in(client: SyncPrefectClient, deployment: UUID) -> str | None:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return folder_of(client.read_deployment(deployment).pull_steps)
+    except ObjectNotFound:
+        return None
 
 
 def _ended(client: SyncPrefectClient) -> list[FlowRun]:

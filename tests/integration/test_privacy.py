@@ -120,6 +120,34 @@ def test_forgetting_leaves_the_runs_of_other_pipelines(
     assert len(artifacts("other-2024-01-report")) == 1
 
 
+def test_on_a_server_of_others_only_what_is_ours_for_certain_goes(
+    server: str, table: Table, tmp_path: Path
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_HOME, temporary_settings
+    from prefect.states import Completed
+
+    from fusemine.flows.server.past_runs import remove_past_runs
+
+    step, places = "prefect.deployments.steps.set_working_directory", (table.folder, "/other", None)
+    with get_client(sync_client=True) as client:
+        flow, runs = client.create_flow_from_name("mine"), []
+        for number, place in enumerate(places):
+            steps = [{step: {"directory": str(place)}}] if place else None
+            made = client.create_deployment(flow, f"of-{number}", pull_steps=steps)
+            named = {"pipeline": "pipeline.yaml"}
+            runs.append(client.create_flow_run_from_deployment(made, parameters=named).id)
+            client.set_flow_run_state(runs[-1], Completed(), force=True)
+        with temporary_settings({PREFECT_HOME: tmp_path / "none"}):
+            found = remove_past_runs(table.pipeline)
+        assert found.removed == 1
+        assert f"1 run(s) at {server} of a pipeline 'pipeline.yaml'" in found.left[1]
+        left = {run.id for run in client.read_flow_runs(limit=200)}
+        assert [run in left for run in runs] == [False, True, True]
+    with temporary_settings({PREFECT_HOME: tmp_path, PREFECT_API_AUTH_STRING: "me:wrong"}):
+        assert "which answers 401" in remove_past_runs(table.pipeline).left[0]
+
+
 def test_an_error_that_quotes_a_row_is_told_below_the_root_and_not_to_prefect(
     planted: Table, mine: Mine, home: Path
 ) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 from prefect import Flow
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from fusemine import flows
-from fusemine.flows.server.past_runs import FLOWS, PastRuns, is_of, remove_past_runs
+from fusemine.flows.server.past_runs import (
+    FLOWS,
+    PastRuns,
+    folder_of,
+    is_of,
+    may_be_of,
+    remove_past_runs,
+)
 
 PIPELINE = Path("/data/tickets/pipeline.yaml")
 
@@ -19,8 +27,6 @@ PIPELINE = Path("/data/tickets/pipeline.yaml")
 @pytest.mark.parametrize(
     ("named", "ours"),
     [
-        ("/data/tickets/pipeline.yaml", True),
-        ("/data/other/../tickets/pipeline.yaml", True),
         ("tickets/pipeline.yaml", True),
         ("./tickets/pipeline.yaml", True),
         ("../tickets/pipeline.yaml", True),
@@ -28,13 +34,48 @@ PIPELINE = Path("/data/tickets/pipeline.yaml")
         ("..", False),
         ("other/pipeline.yaml", False),
         ("ets/pipeline.yaml", False),
-        ("/data/tickets/other.yaml", False),
+        ("/data/other/pipeline.yaml", False),
         (None, False),
         (7, False),
     ],
 )
-def test_a_run_is_of_the_pipeline_that_its_parameter_names(named: object, ours: bool) -> None:
-    assert is_of(PIPELINE, named) is ours
+def test_a_relative_path_may_name_a_pipeline(named: object, ours: bool) -> None:
+    assert may_be_of(PIPELINE, named) is ours
+    assert is_of(PIPELINE, named, None) is False
+
+
+@pytest.mark.parametrize(
+    ("named", "folder", "ours"),
+    [
+        ("/data/tickets/pipeline.yaml", None, True),
+        ("/data/other/../tickets/pipeline.yaml", "/elsewhere", True),
+        ("/data/tickets/other.yaml", None, False),
+        ("pipeline.yaml", "/data/tickets", True),
+        ("../tickets/pipeline.yaml", "/data/other", True),
+        ("pipeline.yaml", "/data/other", False),
+        (None, "/data/tickets", False),
+        (7, None, False),
+    ],
+)
+def test_a_run_is_of_the_pipeline_that_its_parameter_names_in_its_folder(
+    named: object, folder: str | None, ours: bool
+) -> None:
+    assert is_of(PIPELINE, named, folder) is ours
+
+
+@pytest.mark.parametrize(
+    ("steps", "folder"),
+    [
+        (None, None),
+        ([{"prefect.deployments.steps.git_clone": {"repository": "https://x.test"}}], None),
+        ([{"prefect.deployments.steps.set_working_directory": {"directory": "{{ x }}"}}], None),
+        ([{"prefect.deployments.steps.set_working_directory": {"directory": "/data"}}], "/data"),
+    ],
+)
+def test_a_deployment_states_the_folder_that_it_works_in(
+    steps: list[dict[str, Any]] | None, folder: str | None
+) -> None:
+    assert folder_of(steps) == folder
 
 
 def test_without_a_database_there_is_nothing_to_remove(tmp_path: Path) -> None:
