@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.settings import get_current_settings
 
-from fusemine.flows.server.credentials import CLIENT
+from fusemine.flows.server.credentials import CLIENT, present_credential
 from fusemine.flows.server.errors import ANSWERS_WITHIN, is_unreachable
 from fusemine.flows.server.home import database_file, make_private
 
@@ -186,6 +186,7 @@ def _remove_there(pipeline: Path, url: str) -> tuple[int, list[str]]:
     import httpx
     from prefect.client.orchestration import get_client
 
+    present_credential()
     try:
         httpx.get(f"{url}/health", timeout=ANSWERS_WITHIN)
         with get_client(sync_client=True) as client:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
 from support.report.page import kinds
+from support.served import clean_environment
 from support.tickets import Table, tickets, write_csv
 from support.traces import traces
 
 from fusemine.flows.cli.main import main
+from fusemine.flows.server.credentials import CLIENT, credential_file
 from fusemine.tasks.core.errors import SourceError
 from fusemine.tasks.table.escaping import escape_markdown
 
@@ -25,6 +30,7 @@ TEXT = "zyxqua plonkrare zyxqua broke"
 WORDS = ("PLANTED-77", "raregnu", "zyxqua", "plonkrare")
 TITLE = "[click](javascript:alert(1)) ![x](http://127.0.0.1:9/x.png) <b>b</b> **c**"
 SECONDS = 60
+FUSEMINE = Path(sys.executable).with_name("fusemine")
 
 
 @pytest.fixture
@@ -118,6 +124,25 @@ def test_forgetting_leaves_the_runs_of_other_pipelines(
     forget(planted)
     assert artifacts("mine-2024-02-report") == []
     assert len(artifacts("other-2024-01-report")) == 1
+
+
+def test_forgetting_finds_the_password_of_a_server_of_this_machine(
+    planted: Table, mine: Mine, server: str, tmp_path: Path
+) -> None:
+    planted.set(name="found")
+    mine(planted.pipeline, "2024-02")
+    file = credential_file(tmp_path / "home", urlsplit(server).port or 0)
+    file.parent.mkdir(parents=True)
+    file.write_text(os.environ[CLIENT])
+    done = subprocess.run(
+        [FUSEMINE, "forget", planted.pipeline, ROW["ticket"], "--json"],
+        env={**clean_environment(), "PREFECT_HOME": str(tmp_path / "home"),
+             "PREFECT_API_URL": server},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["prefect"]["removed"] == 1
+    assert artifacts("found-2024-02-report") == []
 
 
 def test_on_a_server_of_others_only_what_is_ours_for_certain_goes(
